@@ -1,0 +1,21 @@
+"""terradrift turns a stack of satellite scenes into a searchable record of change."""
+
+from typing import TYPE_CHECKING, Any
+
+from terradrift.grid import Grid
+from terradrift.period import Period
+
+if TYPE_CHECKING:
+    from terradrift.archive import Archive, create, open
+
+__version__ = "0.1.0"
+__all__ = ["Archive", "Grid", "Period", "__version__", "create", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    # The archive brings Lance, DuckDB and torch; `terradrift --help` must not wait for them.
+    if name in {"Archive", "create", "open"}:
+        from terradrift import archive
+
+        return getattr(archive, name)
+    raise AttributeError(f"module 'terradrift' has no attribute {name!r}")

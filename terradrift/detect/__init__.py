@@ -1,0 +1,1 @@
+"""Series to changes: references, scores, onsets, events, kinds."""

@@ -1,0 +1,1 @@
+"""Chips to embeddings: the protocol, the models, the streaming runner."""

@@ -1,0 +1,1 @@
+"""Sources to scenes and chips: catalogues, folders, reflectance, masks, reads."""

@@ -1,0 +1,28 @@
+"""Embedders and detectors by entry point; listing them imports nothing."""
+
+from importlib.metadata import entry_points
+
+from terradrift.errors import UnknownPluginError
+
+EMBEDDERS = "terradrift.embedders"
+DETECTORS = "terradrift.detectors"
+
+
+def names(group: str) -> list[str]:
+    """Sorted names of the plugins registered in `group`."""
+    return sorted({entry.name for entry in entry_points(group=group)})
+
+
+def load(group: str, name: str) -> type:
+    """Import the plugin registered as `name` in `group`.
+
+    Raises:
+        UnknownPluginError: no such name; the message lists the installed ones.
+    """
+    found = entry_points(group=group, name=name)
+    if not found:
+        raise UnknownPluginError(
+            f"no {group} plugin named {name!r}; installed: {', '.join(names(group))}"
+        )
+    plugin: type = next(iter(found)).load()
+    return plugin

@@ -1,0 +1,1 @@
+"""Tables at rest: Lance datasets, atomic units of work, GeoParquet out and in."""

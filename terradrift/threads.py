@@ -1,0 +1,45 @@
+"""How many threads this process may use; small tasks get one BLAS thread each.
+
+Barriers inside small BLAS calls cost 26 to 39 times on a machine that others use too, so
+parallelism is over tiles, patches and queries, and each task runs single-threaded.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def available() -> int:
+    """Cores that the affinity mask and the cgroup quota leave to this process, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    cores = cores or os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass  # no cgroup v2 here: the affinity mask is the limit
+    return cores
+
+
+def resolve(threads: int | None) -> int:
+    """The thread count to use: `threads`, or all that is available.
+
+    Raises:
+        ValueError: below 1.
+    """
+    if threads is None:
+        return available()
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    return threads
+
+
+@contextmanager
+def single_blas() -> Iterator[None]:
+    """Limit BLAS and OpenMP to one thread inside the block (process-wide)."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
