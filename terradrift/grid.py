@@ -101,7 +101,8 @@ class Grid:
         if self.crs != "utm":
             return np.ones(len(lon), bool)
         zone = np.clip(np.floor((lon + 180.0) / 6.0).astype(int) + 1, 1, 60)
-        return zone + np.where(lat >= 0, 32600, 32700) == epsg
+        owned: NDArray[np.bool_] = zone + np.where(lat >= 0, 32600, 32700) == epsg
+        return owned
 
     def cells(
         self, epsg: int, left: float, bottom: float, right: float, top: float
