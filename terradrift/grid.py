@@ -124,10 +124,9 @@ class Grid:
         self, epsg: int, row: NDArray[np.int64], col: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """(n, 2) longitude and latitude in degrees of patch centres."""
-        lon, lat = _to_lonlat(epsg).transform(
-            (col + 0.5) * self.patch_size, (row + 0.5) * self.patch_size
+        return _lonlat(
+            epsg, (col + 0.5) * self.patch_size, (row + 0.5) * self.patch_size
         )
-        return np.column_stack([lon, lat]).reshape(-1, 2)
 
     def corners(
         self, epsg: int, row: NDArray[np.int64], col: NDArray[np.int64]
@@ -135,8 +134,7 @@ class Grid:
         """(n, 4, 2) longitude and latitude of corners: SW, SE, NE, NW (counter-clockwise)."""
         x = (col[:, None] + np.array([0, 1, 1, 0])) * self.patch_size
         y = (row[:, None] + np.array([0, 0, 1, 1])) * self.patch_size
-        lon, lat = _to_lonlat(epsg).transform(x, y)
-        return np.stack([lon, lat], axis=-1)
+        return _lonlat(epsg, x.ravel(), y.ravel()).reshape(-1, 4, 2)
 
     def patch_ids(
         self, epsg: int, row: NDArray[np.int64], col: NDArray[np.int64]
@@ -199,6 +197,18 @@ def _metric(crs: str) -> int:
             f"grid CRS must be in metres, got {crs!r} in {parsed.axis_info[0].unit_name}"
         )
     return code
+
+
+def _lonlat(
+    epsg: int, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n, 2) longitude and latitude in degrees of metres in `epsg`."""
+    # pyproj 3.7 turns arrays of length 1 into scalars in a way that NumPy deprecates, so
+    # the last point goes in twice.
+    lon, lat = _to_lonlat(epsg).transform(
+        np.append(x, x[-1:]), np.append(y, y[-1:]), errcheck=True
+    )
+    return np.column_stack([lon, lat])[: len(x)]
 
 
 @lru_cache(maxsize=256)
