@@ -1,0 +1,50 @@
+"""Spectral indices of reflectances (pure)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.chip import INDICES
+
+_PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "ndvi": (("nir", "nir08"), ("red",)),
+    "nbr": (("nir", "nir08"), ("swir22",)),
+    "ndwi": (("green",), ("nir", "nir08")),
+}
+"""index = (a - b) / (a + b), each the first band of its list that is there."""
+
+
+def available(bands: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `chip.INDICES` that `bands` allow, in that order."""
+    return tuple(
+        name
+        for name in INDICES
+        if name in bands or all(_first(side, bands) for side in _PAIRS[name])
+    )
+
+
+def index(
+    name: str, reflectance: NDArray[np.float32], bands: tuple[str, ...], axis: int
+) -> NDArray[np.float32]:
+    """One index, -1..1, of reflectances whose bands lie along `axis`; NaN where undefined.
+
+    A band that already has the index's name is used as it is. Reflectance below 0 counts
+    as 0, so that the index stays in its range.
+
+    Raises:
+        ValueError: the bands do not allow the index.
+    """
+    if name in bands:
+        return np.take(reflectance, bands.index(name), axis)
+    first, second = (_first(side, bands) for side in _PAIRS[name])
+    if first is None or second is None:
+        raise ValueError(f"{name} cannot be computed from bands {', '.join(bands)}")
+    a, b = (
+        np.maximum(np.take(reflectance, bands.index(band), axis), 0)
+        for band in (first, second)
+    )
+    total = a + b
+    return np.divide(a - b, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def _first(candidates: tuple[str, ...], bands: tuple[str, ...]) -> str | None:
+    return next((band for band in candidates if band in bands), None)

@@ -1,0 +1,121 @@
+"""What a model is: its card, and one method from chips to vectors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.chip import Chips
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """All that the rest of the package needs to know of a model."""
+
+    name: str
+    revision: str
+    licence: str
+    """SPDX identifier of code and weights."""
+    bands: tuple[str, ...]
+    """Names as in `chip.BANDS`, in the order that the model takes them."""
+    dimensions: int
+    """Numbers per vector."""
+    preprocessing: str
+    """Exactly what is done to reflectance; two wordings are two tables."""
+    source: str
+    """Where method and weights come from."""
+    weights_sha256: str
+    """Digest of the numbers that make the model; empty for a model without any."""
+    weights: str | None = None
+    """Where the weights lie, None for a model without any."""
+    level: str = "any"
+    """Processing level the model was made for: `any`, `L1C` or `L2A`."""
+    gsd: float | None = None
+    """Metres per pixel the model was made for, None: any."""
+    chip_size: int | None = None
+    """Pixels per chip side, None: one patch and its context."""
+    token_stride: int | None = None
+    """Pixels per token side of a model with many vectors per chip, None: one per chip."""
+    context_px: int = 0
+    """Pixels of surroundings on every side of a patch that its vector depends on; of a
+    token model: the margin of a chip whose tokens are not used."""
+    missing: Literal["refuse", "zero"] = "refuse"
+    """What is done about a band that the archive lacks."""
+    batch: int = 1024
+    """Chips per call that suit the model."""
+    bf16: bool = False
+    """Whether bfloat16 autocast keeps the cosine to float32 at 0.9999 or more."""
+
+    def __post_init__(self) -> None:
+        if self.dimensions < 1 or self.batch < 1 or self.context_px < 0:
+            raise ValueError(
+                f"model {self.name}: dimensions and batch must be at least 1 and "
+                f"context_px at least 0, got {self.dimensions}, {self.batch} and "
+                f"{self.context_px}"
+            )
+        if self.token_stride is None:
+            return
+        if self.chip_size is None or self.chip_size % self.token_stride:
+            raise ValueError(
+                f"model {self.name}: chip_size must be a multiple of token_stride "
+                f"{self.token_stride}, got {self.chip_size}"
+            )
+        if self.context_px % self.token_stride or 2 * self.context_px >= self.chip_size:
+            raise ValueError(
+                f"model {self.name}: context_px must be a multiple of token_stride "
+                f"{self.token_stride} and below half the chip, got {self.context_px}"
+            )
+
+
+class Embedder(Protocol):
+    """Chips in, vectors out.
+
+    A registered class says by `needs_fit` how it is made for an archive: by
+    `for_bands(bands)`, or once by `fit(sample)`, then `save(path)` and `load(path)`.
+    """
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and needs."""
+        ...
+
+    def embed(self, chips: Chips) -> NDArray[np.float32]:
+        """(n, d) vectors, or (n, y, x, d) of a model with a token per patch.
+
+        `chips` has the bands of the card in its order. Each chip is embedded as if it were
+        alone; one without a clear pixel gives NaN.
+        """
+        ...
+
+
+@runtime_checkable
+class Placeable(Protocol):
+    """An embedder that can compute on another device than the CPU."""
+
+    def to(self, device: str) -> Embedder:
+        """The same model, computing on a torch device such as `cuda`."""
+        ...
+
+
+class Fitted(Embedder, Protocol):
+    """An embedder that is made from the archive's own pixels and stored with it."""
+
+    needs_fit: ClassVar[Literal[True]]
+    sample_context_px: ClassVar[int]
+    """Pixels of surroundings that chips of the sample must have on every side."""
+
+    @classmethod
+    def fit(cls, sample: Chips) -> Self:
+        """The model of these pixels, the same for the same sample."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write all numbers of the model to a safetensors file."""
+        ...
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; it gives the same vectors."""
+        ...

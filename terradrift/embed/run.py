@@ -1,0 +1,236 @@
+"""Embed a stream of tile images: read ahead, compute in threads, give rows in order."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift import threads as cores
+from terradrift.chip import INDICES
+from terradrift.embed import chips, indices
+from terradrift.embed import device as devices
+from terradrift.embed.ahead import ahead, in_order
+from terradrift.embed.protocol import Placeable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from terradrift.chip import TileImage
+    from terradrift.embed.protocol import Embedder, ModelCard
+
+_AHEAD = 2
+"""Images read before they are asked for."""
+
+_GPU_WORKERS = 2
+"""One copies while the other computes."""
+
+_FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """The rows of one tile on one day; possibly none."""
+
+    tile: str
+    scene_ids: tuple[str, ...]
+    batch: pa.RecordBatch
+    """Of `schema.embeddings`."""
+
+
+def embed(
+    images: Iterator[TileImage],
+    embedder: Embedder,
+    *,
+    run_id: str,
+    device: str = "auto",
+    threads: int,
+    min_clear: float = 1.0,
+) -> Iterator[Embedded]:
+    """Embed every image, one after the other, in order.
+
+    Patches of less than `min_clear` percent, and those the model gives no vector for, get
+    no row. At most `2 + 2 * threads` images are in memory. Closing the iterator stops the
+    threads. Nothing is read before the first row is asked for.
+
+    Raises:
+        ValueError: the device cannot be had; later: images lack bands or do not fit.
+    """
+    chosen, where = _placed(embedder, device)
+    return _stream(images, chosen, run_id, where, cores.resolve(threads), min_clear)
+
+
+def metadata(card: ModelCard, bands: tuple[str, ...]) -> dict[str, str]:
+    """What names the model in the metadata of a table, for images that have `bands`."""
+    absent = chips.missing_bands(card, bands)
+    zero = f"; bands not there, zero: {', '.join(absent)}" if absent else ""
+    return {
+        "model": card.name,
+        "revision": card.revision,
+        "licence": card.licence,
+        "weights_sha256": card.weights_sha256,
+        "bands": ",".join(card.bands),
+        "preprocessing": card.preprocessing + zero,
+        "quantization": "float16",
+        "source": card.source,
+        "level": card.level,
+        "gsd": "any" if card.gsd is None else f"{card.gsd:g}",
+    }
+
+
+def _placed(embedder: Embedder, device: str) -> tuple[Embedder, str]:
+    if isinstance(embedder, Placeable):
+        where = devices.resolve(device)
+        return embedder.to(where), where
+    if device not in ("auto", "cpu"):
+        devices.resolve(device)
+        raise ValueError(
+            f"model {embedder.card.name} computes on the CPU only, got device {device!r}; "
+            "pass --device auto"
+        )
+    return embedder, "cpu"
+
+
+def _stream(
+    images: Iterator[TileImage],
+    embedder: Embedder,
+    run_id: str,
+    device: str,
+    threads: int,
+    min_clear: float,
+) -> Iterator[Embedded]:
+    workers = threads if device == "cpu" else _GPU_WORKERS
+    one = partial(
+        _one, embedder=embedder, run_id=run_id, device=device, min_clear=min_clear
+    )
+    with ExitStack() as stack:
+        if device == "cpu":
+            stack.enter_context(cores.single_blas())
+        if isinstance(embedder, Placeable):
+            stack.enter_context(_torch_threads(1))
+        executor = stack.enter_context(ThreadPoolExecutor(workers, "terradrift-embed"))
+        coming = stack.enter_context(ahead(images, _AHEAD))
+        yield from in_order(one, coming, executor, 2 * workers)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Generator[None]:
+    """Threads within one operation of torch, for this thread and those made inside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _computing(card: ModelCard, device: str) -> AbstractContextManager[object]:
+    """Own stream of the worker and bfloat16 where the card calls it safe, on CUDA."""
+    if device == "cpu":
+        return nullcontext()
+    import torch
+
+    stack = ExitStack()
+    stack.enter_context(torch.cuda.stream(torch.cuda.Stream(device)))
+    stack.enter_context(torch.autocast("cuda", torch.bfloat16, enabled=card.bf16))
+    return stack
+
+
+def _one(
+    image: TileImage, *, embedder: Embedder, run_id: str, device: str, min_clear: float
+) -> Embedded:
+    card = embedder.card
+    wanted = np.flatnonzero(
+        (image.clear_percent >= min_clear) & (image.clear_percent > 0)
+    )
+    vectors = np.full((len(image.patch_ids), card.dimensions), np.nan, np.float32)
+    with _computing(card, device):
+        for cut in chips.cut(image, card, wanted):
+            found = embedder.embed(cut.chips)
+            if found.shape[-1] != card.dimensions or len(found) != len(cut.chips):
+                raise ValueError(
+                    f"model {card.name} promises {card.dimensions} numbers per vector, "
+                    f"gave {found.shape} for {len(cut.chips)} chips"
+                )
+            vectors[cut.patches] = cut.vectors(found)
+    usable = np.flatnonzero(~np.isnan(vectors).any(axis=1))
+    return Embedded(
+        tile=image.tile,
+        scene_ids=image.scene_ids,
+        batch=_rows(image, usable, vectors[usable], card, run_id),
+    )
+
+
+def _rows(
+    image: TileImage,
+    usable: NDArray[np.intp],
+    vectors: NDArray[np.float32],
+    card: ModelCard,
+    run_id: str,
+) -> pa.RecordBatch:
+    largest = float(np.abs(vectors).max(initial=0))
+    if largest > _FLOAT16_MAX:
+        raise ValueError(
+            f"model {card.name} gives numbers up to {largest:g}; vectors are stored as "
+            f"float16, at most {_FLOAT16_MAX:g}"
+        )
+    count = len(usable)
+    columns = {
+        "patch_id": pa.array(image.patch_ids[usable], pa.string()),
+        "datetime": pa.array(
+            image.times[usable].astype("datetime64[us]"), schema.INSTANT
+        ),
+        "tile": pa.repeat(pa.scalar(image.tile), count),
+        "scene_id": pa.array(image.scene_ids, pa.string()).take(
+            pa.array(image.patch_scenes[usable])
+        ),
+        "clear_percent": pa.array(image.clear_percent[usable], pa.float32()),
+        **_index_columns(image, usable),
+        "embedding": pa.FixedSizeListArray.from_arrays(
+            pa.array(vectors.astype(np.float16).reshape(-1)), card.dimensions
+        ),
+        "run_id": pa.repeat(pa.scalar(run_id), count),
+    }
+    table = schema.embeddings(card.dimensions)
+    return pa.RecordBatch.from_arrays(
+        [columns[name] for name in table.names], schema=table
+    )
+
+
+def _index_columns(image: TileImage, usable: NDArray[np.intp]) -> dict[str, pa.Array]:
+    """Spectral indices of the mean clear reflectance; null where bands are missing."""
+    there = indices.available(image.bands)
+    means = patch_means(image)[:, usable] if there else None
+    return {
+        name: pa.array(
+            indices.index(name, means, image.bands, axis=0), from_pandas=True
+        )
+        if means is not None and name in there
+        else pa.nulls(len(usable), pa.float32())
+        for name in INDICES
+    }
+
+
+def patch_means(image: TileImage) -> NDArray[np.float32]:
+    """(band, n) mean reflectance over the clear pixels of each patch; NaN without any."""
+    halo, size = image.halo_px, image.patch_px
+    band, y, x = image.pixels.shape
+    inner = image.pixels[:, halo : y - halo, halo : x - halo]
+    clear = np.isfinite(inner).all(axis=0)
+    shape = (band, (y - 2 * halo) // size, size, (x - 2 * halo) // size, size)
+    total = np.where(clear, inner, 0).reshape(shape).sum(axis=(2, 4))
+    count = clear.reshape(shape[1:]).sum(axis=(1, 3)).astype(np.float32)
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    found: NDArray[np.float32] = mean[:, image.rows, image.cols]
+    return found
