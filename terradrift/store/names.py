@@ -1,0 +1,107 @@
+"""Which tables an archive may hold, and the schema each name promises (pure)."""
+
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift.errors import ArchiveError, ModelMismatchError, SchemaError
+
+_PLAIN: Mapping[str, Callable[[], pa.Schema]] = {
+    "scenes": schema.scenes,
+    "patches": schema.patches,
+    "labels": schema.labels,
+    "runs": schema.runs,
+}
+_PER_MODEL: Mapping[str, Callable[[], pa.Schema]] = {
+    "units": schema.units,
+    "scores": schema.scores,
+    "events": schema.events,
+    "kinds": schema.kinds,
+}
+_WITH_VECTORS: Mapping[str, tuple[Callable[[int], pa.Schema], str]] = {
+    "embeddings": (schema.embeddings, "embedding"),
+    "changes": (schema.changes, "delta"),
+}
+
+IDENTITY = (
+    "model",
+    "revision",
+    "weights_sha256",
+    "bands",
+    "preprocessing",
+    "quantization",
+)
+"""Schema metadata that must be equal for two embeddings to be comparable."""
+
+
+def kind(table: str) -> str:
+    """The table's name without its model.
+
+    Raises:
+        ArchiveError: no such table in an archive.
+    """
+    base, _, model = table.partition("_")
+    if (base in _PLAIN and not model) or (
+        model and (base in _PER_MODEL or base in _WITH_VECTORS)
+    ):
+        return base
+    known = [*_PLAIN, *(f"{name}_<model>" for name in (*_PER_MODEL, *_WITH_VECTORS))]
+    raise ArchiveError(
+        f"an archive has no table {table!r}; expected one of {', '.join(known)}"
+    )
+
+
+def expected(table: str, actual: pa.Schema) -> pa.Schema:
+    """The schema that `table` must have, with the metadata of `actual`.
+
+    Vectors may have any length, but all columns of vectors the same.
+
+    Raises:
+        SchemaError: `actual` is not of that schema.
+    """
+    base = kind(table)
+    if base in _WITH_VECTORS:
+        build, column = _WITH_VECTORS[base]
+        want = build(_dimensions(actual, column, table))
+    else:
+        want = (_PLAIN | _PER_MODEL)[base]()  # type: ignore[operator]
+    schema.check(actual, want, table)
+    return want.with_metadata({**(actual.metadata or {}), **want.metadata})
+
+
+def _dimensions(actual: pa.Schema, column: str, table: str) -> int:
+    index = actual.get_field_index(column)
+    type_ = actual.field(index).type if index >= 0 else None
+    if type_ is None or not pa.types.is_fixed_size_list(type_):
+        raise SchemaError(
+            f"{table}: column {column} must be a fixed_size_list of float16, "
+            f"got {type_ or 'no such column'}"
+        )
+    return int(type_.list_size)
+
+
+def check_model(held: pa.Schema, given: pa.Schema, table: str) -> None:
+    """Raise `ModelMismatchError` unless both schemas name the same model in every part."""
+    ours, theirs = _identity(held), _identity(given)
+    differs = [key for key in IDENTITY if ours.get(key) != theirs.get(key)]
+    if differs:
+        raise ModelMismatchError(
+            f"{table} holds vectors of {_shown(ours, differs)}, got "
+            f"{_shown(theirs, differs)}; distances between models mean nothing. "
+            "Embed into another archive, or use what this one holds"
+        )
+
+
+def _identity(found: pa.Schema) -> dict[str, str]:
+    decoded = {
+        key.decode(): value.decode() for key, value in (found.metadata or {}).items()
+    }
+    return {key: decoded[key] for key in IDENTITY if key in decoded}
+
+
+def _shown(identity: dict[str, str], differs: list[str]) -> str:
+    name = f"{identity.get('model', 'no model')}@{identity.get('revision', '?')}"
+    others = [key for key in differs if key not in ("model", "revision")]
+    parts = [f"{key} {identity.get(key, 'not stated')}" for key in others]
+    return f"{name} ({', '.join(parts)})" if parts else name

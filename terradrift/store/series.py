@@ -1,0 +1,230 @@
+"""Whole histories of patches, tile by tile, in blocks of bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import lance
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from terradrift import grid
+from terradrift.chip import INDICES
+from terradrift.series import Series
+from terradrift.store import layout, sameday
+from terradrift.store.layout import Layout
+from terradrift.store.tables import Store
+from terradrift.store.units import embeddings_table
+
+MAX_BYTES = 64 << 20
+"""Bytes of float16 vectors in a block, before its patches are cut into another one."""
+
+_AHEAD = 2
+_LIGHT = ["patch_id", "datetime", "clear_percent", *INDICES]
+_T = TypeVar("_T")
+
+
+def tiles(store: Store, model: str) -> list[str]:
+    """Tiles that have embeddings under the model, sorted."""
+    return list(_layout(store, model).runs)
+
+
+def series(
+    store: Store, model: str, tile: str, max_bytes: int = MAX_BYTES
+) -> Iterator[Series]:
+    """The histories of one tile's patches in blocks, sorted by patch, then day."""
+    return blocks(store, model, [tile], max_bytes)
+
+
+def blocks(
+    store: Store,
+    model: str,
+    wanted: Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    ahead: int = _AHEAD,
+) -> Iterator[Series]:
+    """The histories of all patches, or of those in the tiles `wanted`, tile by tile.
+
+    A block holds whole patches with their whole history and at most `max_bytes` of
+    vectors (one patch at least). `ahead` blocks are read while one is being used. All
+    blocks come from one version of the table. Where two observations of a patch share a
+    day, the clearest is given.
+    """
+    found = _layout(store, model)
+    chosen = found.runs if wanted is None else wanted
+    plans = _ahead((partial(_plan, found, tile, max_bytes) for tile in chosen), ahead)
+    tasks = (
+        partial(_load, found.dataset, plan, first, last)
+        for plan in plans
+        for first, last in plan.cuts
+    )
+    return _ahead(tasks, ahead)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """One tile's rows without their vectors, sorted by patch and day."""
+
+    ids: NDArray[np.str_]
+    """(p,), sorted."""
+    cells: NDArray[np.int64]
+    """(p, 3)"""
+    patch: NDArray[np.int64]
+    """(n,), index into `ids` of each row, ascending."""
+    rows: NDArray[np.int64]
+    """(n,), position of each row in the table."""
+    times: NDArray[np.datetime64]
+    clear: NDArray[np.float32]
+    indices: NDArray[np.float32]
+    """(n, 3)"""
+    cuts: list[tuple[int, int]]
+    """First and last-but-one patch of each block."""
+
+
+def _layout(store: Store, model: str) -> Layout:
+    return layout.layout(store.dataset(embeddings_table(model)))
+
+
+def _plan(found: Layout, tile: str, max_bytes: int) -> _Plan:
+    """Sort one tile's observations, and cut its patches into blocks."""
+    ranges = found.runs.get(tile, np.empty((0, 2), np.int64))
+    light = layout.read_table(found.dataset, _LIGHT, ranges)
+    ids, patch = _factorise(light["patch_id"])
+    times = light["datetime"].cast(pa.int64()).to_numpy()
+    clear = _floats(light, "clear_percent")
+    day = times // sameday.US_PER_DAY
+    order = _order(patch, day, clear, times)
+    patch = patch[order]
+    size = found.dataset.schema.field("embedding").type.list_size * 2
+    per_patch = size * max(1, len(np.unique(day)))
+    step = max(1, max_bytes // per_patch)
+    return _Plan(
+        ids=ids,
+        cells=np.array([grid.parse_id(str(id_)) for id_ in ids], np.int64).reshape(
+            -1, 3
+        ),
+        patch=patch,
+        rows=layout.positions(ranges)[order],
+        times=times[order].astype("datetime64[us]"),
+        clear=clear[order],
+        indices=np.column_stack([_floats(light, name) for name in INDICES])[order],
+        cuts=[(at, min(at + step, len(ids))) for at in range(0, len(ids), step)],
+    )
+
+
+def _factorise(names: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Distinct names in sorted order, and each value's index into them."""
+    encoded = pa.chunked_array(names, pa.string()).combine_chunks().dictionary_encode()
+    distinct = np.array(encoded.dictionary.to_pylist(), dtype=np.str_)
+    order = np.argsort(distinct)
+    rank = np.empty(len(distinct), np.int64)
+    rank[order] = np.arange(len(distinct))
+    codes: NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
+    return distinct[order], rank.take(codes)
+
+
+def _order(
+    patch: NDArray[np.int64],
+    day: NDArray[np.int64],
+    clear: NDArray[np.float32],
+    times: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Rows by patch and day, each pair once: the clearest, then the earliest."""
+    key = patch * (1 << 32) + day  # days since 1970 are far below 2**31
+    if np.all(np.diff(key) > 0):
+        return np.arange(len(key))
+    order = np.lexsort((times, -np.nan_to_num(clear, nan=-1.0), key))
+    first = np.ones(len(order), bool)
+    first[1:] = np.diff(key[order]) > 0
+    return order[first]
+
+
+def _floats(light: pa.Table, name: str) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = light[name].to_numpy()
+    return values.astype(np.float32, copy=False)
+
+
+def _load(dataset: lance.LanceDataset, plan: _Plan, first: int, last: int) -> Series:
+    """Read the vectors of the patches `first` up to `last` into their places."""
+    start, stop = np.searchsorted(plan.patch, [first, last])
+    here = slice(int(start), int(stop))
+    days, column = np.unique(
+        plan.times[here].astype("datetime64[D]"), return_inverse=True
+    )
+    n, t = last - first, len(days)
+    d = dataset.schema.field("embedding").type.list_size
+    slot = (plan.patch[here] - first) * t + column
+    vectors = np.zeros((n * t, d), np.float16)
+    _scatter(dataset, plan.rows[here], slot, vectors)
+    times = np.full(n * t, np.datetime64("NaT"), "datetime64[us]")
+    times[slot] = plan.times[here]
+    clear = np.full(n * t, np.nan, np.float32)
+    clear[slot] = plan.clear[here]
+    indices = np.full((n * t, len(INDICES)), np.nan, np.float32)
+    indices[slot] = plan.indices[here]
+    return Series(
+        patch_ids=plan.ids[first:last],
+        cells=plan.cells[first:last],
+        days=days,
+        times=times.reshape(n, t),
+        vectors=vectors.reshape(n, t, d),
+        clear_percent=clear.reshape(n, t),
+        indices=indices.reshape(n, t, len(INDICES)),
+    )
+
+
+def _scatter(
+    dataset: lance.LanceDataset,
+    rows: NDArray[np.int64],
+    slot: NDArray[np.int64],
+    out: NDArray[np.float16],
+) -> None:
+    """Put the vector of each of `rows` into row `slot` of `out`, batch by batch."""
+    order = np.argsort(rows, kind="stable")
+    rows, slot = rows[order], slot[order]
+    whole = np.dtype((np.void, out.shape[1] * out.itemsize))  # one copy per vector
+    target = out.view(whole)[:, 0]
+    ranges = layout.covering(rows)
+    for at, batch in layout.read_ranges(dataset, ["embedding"], ranges):
+        low, high = np.searchsorted(rows, [at, at + batch.num_rows])
+        source = vectors_of(batch.column("embedding")).view(whole)[:, 0]
+        into = slot[low:high]
+        picked = rows[low:high] - at
+        if len(into) == len(source) and _consecutive(into):
+            target[into[0] : into[-1] + 1] = source
+        elif len(into) == len(source):
+            target[into] = source
+        else:
+            target[into] = source[picked]
+
+
+def vectors_of(column: pa.FixedSizeListArray) -> NDArray[np.float16]:
+    """(n, d) view of a column of vectors, without a copy."""
+    flat: NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=True)
+    return flat.reshape(len(column), column.type.list_size)
+
+
+def _consecutive(values: NDArray[np.int64]) -> bool:
+    return bool(
+        values[-1] - values[0] == len(values) - 1 and np.all(np.diff(values) == 1)
+    )
+
+
+def _ahead(tasks: Iterable[Callable[[], _T]], count: int) -> Iterator[_T]:
+    """Results in order; up to `count` tasks run before their result is asked for."""
+    with ThreadPoolExecutor(max(1, count)) as pool:
+        running: deque[Future[_T]] = deque()
+        try:
+            for task in tasks:
+                running.append(pool.submit(task))
+                if len(running) > count:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()

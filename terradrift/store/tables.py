@@ -1,0 +1,236 @@
+"""The archive's tables: Lance datasets in one folder, every schema checked at the door.
+
+Readers never wait: they see the version they opened. Writers hold the archive's lock, and
+each write is one Lance commit: there whole, or not at all.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+import lance
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift.errors import ArchiveError
+from terradrift.store import names, settings
+from terradrift.store.disk import doing
+from terradrift.store.door import BATCH_ROWS, Rows, conform
+from terradrift.store.lock import WriterLock
+from terradrift.store.settings import Settings
+
+__all__ = ["Settings", "Store"]
+
+DATA_STORAGE_VERSION: Literal["2.1"] = "2.1"
+"""Lance file format; with the field metadata of `schema.vector` it scans at several GB/s."""
+
+MAX_ROWS_PER_FILE = 1 << 20
+
+_SUFFIX = ".lance"
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class Store:
+    """One archive: `archive.json` and a Lance dataset per table, in one local folder."""
+
+    def __init__(self, root: Path, held: Settings) -> None:
+        self.root = root
+        self._settings = held
+        self._lock = WriterLock(root)
+
+    @classmethod
+    def create(cls, path: str | Path, held: Settings) -> "Store":
+        """Make an archive in a new or empty folder.
+
+        Raises:
+            ArchiveError: the folder holds something, is remote, or cannot be written.
+        """
+        root = _local(path)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            inside = sorted(entry.name for entry in root.iterdir())
+        except FileExistsError as error:
+            raise ArchiveError(
+                f"expected a folder for the archive, got the file {root}"
+            ) from error
+        except OSError as error:
+            raise ArchiveError(
+                f"cannot make the archive {root}: {error.strerror}"
+            ) from error
+        if settings.NAME in inside:
+            raise ArchiveError(f"{root} already is an archive; open it instead")
+        if inside:
+            raise ArchiveError(
+                f"expected a new or empty folder for the archive, {root} holds "
+                f"{inside[0]}; choose another path"
+            )
+        settings.write(root, held)
+        return cls(root, held)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Store":
+        """Open the archive at `path`.
+
+        Raises:
+            ArchiveError: nothing there, not an archive, of another format, or remote.
+        """
+        root = _local(path)
+        return cls(root, settings.read(root))
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for every row of the archive."""
+        return self._settings
+
+    def update(self, held: Settings) -> None:
+        """Replace the settings, atomically."""
+        with self.lock("update"):
+            settings.write(self.root, held)
+            self._settings = held
+
+    def lock(self, verb: str) -> AbstractContextManager[None]:
+        """The right to write, held inside a `with` block; nested blocks share it.
+
+        Raises:
+            ArchiveLockedError: another writer holds it; the message names it.
+        """
+        return self._lock.hold(verb)
+
+    def path(self, table: str) -> Path:
+        """Folder of the table's Lance dataset, whether there or not."""
+        names.kind(table)
+        return self.root / f"{table}{_SUFFIX}"
+
+    def exists(self, table: str) -> bool:
+        """Whether the table was ever committed to."""
+        versions = self.path(table) / "_versions"
+        return versions.is_dir() and any(versions.glob("*.manifest"))
+
+    def tables(self) -> list[str]:
+        """Names of the tables that are there, sorted."""
+        found = (entry.stem for entry in self.root.glob(f"*{_SUFFIX}"))
+        return sorted(table for table in found if self.exists(table))
+
+    def dataset(self, table: str, version: int | None = None) -> lance.LanceDataset:
+        """The table's newest version, or the one asked for; its schema is checked.
+
+        Raises:
+            ArchiveError: no such table.
+            SchemaError: the table is not of the schema that this terradrift reads.
+        """
+        if not self.exists(table):
+            there = ", ".join(self.tables()) or "no tables yet"
+            raise ArchiveError(f"{self.root} has no table {table}; it has {there}")
+        with doing(self.root, f"read {table}"):
+            found = lance.dataset(str(self.path(table)), version=version)
+        names.expected(table, found.schema)
+        return found
+
+    def count(self, table: str, where: str | None = None) -> int:
+        """Rows of the table, or those for which the SQL condition holds."""
+        found = self.dataset(table)
+        with doing(self.root, f"read {table}"):
+            return int(found.count_rows(where))
+
+    def scan(
+        self,
+        table: str,
+        columns: list[str] | None = None,
+        filter: str | None = None,  # noqa: A002 - Lance's and Arrow's own name for it
+        batch_size: int = BATCH_ROWS,
+    ) -> pa.RecordBatchReader:
+        """Stream the table's newest version in its stored order; `filter` is SQL."""
+        found = self.dataset(table)
+        with doing(self.root, f"read {table}"):
+            reader: pa.RecordBatchReader = found.scanner(
+                columns=columns, filter=filter, batch_size=batch_size
+            ).to_reader()
+        return reader
+
+    def append(
+        self,
+        table: str,
+        rows: Rows,
+        columns: pa.Schema | None = None,
+        *,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add rows in one commit; makes the table where it is not there yet.
+
+        `columns` is the schema of `rows` where they are an iterable of batches.
+        `properties` are kept with the commit itself (Lance transaction properties).
+
+        Raises:
+            SchemaError: the rows, or the table, are not of the table's schema.
+            ModelMismatchError: embeddings of another model than the table's.
+            ArchiveError: they cannot be written; the table is as it was.
+        """
+        reader = conform(table, rows, columns)
+        with self.lock(f"append to {table}"):
+            mode = "create"
+            if self.exists(table):
+                self._check_same(table, reader.schema)
+                mode = "append"
+            self._write(table, reader, mode, properties)
+
+    def overwrite(
+        self,
+        table: str,
+        rows: Rows,
+        columns: pa.Schema | None = None,
+        *,
+        max_rows_per_file: int = MAX_ROWS_PER_FILE,
+    ) -> None:
+        """Replace all rows in one commit, streaming; readers keep what they opened.
+
+        Raises: as `append`.
+        """
+        reader = conform(table, rows, columns)
+        with self.lock(f"overwrite {table}"):
+            if self.exists(table):
+                names.expected(table, reader.schema)
+            self._write(table, reader, "overwrite", None, max_rows_per_file)
+
+    def drop(self, table: str) -> None:
+        """Remove the table with its history, where it is there."""
+        with self.lock(f"drop {table}"):
+            if self.path(table).exists():
+                with doing(self.root, f"remove {table}"):
+                    lance.LanceDataset.drop(str(self.path(table)))
+
+    def _check_same(self, table: str, given: pa.Schema) -> None:
+        held = self.dataset(table).schema
+        if names.kind(table) == "embeddings":
+            names.check_model(held, given, table)
+        schema.check(given, names.expected(table, held), table)
+
+    def _write(
+        self,
+        table: str,
+        reader: pa.RecordBatchReader,
+        mode: str,
+        properties: Mapping[str, str] | None,
+        max_rows_per_file: int = MAX_ROWS_PER_FILE,
+    ) -> None:
+        with doing(self.root, f"write {table}"):
+            lance.write_dataset(
+                reader,
+                str(self.path(table)),
+                schema=reader.schema,
+                mode=mode,
+                max_rows_per_file=max_rows_per_file,
+                data_storage_version=DATA_STORAGE_VERSION,
+                transaction_properties=dict(properties or {}),
+            )
+
+
+def _local(path: str | Path) -> Path:
+    """The one place where a path becomes the archive's root."""
+    if _URI.match(str(path)):
+        raise ArchiveError(
+            f"expected a local path for the archive, got {path}; "
+            "keep the archive on a local disk and copy or export it from there"
+        )
+    return Path(path).expanduser().resolve()
