@@ -1,0 +1,190 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.neighbors import LocalOutlierFactor
+
+from terradrift.detect.lof import Lof, distances, lof, novelty
+from terradrift.detect.protocol import SeriesDetector
+
+_: SeriesDetector = Lof()
+
+
+def peer(rows: NDArray[np.floating], k: int) -> NDArray[np.float64]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # more neighbours than rows, equal rows
+        model = LocalOutlierFactor(n_neighbors=k).fit(rows.astype(np.float64))
+    return -model.negative_outlier_factor_
+
+
+def peer_novelty(
+    reference: NDArray[np.floating], query: NDArray[np.floating], k: int
+) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LocalOutlierFactor(n_neighbors=k, novelty=True)
+        model.fit(reference.astype(np.float64))
+        return -float(model.score_samples(query[None].astype(np.float64))[0])
+
+
+def series(
+    n: int, t: int, seed: int, clear: float = 0.6
+) -> tuple[NDArray[np.datetime64], NDArray[np.float16], NDArray[np.bool_]]:
+    random = np.random.default_rng(seed)
+    days = np.datetime64("2018-01-01", "D") + np.cumsum(random.integers(1, 6, t))
+    vectors = random.normal(size=(n, t, 6)).astype(np.float16)
+    return days, vectors, random.random((n, t)) < clear
+
+
+@pytest.mark.parametrize("k", [1, 5, 20, 200])
+@pytest.mark.parametrize("offset", [0, 1000])
+@pytest.mark.parametrize("backend", ["torch", "faiss"])
+def test_scores_are_those_of_scikit_learn(k: int, offset: int, backend: str) -> None:
+    if backend == "faiss":
+        pytest.importorskip("faiss", reason="FAISS is not installed")
+    random = np.random.default_rng(k)
+    rows = (offset + random.normal(size=(150, 12))).astype(np.float32)
+    rows[:5] *= 3
+    np.testing.assert_allclose(lof(rows, k, backend=backend), peer(rows, k), rtol=1e-6)
+
+
+@given(n=st.integers(2, 60), k=st.integers(1, 30), seed=st.integers(0, 999))
+@settings(deadline=None, max_examples=40)
+def test_few_rows_score_as_in_scikit_learn(n: int, k: int, seed: int) -> None:
+    rows = np.random.default_rng(seed).normal(size=(n, 3)).astype(np.float32)
+    np.testing.assert_allclose(lof(rows, k), peer(rows, k), rtol=1e-6)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    random = np.random.default_rng(4)
+    rows = random.normal(size=(80, 5)).astype(np.float32)
+    order = random.permutation(80)
+    np.testing.assert_allclose(lof(rows)[order], lof(rows[order]), rtol=1e-6)
+
+
+def test_a_place_that_repeats_does_not_make_its_neighbours_explode() -> None:
+    random = np.random.default_rng(5)
+    water = np.repeat(random.normal(size=(1, 8)), 100, axis=0)
+    land = random.normal(size=(200, 8))
+    rows = np.concatenate([water, land]).astype(np.float32)
+    assert peer(rows, 10).max() > 1e6
+    scores = lof(rows, 10)
+    assert scores.max() < 10
+    assert len(set(scores[:100].tolist())) == 1
+
+
+def test_at_most_k_copies_of_a_place_score_as_in_scikit_learn() -> None:
+    random = np.random.default_rng(6)
+    rows = random.normal(size=(60, 4)).astype(np.float32)
+    rows[:10] = rows[0]
+    np.testing.assert_allclose(lof(rows, 10), peer(rows, 10), rtol=1e-6)
+
+
+def test_rows_that_are_all_equal_are_not_outlying() -> None:
+    assert lof(np.ones((50, 3)), 5).tolist() == [1] * 50
+    assert lof(np.ones((2, 3)), 5).tolist() == [1, 1]
+
+
+def test_fewer_than_two_rows_have_no_score() -> None:
+    assert np.isnan(lof(np.ones((1, 3)))).all()
+    assert lof(np.empty((0, 3))).shape == (0,)
+
+
+def test_k_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        lof(np.ones((5, 3)), 0)
+
+
+@given(
+    r=st.integers(2, 25),
+    k=st.integers(1, 25),
+    seed=st.integers(0, 999),
+    share=st.floats(0.2, 1.0),
+)
+@settings(deadline=None, max_examples=60)
+def test_novelty_is_that_of_scikit_learn_for_each_reference(
+    r: int, k: int, seed: int, share: float
+) -> None:
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(6, r + 1, 4)).astype(np.float32)
+    member = random.random((6, r)) < share
+    apart = distances(vectors, np.ones((6, r + 1), bool))
+    scores = novelty(apart[:, r, :r], apart[:, :r, :r], member, k)
+    for row in range(6):
+        reference = vectors[row, :r][member[row]]
+        if len(reference) < 2:
+            assert np.isnan(scores[row])
+        else:
+            expected = peer_novelty(
+                reference, vectors[row, r], min(k, len(reference) - 1)
+            )
+            assert scores[row] == pytest.approx(expected, rel=2e-6)
+
+
+def test_a_reference_that_mostly_repeats_gives_finite_scores() -> None:
+    reference = np.float32([[0, 0]] * 15 + [[1, 0], [0, 1]])
+    query = np.float32([[0.5, 0.5]])
+    vectors = np.concatenate([reference, query])[None]
+    apart = distances(vectors, np.ones((1, 18), bool))
+    (score,) = novelty(apart[:, 17, :17], apart[:, :17, :17], np.ones((1, 17), bool), 5)
+    assert 0.1 < score < 10
+
+
+def test_a_reference_without_spread_scores_only_what_equals_it() -> None:
+    vectors = np.zeros((2, 11, 3), np.float32)
+    vectors[1, 10] = 1
+    apart = distances(vectors, np.ones((2, 11), bool))
+    scores = novelty(apart[:, 10, :10], apart[:, :10, :10], np.ones((2, 10), bool))
+    assert scores[0] == pytest.approx(1)
+    assert np.isnan(scores[1])
+
+
+def test_distances_hold_for_vectors_far_from_the_origin_and_for_equal_ones() -> None:
+    random = np.random.default_rng(8)
+    vectors = (1e4 + random.normal(size=(3, 9, 5))).astype(np.float32)
+    vectors[0, 4] = vectors[0, 2]
+    clear = np.ones((3, 9), bool)
+    slow = np.linalg.norm(
+        vectors[:, :, None].astype(np.float64) - vectors[:, None], axis=3
+    )
+    found = distances(vectors, clear)
+    np.testing.assert_allclose(found, slow, rtol=1e-6, atol=1e-12)
+    assert found[0, 2, 4] == 0
+
+
+def test_each_observation_is_judged_by_its_clear_past_only() -> None:
+    days, vectors, clear = series(5, 30, seed=2)
+    detector = Lof(k=5, min_reference=4, max_reference=12, guard_days=7)
+    scores = detector.detect(days, vectors, clear)
+    for row in range(5):
+        for day in range(30):
+            gap = (days[day] - days).astype(int)
+            past = np.flatnonzero(clear[row] & (gap > 0) & (gap >= 7))[-12:]
+            if not clear[row, day] or len(past) < 4:
+                assert np.isnan(scores[row, day])
+            else:
+                expected = peer_novelty(
+                    vectors[row, past], vectors[row, day], min(5, len(past) - 1)
+                )
+                assert scores[row, day] == pytest.approx(expected, rel=2e-6)
+
+
+def test_a_planted_step_scores_highest_on_its_day() -> None:
+    days, vectors, clear = series(4, 40, seed=3, clear=1.0)
+    vectors[:, 25:] += 3
+    scores = Lof(k=5, min_reference=8).detect(days, vectors, clear)
+    assert (np.nanargmax(scores[:, :26], axis=1) == 25).all()
+
+
+def test_bad_parameters_are_refused() -> None:
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        Lof(k=0)
+    with pytest.raises(ValueError, match="min_reference must be between 2 and"):
+        Lof(min_reference=1)
+    with pytest.raises(ValueError, match=r"max_reference \(5\), got 8"):
+        Lof(max_reference=5)
+    with pytest.raises(ValueError, match="guard_days must not be negative, got -1"):
+        Lof(guard_days=-1)
