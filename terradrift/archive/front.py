@@ -1,0 +1,243 @@
+"""`Archive`: one object and a few verbs, the same as on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from terradrift import threads as threading_
+from terradrift.archive import regions
+from terradrift.archive.runs import recorded
+from terradrift.errors import ArchiveError
+from terradrift.grid import Grid
+from terradrift.ingest.scene import Filters, Options
+from terradrift.period import Period
+from terradrift.store.tables import Settings, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+    import pyarrow as pa
+    from shapely.geometry.base import BaseGeometry
+
+    from terradrift.archive.detecting import Detected
+    from terradrift.archive.embedding import EmbedResult
+    from terradrift.archive.ingesting import Ingested
+    from terradrift.ingest.plan import Plan
+    from terradrift.query.result import Result
+
+DEFAULT_MODEL = "mosaiks"
+
+
+def create(path: str | Path, grid: Grid | None = None) -> Archive:
+    """Make a new, empty archive.
+
+    Raises:
+        ArchiveError: the folder holds an archive or something else, or cannot be written.
+    """
+    return Archive(Store.create(path, Settings(grid=grid or Grid())))
+
+
+def open_archive(path: str | Path) -> Archive:
+    """Open an archive.
+
+    Raises:
+        ArchiveError: no archive there, or one that this version cannot read.
+    """
+    return Archive(Store.open(path))
+
+
+class Archive:
+    """A searchable record of change: tables in one folder, and the verbs on them.
+
+    Every verb that writes takes the archive's lock, is safe to kill and to run again, and
+    leaves a row in the table `runs`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{self.store.count(table):,} {table}"
+            for table in ("scenes", "patches")
+            if self.store.exists(table)
+        )
+        return f"Archive({str(self.store.root)!r}: {counts or 'empty'})"
+
+    @property
+    def model(self) -> str:
+        """The model that SQL's views and the later verbs speak of."""
+        return self.store.settings.model or DEFAULT_MODEL
+
+    def ingest(
+        self,
+        source: str | Path,
+        *,
+        bbox: str | Sequence[float] | None = None,
+        region: str | Path | BaseGeometry | None = None,
+        datetime: str | Period | None = None,
+        collection: str | Sequence[str] = (),
+        max_cloud: float | None = None,
+        options: Options | None = None,
+        skip_bad: bool = False,
+    ) -> Ingested:
+        """Add a source's scenes and their patches: metadata only, no pixels.
+
+        Raises:
+            ValueError: a filter that cannot be read.
+            SourceError: no scenes, or one that cannot be used (unless `skip_bad`).
+            HarmonisationError: it cannot be told how numbers become reflectance.
+            ArchiveError: the archive holds another sensor or region.
+        """
+        from terradrift.archive import ingesting
+
+        wanted = filters(bbox, region, datetime, collection, max_cloud)
+        parameters = {
+            "source": str(source),
+            "bbox": wanted.bbox,
+            "datetime": wanted.period and wanted.period.stac(),
+            "collections": wanted.collections,
+            "max_cloud": max_cloud,
+        }
+        with recorded(self.store, "ingest", parameters) as run:
+            done = ingesting.ingest(
+                self.store,
+                run,
+                str(source),
+                wanted,
+                options or Options(),
+                skip_bad=skip_bad,
+            )
+            run.message = str(done)
+        return done
+
+    def plan(self, model: str | None = None) -> Plan:
+        """What `embed` would read, counted, before the first byte."""
+        from terradrift.archive import embedding
+
+        return embedding.plan(self.store, model or self.model)
+
+    def embed(
+        self,
+        model: str | None = None,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        skip_bad: bool = False,
+        quiet: bool = False,
+    ) -> EmbedResult:
+        """Embed every observation that is not in the archive yet; resumable.
+
+        Raises:
+            UnknownPluginError: no such model.
+            SourceError: a file cannot be read (unless `skip_bad`), or nothing is clear.
+        """
+        from terradrift.archive import embedding
+
+        options = embedding.EmbedOptions(
+            model=model or self.model,
+            device=device,
+            threads=threading_.resolve(threads),
+            skip_bad=skip_bad,
+            quiet=quiet,
+        )
+        with recorded(self.store, "embed", {"model": options.model}) as run:
+            return embedding.embed(self.store, run, options)
+
+    def detect(
+        self,
+        model: str | None = None,
+        *,
+        threads: int | None = None,
+        quiet: bool = False,
+        **settings: Any,  # noqa: ANN401 - the fields of detect.Settings, checked there
+    ) -> Detected:
+        """Score every observation and find changes and events.
+
+        `settings` are fields of `terradrift.detect.settings.Settings`.
+        """
+        from terradrift.archive import detecting
+
+        chosen = model or self.model
+        with recorded(self.store, "detect", {"model": chosen, **settings}) as run:
+            return detecting.detect(
+                self.store,
+                run,
+                chosen,
+                settings,
+                threads=threading_.resolve(threads),
+                quiet=quiet,
+            )
+
+    def cluster(self, model: str | None = None, *, quiet: bool = False) -> int:
+        """Group changes into kinds; returns how many kinds there are."""
+        from terradrift.archive import clustering
+
+        chosen = model or self.model
+        with recorded(self.store, "cluster", {"model": chosen}) as run:
+            return clustering.cluster(self.store, run, chosen, quiet=quiet)
+
+    def sql(self, text: str, **values: object) -> duckdb.DuckDBPyRelation:
+        """One SELECT over the views; values are bound by name (`$since`).
+
+        Raises:
+            QueryError: not one SELECT, an unknown name, or anything that writes or
+                reaches outside.
+        """
+        from terradrift.query import sql
+
+        return sql.sql(self.store, text, **values)
+
+    def similar(self, **query: Any) -> Result:  # noqa: ANN401 - see query.similar
+        """Changes like this one: see `terradrift.query.similar.similar`."""
+        from terradrift.query import similar
+
+        return similar.similar(self.store, **query)
+
+    def table(self, name: str) -> pa.Table:
+        """One whole table as Arrow, by its SQL name, such as `events`."""
+        return self.sql(f'SELECT * FROM "{_known(name)}"').to_arrow_table()
+
+
+def filters(
+    bbox: str | Sequence[float] | None = None,
+    region: str | Path | BaseGeometry | None = None,
+    datetime: str | Period | None = None,
+    collection: str | Sequence[str] = (),
+    max_cloud: float | None = None,
+) -> Filters:
+    """Filters as users write them, parsed; a box restricts the patches as a region does.
+
+    Raises:
+        ValueError: says what was expected.
+    """
+    if bbox is not None and region is not None:
+        raise ValueError("pass --bbox or --region-file, not both")
+    place = regions.region(region) if region is not None else None
+    bounds = regions.box(bbox) if bbox is not None else None
+    if bounds is not None:
+        place = regions.box_geometry(bounds)
+    period = Period.parse(datetime) if isinstance(datetime, str) else datetime
+    if max_cloud is not None and not 0 <= max_cloud <= 100:
+        raise ValueError(f"max cloud is a percentage from 0 to 100, got {max_cloud:g}")
+    names = (collection,) if isinstance(collection, str) else tuple(collection)
+    return Filters(
+        bbox=bounds,
+        region=place,
+        period=period,
+        collections=names,
+        max_cloud=max_cloud,
+    )
+
+
+_VIEWS = frozenset(
+    ["scenes", "patches", "observations", "scores", "changes", "events", "kinds", "labels", "runs"]
+)
+
+
+def _known(name: str) -> str:
+    if name not in _VIEWS:
+        raise ArchiveError(f"no table {name!r}; there are {', '.join(sorted(_VIEWS))}")
+    return name

@@ -1,0 +1,186 @@
+"""`ingest`: a source's scenes into the archive: metadata only, no pixels."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from shapely.geometry.base import BaseGeometry
+
+from terradrift import chip
+from terradrift.archive.runs import Run
+from terradrift.errors import ArchiveError, SourceError
+from terradrift.grid import Grid
+from terradrift.ingest import plan
+from terradrift.ingest.scene import Filters, Options, Skipped, find_scenes, to_table
+from terradrift.store.tables import Settings, Store
+
+_NOT_SURFACE = {"coastal", "nir09", "cirrus", "lwir11", "lwir12"}
+"""Bands about air and heat, at 60 m and coarser: read only when asked for by name."""
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What one `ingest` found."""
+
+    found: int
+    new: int
+    new_patches: int
+    skipped: tuple[Skipped, ...]
+    bands: tuple[str, ...]
+    grid: Grid
+
+    def __str__(self) -> str:
+        words = (
+            f"{self.found} scenes found, {self.new} new, {self.new_patches} new patches of "
+            f"{self.grid.patch_size} m at {self.grid.gsd:g} m, bands {' '.join(self.bands)}"
+        )
+        return f"{words}; {len(self.skipped)} skipped" if self.skipped else words
+
+
+def ingest(
+    store: Store,
+    run: Run,
+    source: str,
+    filters: Filters,
+    options: Options,
+    *,
+    skip_bad: bool,
+) -> Ingested:
+    """Add the scenes of `source` that the archive does not hold yet, and their patches.
+
+    Raises:
+        SourceError: no scenes, an unusable scene (unless `skip_bad`), or no common bands.
+        ArchiveError: another sensor, region or band set than the archive holds.
+    """
+    table, skipped = to_table(
+        find_scenes(source, filters, options), options, run.run_id
+    )
+    if skipped and not skip_bad:
+        raise SourceError(_skipped_line(skipped))
+    if table.num_rows == 0:
+        if skipped:
+            raise SourceError(_skipped_line(skipped))
+        raise SourceError(
+            f"no scenes in {source} for these filters; "
+            "widen --bbox, --datetime, --collection or --max-cloud"
+        )
+    settings = _settled(store.settings, table, filters.region, options)
+    known = set(_column(store, "scenes", "scene_id"))
+    new = table.filter(
+        pa.array([scene not in known for scene in table["scene_id"].to_pylist()])
+    )
+    places = plan.patches(new, settings.grid, settings.region) if len(new) else None
+    count = 0
+    if places is not None:
+        if places.num_rows == 0:
+            raise SourceError(
+                f"the {new.num_rows} new scenes and the archive's region have no patch in "
+                "common; check --bbox or --region-file"
+            )
+        held = set(_column(store, "patches", "patch_id"))
+        fresh = pa.array([p not in held for p in places["patch_id"].to_pylist()])
+        places = places.filter(fresh)
+        count = places.num_rows
+        store.update(settings)
+        # Patches first: a scene row means that its patches are there.
+        if count:
+            store.append("patches", places)
+        store.append("scenes", new)
+    run.rows = new.num_rows
+    return Ingested(
+        table.num_rows,
+        new.num_rows,
+        count,
+        tuple(skipped),
+        settings.bands,
+        settings.grid,
+    )
+
+
+def _settled(
+    settings: Settings, table: pa.Table, region: BaseGeometry | None, options: Options
+) -> Settings:
+    """The archive's settings with what its first scenes decide; later ones must agree."""
+    sensors = sorted({str(name) for name in table["constellation"].to_pylist()})
+    if settings.bands:
+        sensors = sorted({*sensors, settings.constellation})
+    if len(sensors) > 1:
+        raise ArchiveError(
+            f"one archive holds one sensor, got {' and '.join(sensors)}: their vectors do "
+            "not compare; pass --collection, or make one archive for each"
+        )
+    bands = _common_bands(table, settings.bands or options.bands)
+    if not settings.bands:
+        return replace(
+            settings,
+            grid=_with_gsd(settings.grid, table),
+            bands=bands,
+            constellation=sensors[0],
+            region=region,
+        )
+    if region is not None and (
+        settings.region is None or not region.equals(settings.region)
+    ):
+        raise ArchiveError(
+            "the archive was made for "
+            + ("another region" if settings.region is not None else "whole scenes")
+            + "; leave out --bbox and --region-file, or make another archive"
+        )
+    return settings
+
+
+def _common_bands(table: pa.Table, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Bands that every scene has, in the order of wavelength; `wanted` if given."""
+    per_scene = [set(bands) for bands in table["bands"].to_pylist()]
+    common = set.intersection(*per_scene)
+    if wanted:
+        for scene, bands in zip(table["scene_id"].to_pylist(), per_scene, strict=True):
+            if missing := [band for band in wanted if band not in bands]:
+                raise SourceError(
+                    f"scene {scene} lacks {' '.join(missing)}; it has "
+                    f"{' '.join(sorted(bands))}; leave it out or use another archive"
+                )
+        return tuple(wanted)
+    order = [*chip.BANDS, *sorted(common - chip.BANDS.keys())]
+    bands = [band for band in order if band in common]
+    if not bands:
+        raise SourceError(
+            "scenes have no band in common; got "
+            + ", ".join(
+                sorted({" ".join(sorted(bands)) for bands in per_scene})[:_SHOWN]
+            )
+            + "; pass --collection or --bands"
+        )
+    return tuple(band for band in bands if band not in _NOT_SURFACE) or tuple(bands)
+
+
+def _with_gsd(grid: Grid, table: pa.Table) -> Grid:
+    """The grid at the scenes' own pixel size, where none was asked for."""
+    if grid.gsd is not None:
+        return grid
+    native = float(pc.min(table["gsd"]).as_py())
+    # Degrees give metres such as 9.97: the nearest whole division of a patch, within 10 %.
+    pixels = max(1, round(grid.patch_size / native))
+    fitted = grid.patch_size / pixels
+    if not np.isclose(fitted, native, rtol=0.1):
+        raise ArchiveError(
+            f"patch size {grid.patch_size} m is not a whole number of pixels of "
+            f"{native:g} m; pass --patch-size as a multiple of {native:g}, or --gsd"
+        )
+    return replace(grid, gsd=fitted)
+
+
+def _column(store: Store, table: str, column: str) -> list[str]:
+    if not store.exists(table):
+        return []
+    values: list[str] = store.scan(table, [column]).read_all()[column].to_pylist()
+    return values
+
+
+def _skipped_line(skipped: list[Skipped]) -> str:
+    shown = "; ".join(f"{bad.scene_id}: {bad.reason}" for bad in skipped[:_SHOWN])
+    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    return f"{len(skipped)} unusable scenes ({shown}{more}); pass --skip-bad to go on without them"

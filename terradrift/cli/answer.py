@@ -1,0 +1,112 @@
+"""The verbs that answer: events, sql, similar."""
+
+from typing import Annotated
+
+import typer
+
+from terradrift.cli import options as opt
+from terradrift.cli.output import rows, say, usage
+from terradrift.cli.run import EVENT_COLUMNS
+
+
+def events(
+    archive: opt.ArchivePath,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1)] = 20,
+    as_json: opt.Json = False,
+) -> None:
+    """The ranked events of ARCHIVE."""
+    import terradrift as td
+
+    rows(td.open(archive).events(limit), EVENT_COLUMNS, as_json=as_json)
+
+
+def sql(
+    archive: opt.ArchivePath,
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT over scenes, patches, changes, ...")
+    ],
+    output: opt.Output = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Ask ARCHIVE in SQL (DuckDB): read-only, no files, no network.
+
+    With --output the answer goes to a file: .parquet (GeoParquet where there is a
+    geometry), .csv, .json, .jsonl or .gpkg.
+    """
+    import terradrift as td
+    from terradrift.query import write
+
+    relation = td.open(archive).sql(statement)
+    if output is not None:
+        count = write.write(relation, output)
+        say(f"{count:,} rows to {output}")
+        return
+    rows(write.to_arrow(relation), as_json=as_json)
+
+
+def similar(
+    archive: opt.ArchivePath,
+    change: Annotated[
+        str | None, typer.Option(help="change_id to search with.")
+    ] = None,
+    event: Annotated[
+        str | None, typer.Option(help="event_id: search with its strongest change.")
+    ] = None,
+    patch: Annotated[str | None, typer.Option(help="patch_id, with --date.")] = None,
+    date: Annotated[str | None, typer.Option(help="Date of --patch.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Rows wanted, 1 to 100,000.")] = 20,
+    on: Annotated[str, typer.Option(help="delta, after, or before+after.")] = "delta",
+    bbox: opt.Bbox = None,
+    within: Annotated[
+        str | None, typer.Option(help="GeoJSON text or vector file: only inside.")
+    ] = None,
+    between: Annotated[
+        str | None, typer.Option(metavar="A/B", help="Only onsets in this period.")
+    ] = None,
+    kind: Annotated[int | None, typer.Option(help="Only this kind.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Only from this score.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option(help="SQL condition on the columns of changes.")
+    ] = None,
+    output: opt.Output = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Find changes like this one; filters hold before the search."""
+    import terradrift as td
+
+    opened = td.open(archive)
+    with usage():
+        result = opened.similar(
+            change=change,
+            event=event,
+            patch=patch,
+            date=date,
+            k=k,
+            on=on,
+            bbox=bbox,
+            within=within,
+            between=between,
+            kind=kind,
+            min_score=min_score,
+            where=where,
+        )
+    if result.note:
+        say(result.note)
+    if output is not None:
+        result.export(output)
+        say(f"{len(result):,} rows to {output}")
+        return
+    columns = [
+        "rank",
+        "distance",
+        "change_id",
+        "onset",
+        "persistence",
+        "score",
+        "kind",
+        "longitude",
+        "latitude",
+    ]
+    rows(result.to_arrow(), columns, as_json=as_json)

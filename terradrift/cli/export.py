@@ -1,0 +1,48 @@
+"""The verbs that move tables: export and import."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terradrift.cli import options as opt
+from terradrift.cli.output import say, usage
+
+
+def export(
+    archive: opt.ArchivePath,
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help=".parquet (GeoParquet 1.1), or .gpkg and .geojson without vectors.",
+        ),
+    ],
+    what: Annotated[
+        str, typer.Option(help="changes, events or embeddings.")
+    ] = "changes",
+    model: opt.Model = None,
+) -> None:
+    """Write a table of ARCHIVE for GIS and other engines."""
+    import terradrift as td
+
+    opened = td.open(archive)
+    with usage():
+        count = opened.export(output, what=what, model=model)
+    say(f"{count:,} {what} to {output}")
+
+
+def import_(
+    archive: opt.ArchivePath,
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="GeoParquet that `export` wrote.")
+    ],
+    what: Annotated[str, typer.Option(help="changes or embeddings.")] = "embeddings",
+) -> None:
+    """Read exported GeoParquet into ARCHIVE; its model must be the archive's."""
+    import terradrift as td
+
+    opened = td.open(archive)
+    with usage():
+        count = opened.import_table(source, what=what)
+    say(f"{count:,} {what} from {source}")

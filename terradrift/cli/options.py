@@ -1,0 +1,98 @@
+"""Options that several verbs share, each spelled once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ArchivePath = Annotated[
+    Path, typer.Argument(metavar="ARCHIVE", help="Folder of the archive.")
+]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="STAC API URL, static STAC catalogue (path or URL), or folder of GeoTIFFs.",
+    ),
+]
+PatchSize = Annotated[
+    int | None,
+    typer.Option(metavar="METRES", help="Side of a patch; 160 for a new archive."),
+]
+Gsd = Annotated[
+    float | None,
+    typer.Option(
+        metavar="METRES", help="Pixel size to read at [default: the scenes']."
+    ),
+]
+Crs = Annotated[
+    str | None,
+    typer.Option(
+        help="Grid CRS: utm (each place in its zone) or an EPSG code in metres."
+    ),
+]
+Bbox = Annotated[
+    str | None,
+    typer.Option(
+        metavar="W,S,E,N", help="Box in degrees; W > E crosses the antimeridian."
+    ),
+]
+RegionFile = Annotated[
+    Path | None,
+    typer.Option(help="Vector file (GeoJSON, GeoPackage, ...) of the area."),
+]
+Datetime = Annotated[
+    str | None,
+    typer.Option("--datetime", metavar="A/B", help="Period, such as 2017-08/2018-11."),
+]
+Collection = Annotated[
+    list[str] | None, typer.Option(help="STAC collection; may be given several times.")
+]
+MaxCloud = Annotated[
+    float | None,
+    typer.Option(metavar="PERCENT", help="Leave out scenes with more cloud than this."),
+]
+Mask = Annotated[
+    str, typer.Option(help="auto (SCL or QA_PIXEL), none, or the name of a mask asset.")
+]
+BoaOffset = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DN",
+        help="Sentinel-2: added to digital numbers, 0 or -1000, where metadata do not tell.",
+    ),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(help="Reflectance per digital number, where metadata do not tell."),
+]
+Bands = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,...", help="Bands by common name [default: all common]."),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(help="File-name pattern, such as S2_{datetime:%Y%m%d}_{band}.tif."),
+]
+Level = Annotated[
+    str | None,
+    typer.Option(help="Processing level (L1C, L2A), where metadata do not tell."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Embedding model [default: mosaiks, or the archive's]."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads [default: all that are allowed].")
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option("--skip-bad", help="Go on without unreadable scenes; they are named."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be read, and stop.")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")]
