@@ -1,6 +1,7 @@
 """Embedders and detectors by entry point; listing them imports nothing."""
 
 from importlib.metadata import entry_points
+from typing import Any
 
 from terradrift.errors import UnknownPluginError
 
@@ -13,7 +14,7 @@ def names(group: str) -> list[str]:
     return sorted({entry.name for entry in entry_points(group=group)})
 
 
-def load(group: str, name: str) -> type:
+def load(group: str, name: str) -> Any:  # noqa: ANN401 - whatever the entry point names
     """Import the plugin registered as `name` in `group`.
 
     Raises:
@@ -24,5 +25,4 @@ def load(group: str, name: str) -> type:
         raise UnknownPluginError(
             f"no {group} plugin named {name!r}; installed: {', '.join(names(group))}"
         )
-    plugin: type = next(iter(found)).load()
-    return plugin
+    return next(iter(found)).load()

@@ -145,8 +145,8 @@ def _common_bands(table: pa.Table, wanted: tuple[str, ...] | None) -> tuple[str,
                 )
         return tuple(wanted)
     order = [*chip.BANDS, *sorted(common - chip.BANDS.keys())]
-    bands = [band for band in order if band in common]
-    if not bands:
+    shared = [band for band in order if band in common]
+    if not shared:
         raise SourceError(
             "scenes have no band in common; got "
             + ", ".join(
@@ -154,7 +154,7 @@ def _common_bands(table: pa.Table, wanted: tuple[str, ...] | None) -> tuple[str,
             )
             + "; pass --collection or --bands"
         )
-    return tuple(band for band in bands if band not in _NOT_SURFACE) or tuple(bands)
+    return tuple(band for band in shared if band not in _NOT_SURFACE) or tuple(shared)
 
 
 def _with_gsd(grid: Grid, table: pa.Table) -> Grid:
