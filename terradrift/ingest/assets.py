@@ -11,10 +11,19 @@ from terradrift.ingest.footprint import pixel_metres
 
 Json = Mapping[str, Any]
 
-_NO_BAND_ROLES = frozenset(
-    "thumbnail overview visual metadata preview data-mask cloud cloud-shadow snow-ice "
-    "water-mask saturation".split()
-)
+_NO_BAND_ROLES = {
+    "thumbnail",
+    "overview",
+    "visual",
+    "metadata",
+    "preview",
+    "data-mask",
+    "cloud",
+    "cloud-shadow",
+    "snow-ice",
+    "water-mask",
+    "saturation",
+}
 _PICTURE = re.compile(
     r"(visual|tci|true[-_]?colou?r|preview|thumbnail|overview|rendered_preview|browse|"
     r"quicklook|product|safe)([-_]|$)",
@@ -27,8 +36,8 @@ _ANCILLARY = re.compile(
     re.IGNORECASE,
 )
 _SCL = re.compile(r"scl([-_]\d+m)?(-jp2)?$", re.IGNORECASE)
-_QA_C2 = re.compile(r"qa_pixel$", re.IGNORECASE)
-_QA_C1 = re.compile(r"(pixel_qa|qa)$", re.IGNORECASE)
+_MASKS = ("mask:scl", "mask:qa_pixel")
+_QA = re.compile(r"(qa_pixel|pixel_qa|qa)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +103,14 @@ def described(key: str, asset: Json, properties: Json, sensor: str) -> list[Band
             for field, value in entries.items()
             if value is not None
         }
-        label = _label(
-            key, said, stated=[e[position] for e in lists if e], one=count == 1
-        )
+        label = _label(key, [e[position] for e in lists if e], one=count == 1)
         if label is None:
             return []
-        found.append(_band(key, label, position + 1, said, sensor, pixel))
+        found.append(_band(key, label, position + 1, said, sensor=sensor, pixel=pixel))
     return found
 
 
-def _label(key: str, said: Json, stated: Sequence[Json], *, one: bool) -> str | None:
+def _label(key: str, stated: Sequence[Json], *, one: bool) -> str | None:
     names = [entry.get("name") or entry.get("description") for entry in stated]
     label = next((str(name) for name in names if name), None)
     if label is None and one and (number(key) or canonical(key) != key.lower()):
@@ -112,18 +119,18 @@ def _label(key: str, said: Json, stated: Sequence[Json], *, one: bool) -> str | 
 
 
 def _band(
-    key: str, label: str, index: int, said: Json, sensor: str, pixel: float
+    asset: str, label: str, index: int, said: Json, *, sensor: str, pixel: float
 ) -> Band:
     wavelength = micrometres(said.get("center_wavelength"))
     return Band(
         name=canonical(label, said.get("common_name"), wavelength, sensor),
         label=label,
-        asset=key,
+        asset=asset,
         index=index,
         wavelength=wavelength,
-        scale=_number(said.get("scale")),
-        offset=_number(said.get("offset")),
-        nodata=_number(said.get("nodata")),
+        scale=number_of(said.get("scale")),
+        offset=number_of(said.get("offset")),
+        nodata=number_of(said.get("nodata")),
         data_type=said.get("data_type"),
         pixel=pixel,
     )
@@ -137,7 +144,7 @@ def from_names(
         return []
     pixel = pixel_size(asset, properties)
     return [
-        _band(key, str(name), index, asset, sensor, pixel)
+        _band(key, str(name), index, asset, sensor=sensor, pixel=pixel)
         for index, name in enumerate(names, 1)
     ]
 
@@ -151,17 +158,18 @@ def pixel_size(asset: Json, properties: Json) -> float:
     crs = proj_code(asset) or proj_code(properties)
     entries = [*(asset.get("raster:bands") or []), *(asset.get("bands") or [])]
     gsd = next(
-        (e["gsd"] for e in (asset, *entries) if _number(e.get("gsd")) is not None), None
+        (e["gsd"] for e in (asset, *entries) if number_of(e.get("gsd")) is not None),
+        None,
     )
     if asset.get("proj:transform") and crs:
-        return pixel_metres(crs, tuple(asset["proj:transform"][:6]), _number(gsd))
+        return pixel_metres(crs, tuple(asset["proj:transform"][:6]), number_of(gsd))
     for entry in (asset, *entries):
         for field in ("raster:spatial_resolution", "spatial_resolution"):
-            if _number(entry.get(field)):
+            if number_of(entry.get(field)):
                 return float(entry[field])
     if gsd is not None:
         return float(gsd)
-    stated = _number(properties.get("gsd"))
+    stated = number_of(properties.get("gsd"))
     if properties.get("proj:transform") and crs:
         return pixel_metres(crs, tuple(properties["proj:transform"][:6]), stated)
     return stated or float("inf")
@@ -197,9 +205,13 @@ def choose(bands: Sequence[Band], assets: Mapping[str, Json]) -> list[Band]:
 
 
 def find_mask(
-    want: str, assets: Mapping[str, Json], bands: Sequence[Band], properties: Json
+    want: str,
+    assets: Mapping[str, Json],
+    bands: Sequence[Band],
+    properties: Json,
+    sensor: str,
 ) -> Band | None:
-    """The mask as a band named `mask:scl`, `mask:qa_pixel`, `mask:pixel_qa` or `mask:named`.
+    """The mask as a band named `mask:scl`, `mask:qa_pixel` or `mask:named`.
 
     `want` is `auto`, `none` or an asset's key. `auto` takes Sentinel-2's SCL, else
     Landsat's QA, else nothing.
@@ -215,38 +227,31 @@ def find_mask(
                 f"expected a mask asset {want!r}, got assets {', '.join(sorted(assets))}; "
                 "pass --mask with one of them, or --mask none"
             )
-        kind = mask_kind(want, properties) or "mask:named"
+        kind = mask_kind(want, sensor) or "mask:named"
         return _mask(kind, want, assets[want], properties)
-    inside = [band for band in bands if mask_kind(band.label, properties)]
-    keyed = [
-        _mask(kind, key, asset, properties)
+    inside = [(band, mask_kind(band.label, sensor)) for band in bands]
+    found = [replace(band, name=kind) for band, kind in inside if kind]
+    found += [
+        _mask(keyed, key, asset, properties)
         for key, asset in assets.items()
-        if is_raster(asset) and (kind := mask_kind(key, properties))
+        if is_raster(asset) and (keyed := mask_kind(key, sensor))
     ]
-    found = [replace(b, name=str(mask_kind(b.label, properties))) for b in inside]
-    found += keyed
-    order = ("mask:scl", "mask:qa_pixel", "mask:pixel_qa")
     return min(
-        found, key=lambda b: (order.index(b.name), *_rank(b, assets)), default=None
+        found,
+        key=lambda band: (_MASKS.index(band.name), *_rank(band, assets)),
+        default=None,
     )
 
 
-def mask_kind(key: str, properties: Json) -> str | None:
-    """What mask an asset's key says it is, or None.
+def mask_kind(key: str, sensor: str) -> str | None:
+    """What mask an asset's or band's name says it is, or None.
 
-    Landsat Collection 1 (`pixel_qa`) and 2 (`QA_PIXEL`) lay out their bits differently;
-    a bare `qa` is Collection 1 unless the item says 2.
+    `qa_pixel` stands for both Landsat collections: their values tell them apart.
     """
-    if _SCL.match(key):
+    classified = key.lower() == "classification" and sensor == SENTINEL2
+    if _SCL.match(key) or classified:
         return "mask:scl"
-    if key.lower() == "classification" and SENTINEL2 in str(properties):
-        return "mask:scl"
-    if _QA_C2.match(key):
-        return "mask:qa_pixel"
-    if _QA_C1.match(key):
-        second = str(properties.get("landsat:collection_number", "")).lstrip("0") == "2"
-        return "mask:qa_pixel" if second else "mask:pixel_qa"
-    return None
+    return "mask:qa_pixel" if _QA.match(key) else None
 
 
 def _mask(kind: str, key: str, asset: Json, properties: Json) -> Band:
@@ -257,7 +262,7 @@ def _mask(kind: str, key: str, asset: Json, properties: Json) -> Band:
         label=key,
         asset=key,
         index=1,
-        nodata=_number(said.get("nodata")),
+        nodata=number_of(said.get("nodata")),
         pixel=pixel_size(asset, properties),
     )
 
@@ -268,7 +273,7 @@ def _rank(band: Band, assets: Mapping[str, Json]) -> tuple[float, bool, str]:
     return band.pixel, "jp2" in text, band.asset
 
 
-def _number(value: object) -> float | None:
+def number_of(value: object) -> float | None:
     """A stated number; `"nan"` is how JSON says it."""
     if isinstance(value, bool) or value is None:
         return None

@@ -1,6 +1,6 @@
 """What the user asked for: which scenes, and how to read them (parsed once, at the edge)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pystac
@@ -8,6 +8,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from terradrift.errors import SourceError
+from terradrift.ingest.stated import PROBLEM
 from terradrift.period import Period
 
 Box = tuple[float, float, float, float]
@@ -57,9 +58,13 @@ class Filters:
     def matches(self, item: pystac.Item) -> bool:
         """Whether `item` is wanted, as far as its own statements go.
 
+        One that cannot be read is, for it is to be reported.
+
         Raises:
             SourceError: a period is asked for and the item has no dates.
         """
+        if PROBLEM in item.properties:
+            return True
         if self.collections and item.collection_id not in self.collections:
             return False
         if self.period is not None and instant(item) not in self.period:
@@ -113,7 +118,7 @@ class Skipped:
     """A scene that cannot be used, and why."""
 
     scene_id: str
-    reason: str = field(default="")
+    reason: str
 
 
 def instant(item: pystac.Item) -> datetime:

@@ -81,8 +81,7 @@ def _split(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> BaseGeometry:
     west = ring.intersection(shapely.box(0, -90, 180, 90))
     east = ring.intersection(shapely.box(180, -90, 360, 90))
     moved = shapely.transform(east, lambda xy: xy - np.array([360.0, 0.0]))
-    parts = [part for part in (west, moved) if part.area > 0]
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+    return shapely.union_all([part for part in (west, moved) if part.area > 0])
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,6 @@ Whatever is left, and every contradiction, is refused with what to pass.
 
 import re
 from dataclasses import dataclass
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +125,7 @@ def _sentinel2_scale(said: Statement, scale: float | None) -> float:
     if said.scale is not None:
         return said.scale
     if (said.data_type or "").startswith("float"):
-        _refuse(
+        raise _refusal(
             said,
             f"digital numbers are {said.data_type} and no scale is stated",
             "pass --scale 1 --boa-offset 0 if they are reflectance already",
@@ -143,7 +142,9 @@ def _sentinel2_offset(
     stated = _stated(said, scale)
     if _HARMONISED.search(said.collection):
         if stated:
-            _contradiction(said, f"collection {said.collection} is harmonised", stated)
+            raise _contradiction(
+                said, f"collection {said.collection} is harmonised", stated
+            )
         return 0.0, "harmonised source"
     if said.applied:
         return 0.0, "boa_offset_applied"
@@ -152,11 +153,13 @@ def _sentinel2_offset(
         if added is None or stated == (S2_OFFSET if added else 0.0):
             return stated, "metadata"
         if said.applied is None or stated:
-            _contradiction(said, f"processing baseline is {said.baseline}", stated)
+            raise _contradiction(
+                said, f"processing baseline is {said.baseline}", stated
+            )
     if added is not None:
         return (S2_OFFSET if added else 0.0), "baseline"
     baseline = "is not stated" if said.baseline is None else f"is {said.baseline}"
-    _refuse(
+    raise _refusal(
         said,
         "cannot tell whether digital numbers carry the +1000 of Sentinel-2 baseline "
         f"04.00: processing baseline {baseline}, and no offset is stated",
@@ -173,14 +176,16 @@ def _stated(said: Statement, scale: float) -> float | None:
             return known
     if said.applied:
         return None
-    _refuse(
+    raise _refusal(
         said,
         f"expected a Sentinel-2 offset of 0 or -0.1, got {said.offset:g} with scale {said.scale or scale:g}",
     )
 
 
-def _contradiction(said: Statement, statement: str, stated: float) -> NoReturn:
-    _refuse(
+def _contradiction(
+    said: Statement, statement: str, stated: float
+) -> HarmonisationError:
+    return _refusal(
         said,
         f"{statement}, but metadata state an offset of {stated:g} digital numbers",
     )
@@ -214,11 +219,11 @@ def _is_collection2_level2(said: Statement) -> bool:
     return bool(collection2 and level2)
 
 
-def _refuse(
+def _refusal(
     said: Statement,
     problem: str,
     remedy: str = "pass --boa-offset -1000 to take it out, or --boa-offset 0 if the source has",
-) -> NoReturn:
-    raise HarmonisationError(
+) -> HarmonisationError:
+    return HarmonisationError(
         f"scene {said.scene_id}: band {said.band}: {problem}; {remedy}"
     )

@@ -1,9 +1,8 @@
 """One item to one row of `scenes`: layout on the ground, bands, masks, reflectance."""
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -15,25 +14,23 @@ from terradrift.chip import BANDS
 from terradrift.errors import HarmonisationError, SourceError
 from terradrift.ingest import assets as found
 from terradrift.ingest.assets import Band, Json
-from terradrift.ingest.bands import SENTINEL2, number, sensor
+from terradrift.ingest.bands import LANDSAT, SENTINEL2, number
 from terradrift.ingest.filters import Options, instant
 from terradrift.ingest.footprint import bounds, footprint, pixel_metres
-from terradrift.ingest.header import Transform, is_remote, read_header
+from terradrift.ingest.header import is_remote, read_header
+from terradrift.ingest.layout import Layout, check_place, layout_of
 from terradrift.ingest.reflectance import Reflectance, Statement, harmonise
+from terradrift.ingest.stated import (
+    PROBLEM,
+    baseline_of,
+    level_of,
+    offset_applied,
+    sensor_of,
+)
 
 Row = dict[str, Any]
 
 _THERMAL = ("lwir", "lwir11", "lwir12")
-_FAR_DEGREES = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the finest band's pixels lie."""
-
-    crs: str
-    transform: Transform
-    shape: tuple[int, int]
 
 
 def row(item: pystac.Item, options: Options, run_id: str) -> Row:
@@ -46,6 +43,8 @@ def row(item: pystac.Item, options: Options, run_id: str) -> Row:
         HarmonisationError: digital numbers cannot be turned into reflectance safely.
         SourceError: the scene cannot be used, and why.
     """
+    if PROBLEM in item.properties:
+        raise SourceError(item.properties[PROBLEM])
     when = instant(item)
     assets = absolute_assets(item)
     family = sensor_of(item)
@@ -54,24 +53,25 @@ def row(item: pystac.Item, options: Options, run_id: str) -> Row:
         # No other sensor has a band of that name.
         family = SENTINEL2
         bands = find_bands(assets, item.properties, family)
-    mask = found.find_mask(options.mask, assets, bands, item.properties)
-    spectral = _wanted(bands, assets, options)
-    for band in (*spectral, *([mask] if mask else [])):
+    mask = found.find_mask(options.mask, assets, bands, item.properties, family)
+    wanted = _wanted(bands, assets, options)
+    for band in (*wanted, *([mask] if mask else [])):
         _exists(assets[band.asset]["href"], band)
+    spectral = [_completed(band, assets) for band in wanted]
     finest = min(spectral, key=lambda band: band.pixel)
-    layout = _layout(assets[finest.asset], item)
+    layout = layout_of(assets[finest.asset], item)
     outline = footprint(layout.crs, layout.transform, layout.shape)
-    _near(outline, item)
+    check_place(outline, item)
     decided = [_reflectance(item, band, family, options) for band in spectral]
     boa_offset, source = _agreed(item, spectral, decided)
-    stated = found._number(
+    stated = found.number_of(
         assets[finest.asset].get("gsd") or item.properties.get("gsd")
     )
     return {
         "scene_id": item.id,
         "datetime": when,
         "collection": item.collection_id,
-        "constellation": item.properties.get("constellation") or family or None,
+        "constellation": _constellation(item, family),
         "platform": item.properties.get("platform"),
         "processing_level": level_of(item),
         "processing_baseline": baseline_of(item) if family == SENTINEL2 else None,
@@ -88,50 +88,9 @@ def row(item: pystac.Item, options: Options, run_id: str) -> Row:
             for band, change in zip(spectral, decided, strict=True)
         ]
         + ([_asset(mask, assets, None, None)] if mask else []),
-        "stac_item": stac_json(item, assets),
+        "stac_item": stac_json(item, assets, layout),
         "run_id": run_id,
     }
-
-
-def sensor_of(item: pystac.Item) -> str:
-    """Sensor family that the item states, by platform first."""
-    said = item.properties
-    instruments = " ".join(map(str, said.get("instruments") or []))
-    return sensor(
-        said.get("platform"),
-        said.get("constellation"),
-        instruments,
-        item.collection_id,
-        item.id,
-    )
-
-
-def level_of(item: pystac.Item) -> str | None:
-    """Processing level such as L1C or L2A, where stated."""
-    said = item.properties
-    for field in ("processing:level", "s2:product_type", "landsat:correction"):
-        match = re.search(r"([12])([A-C]|S[PR]|T[PG])?$", str(said.get(field) or ""))
-        if match:
-            return f"L{match[0]}"
-    named = f"{item.collection_id or ''} {said.get('s2:product_uri') or ''} {item.id}"
-    match = re.search(r"(?:^|[^a-z]|msi)l-?([12][a-c])(?![a-z0-9])", named.lower())
-    return f"L{match[1].upper()}" if match else None
-
-
-def baseline_of(item: pystac.Item) -> str | None:
-    """Sentinel-2 processing baseline as stated, such as `05.09`; else from product names."""
-    said = item.properties
-    for field in ("s2:processing_baseline", "sentinel:processing_baseline"):
-        if said.get(field) is not None:
-            return str(said[field])
-    version = str(said.get("processing:version") or "")
-    if re.fullmatch(r"\d{2}\.\d{2}", version):
-        return version
-    for text in (said.get("s2:product_uri"), said.get("sentinel:product_id"), item.id):
-        match = re.search(r"_N(\d{2})(\d{2})_", str(text or ""))
-        if match:
-            return f"{match[1]}.{match[2]}"
-    return None
 
 
 def absolute_assets(item: pystac.Item) -> dict[str, Json]:
@@ -158,12 +117,20 @@ def find_bands(assets: Mapping[str, Json], properties: Json, family: str) -> lis
     return bands
 
 
-def stac_json(item: pystac.Item, assets: Mapping[str, Json]) -> str:
-    """The whole item as JSON, hrefs absolute, without links into its catalogue."""
+def stac_json(item: pystac.Item, assets: Mapping[str, Json], layout: Layout) -> str:
+    """The whole item as JSON, hrefs absolute, without links into its catalogue.
+
+    Its projection fields are those of the finest band's file.
+    """
     whole = item.to_dict(include_self_link=True, transform_hrefs=False)
     inside = ("root", "parent", "collection", "item", "child")
     whole["links"] = [link for link in whole["links"] if link["rel"] not in inside]
     whole["assets"] = dict(assets)
+    whole["properties"] |= {
+        "proj:code": layout.crs,
+        "proj:transform": list(layout.transform),
+        "proj:shape": list(layout.shape),
+    }
     if item.datetime is None:
         whole["properties"]["terradrift:datetime"] = (
             "middle of start_datetime and end_datetime"
@@ -180,7 +147,7 @@ def _path(href: str) -> str:
 def _wanted(
     bands: list[Band], assets: Mapping[str, Json], options: Options
 ) -> list[Band]:
-    spectral = [band for band in bands if not found.mask_kind(band.label, {})]
+    spectral = [band for band in bands if not found.mask_kind(band.label, "")]
     chosen = found.choose(spectral, assets)
     if options.bands is not None:
         lacking = set(options.bands) - {band.name for band in chosen}
@@ -193,7 +160,8 @@ def _wanted(
     if not chosen:
         raise SourceError(
             "expected an asset with named bands (eo:bands, bands or band descriptions), "
-            f"got assets {', '.join(sorted(assets)) or 'none'}"
+            f"got assets {', '.join(sorted(assets)) or 'none'}; for a folder with a file per "
+            "band pass --pattern with {band}"
         )
     order = list(BANDS)
     known = [band for band in chosen if band.name in BANDS]
@@ -201,51 +169,39 @@ def _wanted(
     return [*sorted(known, key=lambda band: order.index(band.name)), *rest]
 
 
+def _completed(band: Band, assets: Mapping[str, Json]) -> Band:
+    """The band with what its local file says, where the metadata say no scale."""
+    href = assets[band.asset]["href"]
+    if is_remote(href) or band.scale is not None or band.offset is not None:
+        return band
+    header = read_header(href)
+    if band.index > len(header.names):
+        raise SourceError(
+            f"asset {band.asset}: expected band {band.index} ({band.label}), "
+            f"got a file of {len(header.names)} bands at {href}"
+        )
+    position = band.index - 1
+    data_type = band.data_type or header.dtypes[position]
+    scale, offset = header.scales[position], header.offsets[position]
+    if (scale, offset) == (1.0, 0.0):  # also what a file without a statement gives
+        return replace(band, data_type=data_type)
+    return replace(band, data_type=data_type, scale=scale, offset=offset)
+
+
+def _constellation(item: pystac.Item, family: str) -> str | None:
+    if family.startswith(LANDSAT):
+        return LANDSAT
+    return family or item.properties.get("constellation")
+
+
 def _exists(href: str, band: Band) -> None:
     if not is_remote(href) and not Path(href).is_file():
         raise SourceError(f"asset {band.asset}: expected a file at {href}, got none")
 
 
-def _layout(asset: Json, item: pystac.Item) -> Layout:
-    said = item.properties
-    crs = found.proj_code(asset) or found.proj_code(said)
-    holder = asset if "proj:transform" in asset and "proj:shape" in asset else said
-    transform, shape = holder.get("proj:transform"), holder.get("proj:shape")
-    if is_remote(asset["href"]) and crs and transform and shape:
-        return Layout(crs, tuple(transform[:6]), (int(shape[0]), int(shape[1])))
-    header = read_header(asset["href"])
-    if header.crs is None:
-        raise SourceError(
-            f"expected a CRS with an EPSG code in {asset['href']}, got none; "
-            "assign one with gdal_edit.py -a_srs EPSG:n"
-        )
-    if crs is not None and crs != header.crs:
-        raise SourceError(
-            f"item states {crs}, but {asset['href']} is in {header.crs}; correct one of them"
-        )
-    return Layout(header.crs, header.transform, header.shape)
-
-
-def _near(outline: shapely.geometry.base.BaseGeometry, item: pystac.Item) -> None:
-    """Refuse a raster that lies far from where its item says."""
-    if item.geometry is None:
-        return
-    stated = shapely.geometry.shape(item.geometry)
-    if stated.is_empty or outline.distance(stated) <= _FAR_DEGREES:
-        return
-    here, there = outline.centroid, stated.centroid
-    raise SourceError(
-        f"raster lies at {here.x:.2f},{here.y:.2f} degrees, but the item's geometry at "
-        f"{there.x:.2f},{there.y:.2f}; the CRS of the file or the geometry is wrong"
-    )
-
-
 def _reflectance(
     item: pystac.Item, band: Band, family: str, options: Options
 ) -> Reflectance:
-    said = item.properties
-    flags = (f"{prefix}:boa_offset_applied" for prefix in ("earthsearch", "sentinel"))
-    applied = next((said[flag] for flag in flags if flag in said), None)
     statement = Statement(
         scene_id=item.id,
         band=band.name,
@@ -253,7 +209,7 @@ def _reflectance(
         collection=item.collection_id or "",
         level=level_of(item),
         baseline=baseline_of(item),
-        applied=applied,
+        applied=offset_applied(item),
         scale=band.scale,
         offset=band.offset,
         data_type=band.data_type,

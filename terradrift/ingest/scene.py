@@ -9,6 +9,7 @@ import pystac
 
 from terradrift import schema
 from terradrift.errors import HarmonisationError, SourceError
+from terradrift.ingest import folder, stac
 from terradrift.ingest.filters import Filters, Options, Skipped
 from terradrift.ingest.row import Row, row
 
@@ -69,18 +70,22 @@ def to_table(
 
 
 def _items(source: str, filters: Filters, options: Options) -> Iterator[pystac.Item]:
-    from terradrift.ingest import stac
-
     if "://" in source:
-        yield from stac.read_items(source, filters)
-        return
-    path = Path(source)
+        return stac.read_items(source, filters)
+    path = Path(source).absolute()
     root = stac.root_of(path) if path.is_dir() else path
-    if root is not None and root.suffix.lower() in (".json", ".geojson"):
-        yield from stac.read_items(str(root.absolute()), filters)
-        return
+    if root is None:
+        return folder.read_folder(path, options.pattern)
+    if root.suffix.lower() in (".json", ".geojson") and root.is_file():
+        return stac.read_items(str(root), filters)
+    got = (
+        f"{source}, which is no JSON file"
+        if root.exists()
+        else f"{source}: nothing there"
+    )
     raise SourceError(
-        f"expected a STAC API or catalogue, or a folder of GeoTIFFs, got {source}"
+        "expected a STAC API or catalogue (URL or path), or a folder of GeoTIFFs, got "
+        + got
     )
 
 

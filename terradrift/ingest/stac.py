@@ -1,18 +1,27 @@
 """Items of STAC APIs and of static catalogues, one after the other."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pystac
 from pystac.stac_io import StacIO
 
 from terradrift.errors import SourceError
-from terradrift.ingest.filters import Filters
+from terradrift.ingest.filters import Box, Filters
+from terradrift.ingest.stated import broken
 
 _PAGE = 100
 _ROOTS = ("catalog.json", "collection.json")
-_BROKEN = (pystac.STACError, OSError, ValueError, KeyError, TypeError)
+_BROKEN = (
+    pystac.STACError,
+    pystac.STACTypeError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)
 
 
 def root_of(folder: Path) -> Path | None:
@@ -54,18 +63,18 @@ def _search(url: str, filters: Filters) -> Iterator[pystac.Item]:
     seen: set[tuple[str | None, str]] = set()
     try:
         client = Client.open(url)
-        for box in filters.boxes() or [None]:
+        for box in _boxes(filters):
             search = client.search(
                 bbox=box,
                 datetime=None if filters.period is None else filters.period.stac(),
                 collections=list(filters.collections) or None,
                 limit=_PAGE,
             )
-            for item in search.items():
-                key = (item.collection_id, item.id)
+            for found in search.items_as_dicts():
+                key = (found.get("collection"), str(found.get("id")))
                 if key not in seen:
                     seen.add(key)
-                    yield item
+                    yield _item(found)
     except (APIError, requests.RequestException, *_BROKEN) as error:
         raise SourceError(
             f"STAC API at {url} does not answer: {_line(error)}"
@@ -86,27 +95,48 @@ def _static(href: str, filters: Filters) -> Iterator[pystac.Item]:
 def _walk(catalog: pystac.Catalog, filters: Filters) -> Iterator[pystac.Item]:
     collection = catalog.id if isinstance(catalog, pystac.Collection) else None
     wanted = not filters.collections or collection in (None, *filters.collections)
-    try:
-        if wanted:
-            for item in catalog.get_items():
-                item.collection_id = item.collection_id or collection
-                yield item
-        for child in catalog.get_children():
+    for link in catalog.get_item_links() if wanted else ():
+        item = _linked(link, catalog)
+        item.collection_id = item.collection_id or collection
+        yield item
+    for link in catalog.get_child_links():
+        try:
+            child = link.resolve_stac_object(root=catalog.get_root()).target
+        except _BROKEN as error:
+            raise _not_stac(link.get_absolute_href() or link.href, error) from error
+        if isinstance(child, pystac.Catalog):
             yield from _walk(child, filters)
-    except SourceError:
-        raise
+
+
+def _linked(link: pystac.Link, catalog: pystac.Catalog) -> pystac.Item:
+    """The item behind a link; one that says so where it cannot be read."""
+    href = link.get_absolute_href() or link.href
+    try:
+        item = link.resolve_stac_object(root=catalog.get_root()).target
     except _BROKEN as error:
-        raise SourceError(
-            f"catalogue {catalog.get_self_href()}: an item or child cannot be read: {_line(error)}"
-        ) from error
+        return broken(PurePosixPath(href).stem, str(_not_stac(href, error)))
+    if not isinstance(item, pystac.Item):
+        return broken(PurePosixPath(href).stem, f"expected an item at {href}")
+    return item
+
+
+def _boxes(filters: Filters) -> list[Box | None]:
+    return [*filters.boxes()] or [None]
+
+
+def _item(found: dict[str, Any], href: str | None = None) -> pystac.Item:
+    try:
+        return pystac.Item.from_dict(found, href=href)
+    except _BROKEN as error:
+        name = str(found.get("id", "without id"))
+        return broken(
+            name, f"expected a STAC item, got one that is not: {_line(error)}"
+        )
 
 
 def _collected(whole: dict[str, Any], href: str) -> Iterator[pystac.Item]:
     for feature in whole.get("features", []):
-        try:
-            yield pystac.Item.from_dict(feature, href=href)
-        except _BROKEN as error:
-            raise _not_stac(href, error) from error
+        yield _item(feature, href)
 
 
 def _not_stac(href: str, error: Exception) -> SourceError:
