@@ -123,8 +123,9 @@ def _factorise(names: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int
     order = np.argsort(distinct)
     rank = np.empty(len(distinct), np.int64)
     rank[order] = np.arange(len(distinct))
-    codes: NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
-    return distinct[order], rank.take(codes)
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    patch: NDArray[np.int64] = np.take(rank, codes)
+    return distinct[order], patch
 
 
 def _order(
@@ -140,7 +141,8 @@ def _order(
     order = np.lexsort((times, -np.nan_to_num(clear, nan=-1.0), key))
     first = np.ones(len(order), bool)
     first[1:] = np.diff(key[order]) > 0
-    return order[first]
+    kept: NDArray[np.int64] = order[first]
+    return kept
 
 
 def _floats(light: pa.Table, name: str) -> NDArray[np.float32]:

@@ -201,6 +201,8 @@ def _check_unit(tile: str, scene_ids: tuple[str, ...], batch: pa.RecordBatch) ->
         )
     if batch.column("datetime").null_count or batch.column("patch_id").null_count:
         raise ValueError(f"unit of tile {tile} has rows without a patch_id or datetime")
+    if empty := batch.column("embedding").null_count:
+        raise ValueError(f"unit of tile {tile} has {empty} rows without a vector")
     patch = batch.column("patch_id").dictionary_encode().indices
     keys = np.column_stack(
         [patch.to_numpy(zero_copy_only=False), sameday.days(batch.column("datetime"))]
