@@ -1,0 +1,123 @@
+"""Which rows pass the conditions: a filter for Lance, and row ids where that is not enough."""
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from terradrift import schema
+from terradrift.query import sandbox
+from terradrift.query import tables as _tables
+from terradrift.query.lance_scan import ROW_ID
+from terradrift.query.sql import connect_tables
+from terradrift.query.where import Where
+
+if TYPE_CHECKING:
+    import lance
+
+    from terradrift.query.tables import Tables
+
+BASE = {"changes": "changes", "observations": "embeddings"}
+"""The table behind each target."""
+
+INSTANT = {"changes": "onset", "observations": "datetime"}
+
+_TILES_MAX = 1000
+"""A longer list of tiles takes Lance longer to test than it saves."""
+
+
+def find(
+    tables: "Tables", model: str | None, target: str, where: Where, others: str | None
+) -> tuple[str | None, NDArray[np.uint64] | None]:
+    """A condition in Lance's SQL, and the sorted ids of the rows that pass everything.
+
+    Ids are None where the condition says it all. `others` is one more condition.
+    """
+    table = _tables.of_model(tables, BASE[target], model)
+    condition = _both(where.scalar(INSTANT[target], table.schema.names), others)
+    found: list[NDArray[np.uint64]] = []
+    if target == "changes" and where.region is not None:
+        found.append(_in_region(table, condition, where))
+    elif target == "observations" and (where.region or where.bbox):
+        patches = _patches(tables, where)
+        condition = _both(condition, _tiles(patches))
+        found.append(_of_patches(table, condition, patches["patch_id"]))
+    if where.sql is not None:
+        found.append(_by_sql(tables, model, target, where.sql))
+    if not found:
+        return condition, None
+    if condition is not None and where.sql is not None and len(found) == 1:
+        found.append(
+            _ids(table.to_table(columns=[], filter=condition, with_row_id=True))
+        )
+    return condition, reduce(np.intersect1d, found)
+
+
+def _both(first: str | None, second: str | None) -> str | None:
+    if first is None or second is None:
+        return first or second
+    return f"({first}) AND ({second})"
+
+
+def _ids(rows: pa.Table) -> NDArray[np.uint64]:
+    ids: NDArray[np.uint64] = np.sort(rows[ROW_ID].to_numpy())
+    return ids
+
+
+def _in_region(
+    table: "lance.LanceDataset", condition: str | None, where: Where
+) -> NDArray[np.uint64]:
+    batches = table.scanner(
+        columns=["geometry"], filter=condition, with_row_id=True
+    ).to_batches()
+    kept = [
+        batch[ROW_ID].to_numpy()[where.touched(batch["geometry"].to_pylist())]
+        for batch in batches
+    ]
+    return np.sort(np.concatenate(kept)) if kept else np.empty(0, np.uint64)
+
+
+def _patches(tables: "Tables", where: Where) -> pa.Table:
+    """`patch_id` and `tile` of the patches in place."""
+    if "patches" not in tables:
+        return schema.patches().empty_table()
+    table = tables["patches"]
+    rows = table.to_table(
+        columns=["patch_id", "tile", "geometry"],
+        filter=where.place.scalar("", table.schema.names),
+    )
+    return rows.filter(pa.array(where.touched(rows["geometry"].to_pylist())))
+
+
+def _tiles(patches: pa.Table) -> str | None:
+    tiles = pc.unique(patches["tile"]).to_pylist()
+    if not 0 < len(tiles) <= _TILES_MAX:
+        return None
+    return f"tile IN ({', '.join(map(_tables.literal, sorted(tiles)))})"
+
+
+def _of_patches(
+    table: "lance.LanceDataset", condition: str | None, patch_ids: pa.ChunkedArray
+) -> NDArray[np.uint64]:
+    rows = table.to_table(columns=["patch_id"], filter=condition, with_row_id=True)
+    return _ids(rows.filter(pc.is_in(rows["patch_id"], value_set=patch_ids)))
+
+
+def _by_sql(
+    tables: "Tables", model: str | None, target: str, condition: str
+) -> NDArray[np.uint64]:
+    """Rows for which the user's condition holds, asked on the sealed connection."""
+    name = f"{BASE[target]}_{schema.suffix(model or '')}"
+    connection = connect_tables(tables, model, row_ids_of=name)
+    # What runs is the relation's filter, which takes one expression.
+    whole = f"SELECT 1 FROM {target} WHERE ({condition}\n)"  # noqa: S608 - parsed only
+    sandbox.check(connection, whole)
+    try:
+        rows = connection.view(target).filter(condition).select(ROW_ID).to_arrow_table()
+    except duckdb.Error as error:
+        raise sandbox.query_error(error) from error
+    return _ids(rows)

@@ -1,0 +1,154 @@
+"""Lance tables as Arrow datasets that DuckDB can read, and scans by row id.
+
+On disk vectors are float16, which DuckDB refuses; here they are float32, cast while Lance
+reads. Projections and filters go down to Lance.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as pads
+from numpy.typing import NDArray
+
+ROW_ID = "_rowid"
+BATCH_ROWS = 8192
+
+# Reading rows by id costs about twenty times as much per row as a scan (pylance 14, 384
+# float16 values per row), so below this share of a table rows are picked, above scanned.
+PICK_SHARE = 0.05
+
+
+def is_vector(type_: pa.DataType) -> bool:
+    """Whether `type_` is a fixed-size list of float16."""
+    return bool(pa.types.is_fixed_size_list(type_) and type_.value_type == pa.float16())
+
+
+def float32(schema: pa.Schema) -> pa.Schema:
+    """`schema` with float32 vectors and without field metadata."""
+    return pa.schema(
+        [
+            pa.field(
+                field.name,
+                pa.list_(pa.float32(), field.type.list_size)
+                if is_vector(field.type)
+                else field.type,
+            )
+            for field in schema
+        ]
+    )
+
+
+class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
+    """A Lance table with float32 vectors, for DuckDB; `row_ids` adds the column `_rowid`."""
+
+    def __init__(self, table: lance.LanceDataset, *, row_ids: bool = False) -> None:
+        self._table = table
+        self._names: list[str] = table.schema.names + ([ROW_ID] if row_ids else [])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """What DuckDB sees."""
+        shown = float32(self._table.schema)
+        if ROW_ID in self._names:
+            shown = shown.append(pa.field(ROW_ID, pa.uint64()))
+        return shown
+
+    def scanner(
+        self,
+        columns: list[str] | None = None,
+        filter: Any = None,  # noqa: A002, ANN401 - Arrow's own name; a pyarrow Expression
+        **_options: Any,  # noqa: ANN401 - batch sizes that Arrow's callers may pass
+    ) -> pads.Scanner:
+        """Read `columns` of the rows for which `filter`, an Arrow expression, holds."""
+        names = self._names if columns is None else columns
+        # Lance 14 takes no filter on a field of a struct (bbox.xmin): Arrow applies those.
+        if filter is None or "FieldRef.Nested" not in str(filter):
+            return self._table.scanner(
+                columns=self.projection(names), filter=filter, batch_size=BATCH_ROWS
+            )
+        wanted = pa.schema([self.schema.field(name) for name in names])
+        batches = self._filtered(names, wanted, filter)
+        return pads.Scanner.from_batches(batches, schema=wanted)
+
+    def projection(self, names: list[str]) -> dict[str, str]:
+        """Each column's Lance expression, by its name."""
+        return {name: self._expression(name) for name in names}
+
+    def _expression(self, name: str) -> str:
+        if name == ROW_ID:
+            return name
+        type_ = self._table.schema.field(name).type
+        if not is_vector(type_):
+            return f"`{name}`"
+        return f"arrow_cast(`{name}`, 'FixedSizeList({type_.list_size}, Float32)')"
+
+    def _filtered(
+        self,
+        names: list[str],
+        wanted: pa.Schema,
+        condition: Any,  # noqa: ANN401 - a pyarrow Expression
+    ) -> Iterator[pa.RecordBatch]:
+        """Narrow columns decide which rows are read whole."""
+        narrow = [
+            name
+            for name in names
+            if not pa.types.is_fixed_size_list(wanted.field(name).type)
+        ]
+        picked: NDArray[np.uint64] | None = None
+        if narrow != names:
+            columns = self.projection([*dict.fromkeys([*narrow, ROW_ID])])
+            found = self._table.scanner(columns=columns).to_reader()
+            kept = pads.Scanner.from_batches(
+                found, filter=condition, columns=[ROW_ID]
+            ).to_table()
+            picked = kept[ROW_ID].to_numpy()
+        for batch in scan(self._table, self.projection(names), allowed=picked):
+            kept = pa.Table.from_batches([batch]).filter(condition)
+            yield from kept.cast(wanted).to_batches()
+
+
+def scan(
+    table: lance.LanceDataset,
+    columns: Mapping[str, str],
+    where: str | None = None,
+    allowed: NDArray[np.uint64] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Stream `columns` (name to Lance expression) of the rows that are asked for.
+
+    `where` is a condition in Lance's SQL. `allowed` are row ids that pass it; where they
+    are many the whole table is scanned and rows beside them come too, so the caller
+    checks `_rowid` if that matters.
+    """
+    if allowed is None or len(allowed) > PICK_SHARE * table.count_rows():
+        yield from table.scanner(
+            columns=dict(columns), filter=where, batch_size=BATCH_ROWS
+        ).to_batches()
+        return
+    for first in range(0, len(allowed), BATCH_ROWS):
+        ids = allowed[first : first + BATCH_ROWS]
+        yield from table.scanner(
+            columns=dict(columns), filter=row_id_filter(ids), batch_size=BATCH_ROWS
+        ).to_batches()
+
+
+def row_id_filter(ids: NDArray[np.uint64]) -> str:
+    """Lance's condition for the rows with these ids; at least one."""
+    return f"{ROW_ID} IN ({','.join(map(str, ids.tolist()))})"
+
+
+def take(
+    table: lance.LanceDataset, ids: NDArray[np.uint64], columns: list[str]
+) -> pa.Table:
+    """The rows with these ids, in their order, vectors as float32."""
+    shown = FloatDataset(table, row_ids=True)
+    names = [*columns, ROW_ID]
+    wanted = pa.schema([shown.schema.field(name) for name in names])
+    batches = scan(table, shown.projection(names), allowed=np.sort(ids))
+    rows = pa.Table.from_batches(batches, wanted)
+    found = rows[ROW_ID].to_numpy()
+    order = np.argsort(found)
+    at = order[np.searchsorted(found, ids, sorter=order)] if len(ids) else order[:0]
+    return rows.take(pa.array(at)).select(columns)

@@ -1,0 +1,64 @@
+"""What a search gives: rows as Arrow, and the forms people want them in."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Rows of a search, nearest first; `geometry` is WKB in degrees (OGC:CRS84)."""
+
+    table: pa.Table
+    note: str | None = None
+    """What to know about the answer, for instance that fewer rows exist than were asked for."""
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows for any library that speaks Arrow."""
+        return self.table.__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self.table
+
+    def df(self) -> "pd.DataFrame":
+        """The rows as a pandas table; `geometry` stays WKB."""
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
+
+    def to_geopandas(self) -> "gpd.GeoDataFrame":
+        """The rows as a GeoPandas table in OGC:CRS84, geometries decoded."""
+        from terradrift.query import write
+
+        return write.to_geopandas(self.table)
+
+    def export(self, path: "str | Path") -> "Path":
+        """Write the rows to `path`; see `write.write` for the formats."""
+        from terradrift.query import write
+
+        return write.write(self.table, path)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries, for printing a few of them."""
+        rows: list[dict[str, Any]] = self.table.to_pylist()
+        return rows
+
+    def _repr_html_(self) -> str:
+        from terradrift.query import write
+
+        html: str = write.shown(self.table.slice(0, 20)).to_html(index=False)
+        return f"<p>{self!r}</p>{html}"
+
+    def __repr__(self) -> str:
+        note = f"; {self.note}" if self.note else ""
+        return f"Result of {len(self):,} rows, {self.table.num_columns} columns{note}"

@@ -1,0 +1,164 @@
+"""Find changes, or observations, that are like one: exact, filtered before the search."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from terradrift import threads as _threads
+from terradrift.errors import QueryError
+from terradrift.query import candidates, example, lance_scan
+from terradrift.query import tables as _tables
+from terradrift.query.nearest import Query, exact, nearest
+from terradrift.query.result import Result
+from terradrift.query.views import open_tables
+from terradrift.query.where import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import lance
+    from numpy.typing import ArrayLike
+    from shapely.geometry.base import BaseGeometry
+
+    from terradrift.period import Period
+    from terradrift.query.tables import Tables
+    from terradrift.store.tables import Store
+
+K_MAX = 100_000
+
+On = Literal["delta", "after", "before", "before+after"]
+Target = Literal["changes", "observations"]
+
+# Rows beyond k that are compared again in float64, so that float32 sums decide nothing.
+_SPARE = 64
+
+
+def similar(
+    store: "Store",
+    *,
+    change: str | None = None,
+    patch: str | None = None,
+    date: str | None = None,
+    vector: "ArrayLike | None" = None,
+    on: On | None = None,
+    target: Target = "changes",
+    k: int = 10,
+    within: "str | Path | Mapping[str, Any] | BaseGeometry | None" = None,
+    bbox: "str | tuple[float, float, float, float] | None" = None,
+    between: "str | Period | tuple[str, str] | None" = None,
+    kind: int | Iterable[int] | None = None,
+    persistence: str | Iterable[str] | None = None,
+    min_score: float | None = None,
+    where: str | None = None,
+    exclude_self: bool = True,
+    vectors: bool = False,
+    model: str | None = None,
+    threads: int | None = None,
+) -> Result:
+    """The `k` rows of `target` that are most like an example, nearest first.
+
+    The example is one of: `change`, the id of a change; `patch` and `date`, the observation
+    of that patch in that period (a day, usually) with the clear one before it; `vector`,
+    numbers of the model's length (twice that for `before+after`).
+
+    `on` says what is compared: the step (`delta`, the default for changes), the state
+    `after` or `before` it, or both states end to end (`before+after`). Observations have one
+    vector, which is compared with the example's `after` (or its `before`).
+
+    Conditions narrow the rows before the search, so k rows come back when k exist: `within`
+    (a region that the patch touches), `bbox` (degrees), `between` (of `onset`, or of
+    `datetime`), `kind`, `persistence`, `min_score`, and `where` (SQL on the columns of the
+    view). `exclude_self` leaves out the example.
+
+    The answer has `rank` (from 1), `distance` (cosine, 0 to 2, smaller is nearer) and the
+    target's columns, its vectors only with `vectors`. Equal distances stand in the order of
+    their ids. Memory holds the answer and a few batches, whatever the archive's size.
+
+    Raises:
+        QueryError: k out of range, no such example, a vector that cannot be compared, or a
+            condition that cannot be read; the message says which.
+    """
+    if not 1 <= k <= K_MAX:
+        raise QueryError(f"k must be between 1 and {K_MAX:,}, got {k}")
+    if target not in candidates.BASE:
+        raise QueryError(f"target must be changes or observations, got {target!r}")
+    conditions = Where.parse(
+        within=within,
+        bbox=bbox,
+        between=between,
+        kind=kind,
+        persistence=persistence,
+        min_score=min_score,
+        where=where,
+    )
+    tables = open_tables(store)
+    name = model or store.settings.model
+    asked = example.find(
+        tables, name, change=change, patch=patch, date=date, vector=vector
+    )
+    table = _tables.of_model(tables, candidates.BASE[target], name)
+    column = "delta" if target == "changes" else "embedding"
+    query = asked.query(target, on, _tables.dimensions(table, column))
+    others = asked.others(target) if exclude_self else None
+    condition, allowed = candidates.find(tables, name, target, conditions, others)
+    names = [*query.columns, *query.keys, lance_scan.ROW_ID]
+    found = nearest(
+        lance_scan.scan(
+            table, {name: f"`{name}`" for name in names}, condition, allowed
+        ),
+        query,
+        k + _SPARE,
+        allowed=allowed,
+        threads=_threads.resolve(threads),
+    )
+    rows = _ranked(table, found, query, k, vectors=vectors)
+    if target == "observations":
+        rows = _with_place(tables, rows)
+    note = None
+    if len(rows) < k:
+        note = f"{len(rows):,} rows pass the conditions and can be compared, {k:,} were asked for"
+    return Result(rows, note)
+
+
+def _ranked(
+    table: "lance.LanceDataset",
+    found: NDArray[np.uint64],
+    query: Query,
+    k: int,
+    *,
+    vectors: bool,
+) -> pa.Table:
+    """The rows found, with `rank` and the exact `distance`, cut to `k`."""
+    plain = [f.name for f in table.schema if not lance_scan.is_vector(f.type)]
+    wanted = table.schema.names if vectors else plain
+    compared = lance_scan.take(table, found, [*query.keys, *query.columns])
+    distance = exact(compared, query)
+    compared = compared.append_column("distance", pa.array(distance))
+    order = [("distance", "ascending"), *((key, "ascending") for key in query.keys)]
+    best = pc.sort_indices(compared, sort_keys=order)[:k].to_numpy()
+    rows = lance_scan.take(table, found[best], list(wanted))
+    rank = pa.array(np.arange(1, len(best) + 1, dtype=np.int32))
+    return rows.add_column(0, "rank", rank).add_column(
+        1, "distance", pa.array(distance[best])
+    )
+
+
+def _with_place(tables: "Tables", rows: pa.Table) -> pa.Table:
+    """Observations with the place of their patch."""
+    if "patches" not in tables:
+        return rows
+    wanted = pc.unique(rows["patch_id"]).to_pylist()
+    names = ["patch_id", "longitude", "latitude", "bbox", "geometry"]
+    condition = (
+        f"patch_id IN ({', '.join(map(_tables.literal, wanted))})" if wanted else None
+    )
+    places = tables["patches"].to_table(columns=names, filter=condition)
+    at = pc.index_in(rows["patch_id"], value_set=places["patch_id"])
+    for name in names[1:]:
+        rows = rows.append_column(places.schema.field(name), places[name].take(at))
+    return rows

@@ -1,0 +1,139 @@
+"""The names that SQL sees: one view per table, and macros."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import duckdb
+import lance
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift.query.lance_scan import FloatDataset, float32
+
+if TYPE_CHECKING:
+    from terradrift.store.tables import Store
+
+PLAIN = ("scenes", "patches", "labels", "runs")
+PER_MODEL = ("embeddings", "units", "scores", "changes", "events", "kinds")
+
+OBSERVATIONS = """
+    CREATE VIEW {name} AS
+    SELECT e.*, s.collection, s.constellation, s.platform, s.processing_level,
+           s.processing_baseline, s.boa_offset, s.cloud_percent,
+           p.longitude, p.latitude, p.bbox, p.geometry
+    FROM {embeddings} e
+    LEFT JOIN scenes s USING (scene_id)
+    LEFT JOIN patches p USING (patch_id)
+"""
+"""Embeddings with their scene and their place."""
+
+MACROS = (
+    """
+    CREATE MACRO cosine_distance(a, b) AS
+        list_cosine_distance(a::FLOAT[], b::FLOAT[])
+    """,
+    """
+    CREATE MACRO in_bbox(box, west, south, east, north) AS
+        struct_extract(box, 'ymin') <= north AND struct_extract(box, 'ymax') >= south
+        AND CASE WHEN west <= east
+            THEN struct_extract(box, 'xmin') <= east AND struct_extract(box, 'xmax') >= west
+            ELSE struct_extract(box, 'xmin') <= east OR struct_extract(box, 'xmax') >= west
+        END
+    """,
+    "CREATE MACRO month_of(instant) AS CAST(date_trunc('month', instant) AS DATE)",
+    "CREATE MACRO year_month(instant) AS strftime(instant, '%Y-%m')",
+)
+"""
+* `cosine_distance(a, b)`: 0 (same direction) to 2 (opposite) of two vectors.
+* `in_bbox(bbox, west, south, east, north)`: whether a row's box touches one in degrees;
+  west > east crosses the antimeridian.
+* `month_of(instant)`: the first day of its month (UTC), a DATE.
+* `year_month(instant)`: its month (UTC) as text such as 2018-05.
+"""
+
+SPATIAL_MACROS = (
+    """
+    CREATE MACRO within(place, geojson) AS
+        ST_Intersects(place, ST_GeomFromGeoJSON(geojson))
+    """,
+)
+"""* `within(geometry, geojson)`: whether a row's geometry touches a GeoJSON geometry (text)."""
+
+
+def open_tables(store: "Store") -> dict[str, lance.LanceDataset]:
+    """Each table that is there, at its newest version."""
+    return {name: store.dataset(name) for name in store.tables()}
+
+
+def create(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, lance.LanceDataset],
+    model: str | None,
+    *,
+    spatial: bool,
+    row_ids_of: str | None = None,
+) -> None:
+    """Create all views, of which those without suffix show `model`, and the macros.
+
+    A table that is not there yet is an empty view. `row_ids_of` names the table whose view
+    has the column `_rowid` too.
+    """
+    for name in PLAIN:
+        if name not in tables:
+            _view(connection, name, _empty(name, 0), spatial=spatial)
+    for name, table in tables.items():
+        rows = FloatDataset(table, row_ids=name == row_ids_of)
+        _view(connection, name, rows, spatial=spatial)
+    dimensions = _dimensions(tables, model)
+    for name in PER_MODEL:
+        held = f"{name}_{schema.suffix(model)}" if model else ""
+        if held in tables:
+            connection.execute(f'CREATE VIEW {name} AS FROM "{held}"')
+        else:
+            _view(connection, name, _empty(name, dimensions), spatial=spatial)
+    connection.execute(
+        OBSERVATIONS.format(name="observations", embeddings="embeddings")
+    )
+    for name in tables:
+        if name.startswith("embeddings_"):
+            beside = f'"observations_{name.removeprefix("embeddings_")}"'
+            connection.execute(OBSERVATIONS.format(name=beside, embeddings=f'"{name}"'))
+    for macro in MACROS + (SPATIAL_MACROS if spatial else ()):
+        connection.execute(macro)
+
+
+def _view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    rows: FloatDataset | pa.Table,
+    *,
+    spatial: bool,
+) -> None:
+    relation = connection.from_arrow(rows)
+    # Converted in the view: DuckDB cannot push filters on GEOMETRY into an Arrow scan.
+    if spatial and "geometry" in rows.schema.names:
+        relation = relation.project("* REPLACE (ST_GeomFromWKB(geometry) AS geometry)")
+    relation.create_view(name)
+
+
+def _empty(name: str, dimensions: int) -> pa.Table:
+    """No rows, with the columns of the table; vectors of unknown length are lists."""
+    build = getattr(schema, name)
+    with_vectors = name in ("embeddings", "changes")
+    shown = float32(build(dimensions or 1) if with_vectors else build())
+    if with_vectors and not dimensions:
+        shown = pa.schema(
+            [
+                pa.field(field.name, pa.list_(pa.float32()))
+                if pa.types.is_fixed_size_list(field.type)
+                else field
+                for field in shown
+            ]
+        )
+    return shown.empty_table()
+
+
+def _dimensions(tables: Mapping[str, lance.LanceDataset], model: str | None) -> int:
+    """Length of the model's vectors, 0 where it has none yet."""
+    held = tables.get(f"embeddings_{schema.suffix(model)}") if model else None
+    return held.schema.field("embedding").type.list_size if held is not None else 0

@@ -1,0 +1,266 @@
+"""Rows of Arrow to frames and files: GeoParquet, CSV, JSON, GeoPackage.
+
+`geometry` is WKB in degrees throughout (OGC:CRS84).
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from terradrift.errors import QueryError
+
+if TYPE_CHECKING:
+    import duckdb
+    import geopandas as gpd
+    import pandas as pd
+
+
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation"
+
+GEOMETRY = "geometry"
+_BATCH_ROWS = 10_000
+_GROUP_BYTES = 32 << 20
+
+
+def write(rows: Rows, path: str | Path) -> Path:
+    """Write rows to a file whose ending says how: the file is there whole, or not at all.
+
+    * `.parquet`: GeoParquet 1.1 where there is a `geometry` (its box covered by `bbox`),
+      zstd, small row groups; plain Parquet otherwise.
+    * `.csv`: geometry as WKT, `bbox` as four columns, no vectors.
+    * `.jsonl`: one object per line, geometry as GeoJSON; `.json`: the same in one list.
+    * `.gpkg`, `.fgb`, `.geojson`: for GIS, without vectors.
+
+    Raises:
+        QueryError: another ending, or it cannot be written.
+    """
+    target = Path(path)
+    writer = _WRITERS.get(target.suffix.lower())
+    if writer is None:
+        raise QueryError(
+            f"expected a file ending in {', '.join(_WRITERS)}, got {target.name}"
+        )
+    try:
+        with TemporaryDirectory(prefix=".part-", dir=target.parent) as folder:
+            part = Path(folder) / target.name
+            writer(reader(rows), part)
+            part.replace(target)
+    except OSError as error:
+        raise QueryError(
+            f"cannot write {target}: {error.strerror or error}; check folder and space"
+        ) from error
+    return target
+
+
+def reader(rows: Rows) -> pa.RecordBatchReader:
+    """Rows as a stream of batches."""
+    if isinstance(rows, pa.RecordBatchReader):
+        return rows
+    if isinstance(rows, pa.Table):
+        return rows.to_reader(max_chunksize=_BATCH_ROWS)
+    return rows.fetch_arrow_reader(_BATCH_ROWS)
+
+
+def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":
+    """Rows as a GeoPandas table in OGC:CRS84.
+
+    Raises:
+        QueryError: there is no column `geometry`.
+    """
+    import geopandas as gpd
+
+    table = reader(rows).read_all()
+    if GEOMETRY not in table.schema.names:
+        raise QueryError(
+            f"expected a column {GEOMETRY}, got {', '.join(table.schema.names)}; "
+            "select it, or use df()"
+        )
+    frame = table.drop_columns([GEOMETRY]).to_pandas()
+    shapes = shapely.from_wkb(np.asarray(table[GEOMETRY].to_pylist(), dtype=object))
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs="OGC:CRS84")
+
+
+def json_lines(rows: Rows) -> Iterator[str]:
+    """Each row as one JSON object: geometry as GeoJSON, instants as in STAC, NaN as null."""
+    for batch in reader(rows):
+        for row in batch.to_pylist():
+            yield json.dumps({name: _plain(name, row[name]) for name in row})
+
+
+def shown(rows: Rows) -> "pd.DataFrame":
+    """Rows as people read them: no vectors, geometry as WKT, `bbox` as four columns."""
+    frame: pd.DataFrame = _readable(reader(rows).read_all()).to_pandas()
+    return frame
+
+
+def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    """`value` of the column `name` as JSON has it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(key, part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(name, part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | int | None):
+        return value
+    return _worded(name, value)
+
+
+def _worded(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    """What JSON has no type for."""
+    if isinstance(value, bytes) and name == GEOMETRY:
+        return json.loads(shapely.to_geojson(shapely.from_wkb(value)))
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime | date):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value)
+
+
+def _readable(table: pa.Table) -> pa.Table:
+    """Columns that a flat file can hold."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for field in table.schema:
+        column = table[field.name]
+        if field.name == GEOMETRY and pa.types.is_binary(field.type):
+            shapes = shapely.from_wkb(np.asarray(column.to_pylist(), dtype=object))
+            text = shapely.to_wkt(shapes, rounding_precision=7)
+            columns[field.name] = pa.array(text, pa.string())
+        elif pa.types.is_struct(field.type):
+            for part in field.type:
+                columns[f"{field.name}_{part.name}"] = pa.chunked_array(
+                    [chunk.field(part.name) for chunk in column.chunks], part.type
+                )
+        elif not pa.types.is_nested(field.type):
+            columns[field.name] = column
+    return pa.table(columns)
+
+
+def _write_csv(rows: pa.RecordBatchReader, path: Path) -> None:
+    from pyarrow import csv
+
+    first = _readable(rows.schema.empty_table())
+    with csv.CSVWriter(path, first.schema) as file:
+        for batch in rows:
+            table = _readable(pa.Table.from_batches([batch]))
+            file.write_table(table.cast(first.schema))
+
+
+def _write_lines(rows: pa.RecordBatchReader, path: Path) -> None:
+    with path.open("w") as file:
+        file.writelines(f"{line}\n" for line in json_lines(rows))
+
+
+def _write_list(rows: pa.RecordBatchReader, path: Path) -> None:
+    with path.open("w") as file:
+        _join(file, json_lines(rows))
+
+
+def _join(file: IO[str], lines: Iterator[str]) -> None:
+    file.write("[")
+    for at, line in enumerate(lines):
+        file.write(f",\n{line}" if at else line)
+    file.write("]\n")
+
+
+def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
+    table = rows.read_all()
+    keep = [
+        field.name
+        for field in table.schema
+        if field.name == GEOMETRY or not pa.types.is_nested(field.type)
+    ]
+    layer = re.sub(r"\W+", "_", path.stem)
+    to_geopandas(table.select(keep)).to_file(path, engine="pyogrio", layer=layer)
+
+
+def _write_parquet(rows: pa.RecordBatchReader, path: Path) -> None:
+    from pyarrow import parquet
+
+    width = sum(_width(field.type) for field in rows.schema)
+    group_rows = max(1024, min(1 << 16, _GROUP_BYTES // max(width, 1)))
+    box = _Box()
+    plain = pa.schema([pa.field(f.name, f.type) for f in rows.schema])
+    with parquet.ParquetWriter(path, plain, compression="zstd") as file:
+        for table in _groups(rows, group_rows):
+            box.add(table)
+            file.write_table(table.cast(plain), row_group_size=group_rows)
+        if GEOMETRY in plain.names:
+            geo = _geo(box, covered="bbox" in plain.names)
+            file.add_key_value_metadata({"geo": json.dumps(geo)})
+
+
+def _groups(rows: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
+    """Tables of `size` rows and a rest; one without rows where there are none."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in rows:
+        held.append(batch)
+        count += batch.num_rows
+        while count >= size:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, size)
+            held, count = table.slice(size).to_batches(), count - size
+    yield pa.Table.from_batches(held, rows.schema)
+
+
+def _width(type_: pa.DataType) -> int:
+    """Bytes per value, roughly."""
+    if pa.types.is_fixed_size_list(type_):
+        return int(type_.list_size) * _width(type_.value_type)
+    if pa.types.is_primitive(type_):
+        return max(1, int(type_.bit_width) // 8)
+    return 64
+
+
+class _Box:
+    """The box around all geometries written."""
+
+    def __init__(self) -> None:
+        self.types: set[str] = set()
+        self.bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+    def add(self, table: pa.Table) -> None:
+        if GEOMETRY not in table.schema.names or table.num_rows == 0:
+            return
+        shapes = shapely.from_wkb(np.asarray(table[GEOMETRY].to_pylist(), dtype=object))
+        low_high = shapely.total_bounds(shapes)
+        if np.isfinite(low_high).all():
+            self.bounds[:2] = np.minimum(self.bounds[:2], low_high[:2])
+            self.bounds[2:] = np.maximum(self.bounds[2:], low_high[2:])
+        self.types |= {shape.geom_type for shape in shapes if shape is not None}
+
+
+def _geo(box: _Box, *, covered: bool) -> dict[str, Any]:
+    """GeoParquet 1.1 metadata; without a CRS it means OGC:CRS84."""
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(box.types)}
+    if np.isfinite(box.bounds).all():
+        column["bbox"] = box.bounds.tolist()
+    if covered:
+        sides = ("xmin", "ymin", "xmax", "ymax")
+        column["covering"] = {"bbox": {side: ["bbox", side] for side in sides}}
+    return {
+        "version": "1.1.0",
+        "primary_column": GEOMETRY,
+        "columns": {GEOMETRY: column},
+    }
+
+
+_WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, Path], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".jsonl": _write_lines,
+    ".json": _write_list,
+    ".gpkg": _write_gis,
+    ".fgb": _write_gis,
+    ".geojson": _write_gis,
+}
