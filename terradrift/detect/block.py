@@ -1,0 +1,86 @@
+"""What detection says of a block of patches: scores of observations, and changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Scores of `n` patches on `t` dates; NaN means null, and `reason` says why."""
+
+    n_reference: NDArray[np.int32]
+    """(n, t), own past observations that drift was measured to."""
+    n_controls: NDArray[np.int32]
+    """(n, t), analogues that z was measured to."""
+    reference: NDArray[np.str_]
+    """(n, t), `season` or `recent` (which own past drift is measured to), `+analogues`
+    where z is measured to analogues; empty where there is no reference."""
+    drift: NDArray[np.float32]
+    """(n, t), cosine distance 0..2."""
+    z: NDArray[np.float32]
+    """(n, t), robust standard deviations above what calibration expects."""
+    p_value: NDArray[np.float32]
+    """(n, t), 0..1, rank among calibration scores."""
+    cusum: NDArray[np.float32]
+    """(n, t), sum of evidence."""
+    reason: NDArray[np.str_]
+    """(n, t), why a score is null; empty where none is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changes:
+    """`m` candidate changes of a block."""
+
+    row: NDArray[np.int64]
+    """(m,), patch within the block."""
+    onset: NDArray[np.datetime64]
+    """(m,), datetime64[us], UTC, the first clear observation of the new state."""
+    date_before: NDArray[np.datetime64]
+    """(m,), the last clear observation before it."""
+    date_after: NDArray[np.datetime64]
+    """(m,), the first clear observation with the change."""
+    gap_days: NDArray[np.float32]
+    """(m,), days from `date_before` to `date_after`."""
+    n_reference: NDArray[np.int32]
+    """(m,), on the onset, as are the next four."""
+    n_controls: NDArray[np.int32]
+    reference: NDArray[np.str_]
+    drift: NDArray[np.float32]
+    z: NDArray[np.float32]
+    p_value: NDArray[np.float32]
+    score: NDArray[np.float32]
+    """(m,), rank of changes; larger is more of a lasting, uncommon step."""
+    persistence: NDArray[np.str_]
+    """(m,), `persistent` or `transient`."""
+    indices: NDArray[np.float32]
+    """(m, 3), NDVI, NBR, NDWI after minus before."""
+    before: NDArray[np.float32]
+    """(m, d), median vector before."""
+    after: NDArray[np.float32]
+    """(m, d), median vector after."""
+
+    @property
+    def delta(self) -> NDArray[np.float32]:
+        """(m, d), after minus before."""
+        return self.after - self.before
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Scores and changes of the patches of one `Series`, in its order."""
+
+    patch_ids: NDArray[np.str_]
+    """(n,)"""
+    cells: NDArray[np.int64]
+    """(n, 3), as in `Series`."""
+    times: NDArray[np.datetime64]
+    """(n, t), datetime64[us], NaT where there is no observation."""
+    clear_percent: NDArray[np.float32]
+    """(n, t)"""
+    scores: Scores
+    changes: Changes

@@ -1,0 +1,77 @@
+"""What detection can be told; the defaults are not tuned to one data set."""
+
+from dataclasses import dataclass
+
+VARIANTS = ("centroid", "medoid", "nearest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Parameters of `detect`; every one has its sensitivity in `benchmarks/quality.py`."""
+
+    variant: str = "centroid"
+    """How drift is measured to the reference: `centroid`, `medoid` or `nearest`."""
+    window_days: int = 45
+    """Half width of the season window, circular day of year."""
+    guard_days: int = 10
+    """Observations closer than this to the scored one are not its reference."""
+    min_reference: int = 4
+    """Fewer season-matched observations than this: fall back to the last ones."""
+    max_reference: int = 12
+    """At most so many reference observations, the most recent ones."""
+    controls: int = 40
+    """Analogues a patch is compared with on the same date."""
+    min_controls: int = 8
+    """Fewer analogues than this say nothing."""
+    min_clear: float = 70.0
+    """Observations less clear than this (percent) are given no score."""
+    min_segment: int = 3
+    """Clear observations that a state before or after a change needs."""
+    dimensions: int = 32
+    """Principal components in which histories and steps are compared."""
+    pool: int = 4096
+    """At most so many patches of the archive serve as analogues and as common steps."""
+    pool_bytes: int = 256 * 2**20
+    """Memory that the histories of the pool may take."""
+    splits: int = 64
+    """At most so many dates are tried as the date of a lasting change."""
+    neighbours: int = 10
+    """Steps among the pool's that tell how rare a step is."""
+    cusum_slack: float = 1.0
+    """Evidence per date, in robust standard deviations, that CUSUM takes as noise."""
+    cusum_alarm: float = 5.0
+    """Sum of evidence at which CUSUM alarms."""
+    min_score: float = 3.0
+    """Changes with a smaller score are not reported."""
+    seed: int = 0
+    """Chooses the pool and the sample that the components are fitted on."""
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise ValueError(
+                f"variant must be one of {', '.join(VARIANTS)}, got {self.variant!r}"
+            )
+        for name in (
+            "min_reference",
+            "max_reference",
+            "controls",
+            "min_controls",
+            "min_segment",
+            "dimensions",
+            "pool",
+            "splits",
+            "neighbours",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        for name in ("window_days", "guard_days", "cusum_slack", "cusum_alarm"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"{name} must not be negative, got {getattr(self, name)}"
+                )
+        if not 0 <= self.min_clear <= 100:
+            raise ValueError(
+                f"min_clear must be a percentage 0..100, got {self.min_clear}"
+            )

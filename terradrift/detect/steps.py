@@ -1,0 +1,121 @@
+"""Steps: how far, how clearly and how rarely a patch went from one state to another (pure).
+
+For every split of a history the two means, and the distance between them in units of the
+scatter around them (the F statistic of one break, as a root). A harvest returns, so its
+means hardly differ; a building does not. How rare a step is, is a local outlier factor of
+[mean before, mean after] among the steps of other patches at the same date (METHODS 8b.3):
+ploughing is a common step, meadow to hamlet is not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """Sums over the dates before each split, of `n` patches; all splits at O(1) each."""
+
+    count: NDArray[np.float64]
+    """(n, t + 1), clear dates before split j."""
+    total: NDArray[np.float64]
+    """(n, t + 1, r), sum of their vectors, less `center`."""
+    square: NDArray[np.float64]
+    """(n, t + 1), sum of their squared lengths, less `center`."""
+    center: NDArray[np.float64]
+    """(n, r), mean over the whole history."""
+
+
+def running(vectors: NDArray[np.floating], clear: NDArray[np.bool_]) -> Running:
+    """Sums of (n, t, r) vectors where (n, t) `clear`."""
+    seen = clear[..., None]
+    length = np.maximum(clear.sum(axis=1), 1)
+    center = (
+        np.where(seen, vectors, 0.0).sum(axis=1, dtype=np.float64) / length[:, None]
+    )
+    # Sums of values far from 0 would lose the scatter to rounding.
+    centred = np.where(seen, vectors - center[:, None], 0.0)
+    pad = ((0, 0), (1, 0))
+    return Running(
+        np.pad(np.cumsum(clear, axis=1, dtype=np.float64), pad),
+        np.pad(np.cumsum(centred, axis=1), (*pad, (0, 0))),
+        np.pad(np.cumsum(np.einsum("ntr,ntr->nt", centred, centred), axis=1), pad),
+        center,
+    )
+
+
+def strength(sums: Running, least: int) -> NDArray[np.float64]:
+    """(n, t) |mean after - mean before| sqrt(b a / (b + a)) / scatter of a split before date t.
+
+    0 where fewer than `least` clear dates lie on either side.
+    """
+    before = sums.count[:, :-1]
+    whole = sums.count[:, -1:]
+    after = whole - before
+    allowed = (before >= least) & (after >= least)
+    b, a = np.maximum(before, 1.0), np.maximum(after, 1.0)
+    # The total of all is 0, so what lies after is minus what lies before.
+    squared = np.einsum("ntr,ntr->nt", sums.total[:, :-1], sums.total[:, :-1])
+    between = squared / b + squared / a  # equals |difference|^2 b a / (b + a)
+    within = np.maximum(sums.square[:, -1:] - between, 0.0) / np.maximum(whole - 2, 1.0)
+    floor = 1e-9 * np.maximum(sums.square[:, -1:], 1e-30)
+    return np.where(allowed, np.sqrt(between / (within + floor)), 0.0)
+
+
+def states(
+    sums: Running, rows: NDArray[np.int64], split: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean vectors (m, r) before and after the split of each of `rows`."""
+    b = np.maximum(sums.count[rows, split], 1.0)[:, None]
+    a = np.maximum(sums.count[rows, -1] - sums.count[rows, split], 1.0)[:, None]
+    total = sums.total[rows, split]
+    return sums.center[rows] + total / b, sums.center[rows] - total / a
+
+
+def rarity(
+    queries: NDArray[np.float32],
+    common: NDArray[np.float32],
+    common_reach: NDArray[np.float32],
+    own: NDArray[np.int64],
+    neighbours: int,
+) -> NDArray[np.float64]:
+    """(m,) mean distance of each step to its nearest common steps over theirs; about 1 is common.
+
+    `queries` (m, 2r) and `common` (p, 2r) are states before and after, `common_reach` (p,)
+    is `reach` of the common ones, `own` (m,) the place of the query among the common, or -1.
+    """
+    if len(common) <= neighbours:
+        return np.ones(len(queries))
+    distance, near = nearest(queries, common, own, neighbours)
+    typical = common_reach[near].mean(axis=1)
+    ratio: NDArray[np.float64] = distance.mean(axis=1) / np.maximum(typical, 1e-12)
+    return ratio
+
+
+def reach(common: NDArray[np.float32], neighbours: int) -> NDArray[np.float32]:
+    """(p,) mean distance of each common step to its nearest others."""
+    if len(common) <= neighbours:
+        return np.zeros(len(common), np.float32)
+    distance, _ = nearest(common, common, np.arange(len(common)), neighbours)
+    mean: NDArray[np.float32] = distance.mean(axis=1)
+    return mean
+
+
+def nearest(
+    queries: NDArray[np.float32],
+    common: NDArray[np.float32],
+    own: NDArray[np.int64],
+    k: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distances and indices (m, k) of the nearest rows of `common`, not counting `own`."""
+    center = common.mean(axis=0)
+    q, c = queries - center, common - center
+    squared = (q * q).sum(1)[:, None] + (c * c).sum(1) - 2.0 * (q @ c.T)
+    inside = np.flatnonzero(own >= 0)
+    squared[inside, own[inside]] = np.inf
+    near = np.argpartition(squared, k - 1, axis=1)[:, :k]
+    # Differences of squares are rough where rows are close: measure the chosen ones again.
+    gaps = common[near] - queries[:, None]
+    distance = np.sqrt(np.einsum("mkr,mkr->mk", gaps, gaps))
+    return distance, near
