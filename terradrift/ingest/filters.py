@@ -102,7 +102,8 @@ class Options:
     pattern: str | None = None
     """File-name pattern of a folder: `{collection}_{datetime:%Y%m%d}_{band}.tif`."""
     level: str | None = None
-    """Processing level to keep, such as L2A; scenes of another level are left out."""
+    """Processing level to keep, such as L2A: scenes of another are left out, and those that
+    state none are taken to have it."""
 
     def __post_init__(self) -> None:
         if self.boa_offset is not None and not -10_000 <= self.boa_offset <= 0:

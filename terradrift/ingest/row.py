@@ -17,7 +17,7 @@ from terradrift.ingest.assets import Band, Json
 from terradrift.ingest.bands import LANDSAT, SENTINEL2, number
 from terradrift.ingest.filters import Options, instant
 from terradrift.ingest.footprint import bounds, footprint, pixel_metres
-from terradrift.ingest.header import is_remote, read_header
+from terradrift.ingest.header import Header, is_remote, read_header
 from terradrift.ingest.layout import Layout, check_place, layout_of
 from terradrift.ingest.reflectance import Reflectance, Statement, harmonise
 from terradrift.ingest.stated import (
@@ -45,52 +45,71 @@ def row(item: pystac.Item, options: Options, run_id: str) -> Row:
     """
     if PROBLEM in item.properties:
         raise SourceError(item.properties[PROBLEM])
-    when = instant(item)
     assets = absolute_assets(item)
-    family = sensor_of(item)
-    bands = find_bands(assets, item.properties, family)
-    if not family and any(number(band.label) == "8A" for band in bands):
-        # No other sensor has a band of that name.
-        family = SENTINEL2
-        bands = find_bands(assets, item.properties, family)
+    family, bands = _recognised(assets, item)
     mask = found.find_mask(options.mask, assets, bands, item.properties, family)
     wanted = _wanted(bands, assets, options)
     for band in (*wanted, *([mask] if mask else [])):
         _exists(assets[band.asset]["href"], band)
-    spectral = [_completed(band, assets) for band in wanted]
-    finest = min(spectral, key=lambda band: band.pixel)
-    layout = layout_of(assets[finest.asset], item)
-    outline = footprint(layout.crs, layout.transform, layout.shape)
-    check_place(outline, item)
+    spectral = [_completed(band, assets, family) for band in wanted]
+    finest = assets[min(spectral, key=lambda band: band.pixel).asset]
+    layout = layout_of(finest, item)
     decided = [_reflectance(item, band, family, options) for band in spectral]
     boa_offset, source = _agreed(item, spectral, decided)
-    stated = found.number_of(
-        assets[finest.asset].get("gsd") or item.properties.get("gsd")
-    )
+    rows = [
+        _asset(band, assets, change.scale, change.offset)
+        for band, change in zip(spectral, decided, strict=True)
+    ]
+    if mask is not None:
+        rows.append(_asset(mask, assets, None, None))
     return {
-        "scene_id": item.id,
-        "datetime": when,
-        "collection": item.collection_id,
-        "constellation": _constellation(item, family),
-        "platform": item.properties.get("platform"),
-        "processing_level": level_of(item),
-        "processing_baseline": baseline_of(item) if family == SENTINEL2 else None,
+        **_said(item, family, options),
+        **_placed(item, layout, finest),
         "boa_offset": boa_offset,
         "boa_offset_source": source,
-        "cloud_percent": item.properties.get("eo:cloud_cover"),
-        "gsd": pixel_metres(layout.crs, layout.transform, stated),
-        "crs": layout.crs,
-        "bbox": bounds(outline),
-        "geometry": shapely.to_wkb(outline),
         "bands": [band.name for band in spectral],
-        "assets": [
-            _asset(band, assets, change.scale, change.offset)
-            for band, change in zip(spectral, decided, strict=True)
-        ]
-        + ([_asset(mask, assets, None, None)] if mask else []),
+        "assets": rows,
         "stac_item": stac_json(item, assets, layout),
         "run_id": run_id,
     }
+
+
+def _said(item: pystac.Item, family: str, options: Options) -> Row:
+    """The columns that repeat what the item states."""
+    return {
+        "scene_id": item.id,
+        "datetime": instant(item),
+        "collection": item.collection_id,
+        "constellation": _constellation(item, family),
+        "platform": item.properties.get("platform"),
+        "processing_level": level_of(item) or options.level,
+        "processing_baseline": baseline_of(item) if family == SENTINEL2 else None,
+        "cloud_percent": item.properties.get("eo:cloud_cover"),
+    }
+
+
+def _placed(item: pystac.Item, layout: Layout, finest: Json) -> Row:
+    """The columns that say where the scene's raster lies."""
+    outline = footprint(layout.crs, layout.transform, layout.shape)
+    check_place(outline, item)
+    gsd = found.number_of(finest.get("gsd") or item.properties.get("gsd"))
+    return {
+        "gsd": pixel_metres(layout.crs, layout.transform, gsd),
+        "crs": layout.crs,
+        "bbox": bounds(outline),
+        "geometry": shapely.to_wkb(outline),
+    }
+
+
+def _recognised(
+    assets: Mapping[str, Json], item: pystac.Item
+) -> tuple[str, list[Band]]:
+    """The sensor and its bands; who has a B8A is Sentinel-2, whatever is not stated."""
+    family = sensor_of(item)
+    bands = find_bands(assets, item.properties, family)
+    if not family and any(number(band.label) == "8A" for band in bands):
+        return SENTINEL2, find_bands(assets, item.properties, SENTINEL2)
+    return family, bands
 
 
 def absolute_assets(item: pystac.Item) -> dict[str, Json]:
@@ -169,23 +188,39 @@ def _wanted(
     return [*sorted(known, key=lambda band: order.index(band.name)), *rest]
 
 
-def _completed(band: Band, assets: Mapping[str, Json]) -> Band:
-    """The band with what its local file says, where the metadata say no scale."""
+def _completed(band: Band, assets: Mapping[str, Json], family: str) -> Band:
+    """The band with what its local file says, where the metadata are silent.
+
+    Digital number 0 is no data in every Sentinel-2 product; not all files say so
+    (microsoft/PlanetaryComputer#460).
+    """
     href = assets[band.asset]["href"]
-    if is_remote(href) or band.scale is not None or band.offset is not None:
-        return band
-    header = read_header(href)
+    unscaled = band.scale is None and band.offset is None
+    if not is_remote(href) and (unscaled or band.nodata is None):
+        band = _with_header(band, read_header(href), href)
+    whole = not (band.data_type or "").startswith("float")
+    if band.nodata is None and family == SENTINEL2 and whole:
+        return replace(band, nodata=0.0)
+    return band
+
+
+def _with_header(band: Band, header: Header, href: str) -> Band:
     if band.index > len(header.names):
         raise SourceError(
             f"asset {band.asset}: expected band {band.index} ({band.label}), "
             f"got a file of {len(header.names)} bands at {href}"
         )
     position = band.index - 1
-    data_type = band.data_type or header.dtypes[position]
+    said: dict[str, Any] = {}
+    if band.data_type is None:
+        said["data_type"] = header.dtypes[position]
+    if band.nodata is None:
+        said["nodata"] = header.nodata
     scale, offset = header.scales[position], header.offsets[position]
-    if (scale, offset) == (1.0, 0.0):  # also what a file without a statement gives
-        return replace(band, data_type=data_type)
-    return replace(band, data_type=data_type, scale=scale, offset=offset)
+    unscaled = band.scale is None and band.offset is None
+    if unscaled and (scale, offset) != (1.0, 0.0):  # which a silent file gives too
+        said |= {"scale": scale, "offset": offset}
+    return replace(band, **said)
 
 
 def _constellation(item: pystac.Item, family: str) -> str | None:
