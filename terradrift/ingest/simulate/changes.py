@@ -60,7 +60,7 @@ KINDS = (
     Kind("flood", (land.WATER,), (160, 700), (20, 350), "abrupt", "transient"),
     Kind(
         "fire",
-        (land.CONIFER, land.DECIDUOUS, land.GRASS),
+        (land.CONIFER, land.DECIDUOUS),
         (120, 600),
         (150, 265),
         "abrupt",

@@ -70,6 +70,7 @@ def landscape(recipe: Recipe) -> Landscape:
     fields = _layout(rng, recipe, width=px(150), depth=px(300), block=px(1100))
     stands = _layout(rng, recipe, width=px(260), depth=px(420), block=px(2400))
     wood = fractal(rng, size, px(1400), 3.2) + 0.5 * height
+    wood += 0.8 * fractal(rng, size, px(6000), 3.6)
     village = fractal(rng, size, px(1700), 3.6) - 0.25 * wood
     meadow = fractal(rng, size, px(1500), 3.0) - 0.9 * ramp(-height, -0.25, 0.0)
     lake = fractal(rng, size, px(900), 4.4) - 0.9 * height
@@ -135,8 +136,11 @@ def _layout(
     bend = np.float32(0.22 * block)
     row = np.floor((y + bend * fractal(rng, size, block, 3.4)) / block).astype(np.int64)
     col = np.floor((x + bend * fractal(rng, size, block, 3.4)) / block).astype(np.int64)
-    angle = scatter(row, col, salt) * np.pi
-    scale = 0.6 + 0.9 * scatter(row, col, salt + 1)
+    # One number per block, then looked up: blocks are few, pixels many.
+    blocks = np.ogrid[row.min() : row.max() + 1, col.min() : col.max() + 1]
+    at = (row - row.min(), col - col.min())
+    angle = (scatter(*blocks, salt) * np.pi).astype(np.float32)[at]
+    scale = (0.6 + 0.9 * scatter(*blocks, salt + 1)).astype(np.float32)[at]
     warp = fractal(rng, size, block / 2, 3.6) * (0.05 * width)
     u = (x * np.cos(angle) + y * np.sin(angle) + warp) / (width * scale)
     v = (y * np.cos(angle) - x * np.sin(angle) + warp) / depth

@@ -102,7 +102,9 @@ def _digitise(
     noise *= np.float32(_NOISE) + np.float32(0.006) * seen
     seen += noise
     seen *= 10_000
-    seen += scene.boa_add + 0.5
-    np.clip(seen, 1 + scene.boa_add, 65_535, out=seen)
-    seen *= sky.seen
-    return seen.astype(np.uint16)
+    seen += 0.5
+    np.clip(seen, 1, 65_535 - scene.boa_add, out=seen)
+    numbers = seen.astype(np.uint16)
+    numbers += np.uint16(scene.boa_add)
+    numbers *= sky.seen
+    return numbers

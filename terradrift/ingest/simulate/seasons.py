@@ -105,8 +105,9 @@ def parcels(recipe: Recipe, ground: Landscape) -> Parcels:
 def surface(recipe: Recipe, these: Parcels, day: date) -> Surface:
     """All parcels on `day`: soil, green, dry and flowering parts mixed by area."""
     year = _year(recipe, day.year)
-    doy = day.timetuple().tm_yday - year.delay
-    crop = _crop_parts(recipe, these, day.year, doy)
+    of_year = day.timetuple().tm_yday
+    crop = _crop_parts(recipe, these, day.year, of_year)
+    doy = of_year - year.delay
     green = np.select(
         [
             these.cover == land.CROP,
@@ -170,11 +171,13 @@ class _Parts:
 
 
 def _crop_parts(recipe: Recipe, these: Parcels, year: int, doy: float) -> _Parts:
-    """Crops of this harvest year and, from autumn on, the winter crops of the next."""
+    """This year's crops, what last year's left, and the winter crops of the next."""
+    past = _season(recipe, these, year - 1, doy + 365)
     now = _season(recipe, these, year, doy)
     ahead = _season(recipe, these, year + 1, doy - 365)
-    green = np.maximum(now.green, ahead.green)
-    return _Parts(green, np.minimum(now.dry, 1 - green), now.yellow)
+    green = np.max([past.green, now.green, ahead.green], axis=0)
+    dry = np.minimum(np.maximum(past.dry, now.dry), 1 - green)
+    return _Parts(green, dry, now.yellow)
 
 
 def _season(recipe: Recipe, these: Parcels, year: int, doy: float) -> _Parts:
@@ -182,7 +185,7 @@ def _season(recipe: Recipe, these: Parcels, year: int, doy: float) -> _Parts:
     crop = rng.choice(len(_CROPS), len(these.cover), p=_CROP_SHARE)
     table = np.array([row[1:] for row in _CROPS])[crop].T
     emerged, closed, ripe, harvest, winter, full, dries = table
-    late = these.delay + rng.normal(0, 4, len(crop))
+    late = these.delay + rng.normal(0, 4, len(crop)) + _year(recipe, year).delay
     at = doy - late
     rise = _smooth((at - emerged) / (closed - emerged))
     sown = winter * _smooth((at + 75) / 45)
@@ -194,6 +197,7 @@ def _season(recipe: Recipe, these: Parcels, year: int, doy: float) -> _Parts:
     stubble = 0.55 * (1 - _smooth((at - harvest) / (25 + 90 * these.lot)))
     after = these.catch_crop * _smooth((at - harvest - 25) / 40)
     after = after * (harvest < 230) * (1 - _smooth((at - 335) / 60))
+    after = np.where(at < 400, after, 0)
     yellow = 0.75 * (crop == _RAPESEED) * _bump(at, 108, 116, 128, 140)
     return _Parts(
         green=np.where(cut, after, green),

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.features import shapes
-from shapely import MultiPolygon, get_parts, set_precision
+from shapely import MultiPolygon, get_parts, set_precision, union_all
+from shapely import transform as move
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import transform as reproject
-from shapely.ops import unary_union
 
 from terradrift.ingest.simulate.changes import AFFECTED, Change
 from terradrift.ingest.simulate.landscape import COVERS, Landscape
@@ -100,8 +99,10 @@ def _feature(
 def _outline(recipe: Recipe, change: Change, sure: NDArray[np.bool_]) -> BaseGeometry:
     corner = transform(recipe) @ transform(recipe).translation(change.left, change.top)
     found = shapes(sure.astype(np.uint8), mask=sure, transform=corner)
-    metric = unary_union([shape(polygon) for polygon, _ in found])
+    metric = union_all([shape(polygon) for polygon, _ in found])
     to_degrees = Transformer.from_crs(recipe.epsg, 4326, always_xy=True)
-    degrees = set_precision(reproject(to_degrees.transform, metric), 1e-8)
+    degrees = set_precision(
+        move(metric, lambda xy: np.column_stack(to_degrees.transform(*xy.T))), 1e-8
+    )
     parts = [part for part in get_parts(degrees) if part.geom_type == "Polygon"]
     return parts[0] if len(parts) == 1 else MultiPolygon(parts)

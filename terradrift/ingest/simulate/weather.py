@@ -101,6 +101,7 @@ def _clouds(
     scale = float(rng.uniform(900, 3000))
     soft = float(rng.uniform(0.2, 0.7))
     field = coarse_fractal(rng, size, recipe.metres(scale), 3.4, 2)
+    field += 0.8 * coarse_fractal(rng, size, recipe.metres(9000), 3.6, 8)
     if draw < _CLEAR:
         share = max(0.0, 0.06 * amount - 0.03)
     elif draw < _CLEAR + _PARTLY:

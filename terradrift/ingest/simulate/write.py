@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 
 from terradrift.ingest.simulate.recipe import Recipe
 
@@ -15,7 +15,7 @@ LICENCE = "CC0-1.0"
 def transform(recipe: Recipe) -> Affine:
     """Pixel (column, row) to metres of the recipe's CRS; north up."""
     west, north = recipe.origin
-    return from_origin(west, north, recipe.gsd, recipe.gsd)
+    return Affine(recipe.gsd, 0.0, west, 0.0, -recipe.gsd, north)
 
 
 def write_cog(
