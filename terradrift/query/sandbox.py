@@ -45,13 +45,14 @@ _EXPLAIN = re.compile(
 )
 _COMMENTS = re.compile(r"^(\s*(--[^\n]*(\n|$)|/\*.*?\*/))*", re.DOTALL)
 _SEAL = (
-    "SET python_enable_replacements = false",
-    "SET allow_community_extensions = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET temp_directory = ''",
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL python_enable_replacements = false",
+    "SET GLOBAL allow_community_extensions = false",
+    "SET GLOBAL autoinstall_known_extensions = false",
+    "SET GLOBAL autoload_known_extensions = false",
+    "SET GLOBAL temp_directory = ''",
+    "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL lock_configuration = true",
 )
 
 
@@ -84,14 +85,28 @@ def seal(
 ) -> None:
     """Close every way out of the connection, for good; `memory_bytes` None: half of all."""
     limit = memory_bytes or _memory_bytes() // 2
-    connection.execute(f"SET threads = {threads:d}")
-    connection.execute(f"SET memory_limit = '{limit:d}B'")
+    connection.execute(f"SET GLOBAL threads = {threads:d}")
+    connection.execute(f"SET GLOBAL memory_limit = '{limit:d}B'")
     for statement in _SEAL:
         connection.execute(statement)
 
 
 def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     """Raise `QueryError` unless `text` is one statement that only reads the tables."""
+    kind, query = _statement(connection, text)
+    if kind == "EXPLAIN":
+        plain = _EXPLAIN.sub("", query, count=1)
+        if plain != query:
+            kind, query = _statement(connection, plain)
+    if kind != "SELECT":
+        raise QueryError(
+            f"SQL here only reads: expected a SELECT statement, got {kind.replace('_', ' ')}"
+        )
+    _check_tree(_parsed(connection, query))
+
+
+def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, str]:
+    """The kind and the text of the only statement, without comments before it."""
     try:
         statements = connection.extract_statements(text)
     except duckdb.Error as error:
@@ -102,17 +117,10 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         hint = "write PIVOT ... ON column IN (...)" if dynamic else "send one at a time"
         raise QueryError(f"SQL takes one SELECT statement, got {what}; {hint}")
     (statement,) = statements
+    query = _COMMENTS.sub("", text, count=1).lstrip()
     kind = statement.type.name
-    query = _COMMENTS.sub("", statement.query, count=1)
-    if kind == "EXPLAIN":
-        query, found = _EXPLAIN.subn("", query, count=1)
-        inner = connection.extract_statements(query)
-        kind = inner[0].type.name if found and len(inner) == 1 else kind
-    if kind != "SELECT":
-        raise QueryError(
-            f"SQL here only reads: expected a SELECT statement, got {kind.replace('_', ' ')}"
-        )
-    _check_tree(_parsed(connection, query))
+    # DuckDB rewrites some pragmas to SELECT.
+    return ("PRAGMA" if query[:6].lower() == "pragma" else kind), query
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:  # noqa: ANN401 - a JSON tree

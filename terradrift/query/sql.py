@@ -1,6 +1,8 @@
 """SQL on the archive: DuckDB reads the Lance tables, read-only and sealed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -28,6 +30,7 @@ def connect(
 
     Statements that were not checked by `sandbox.check` still find no file, network or
     setting to reach. Results hold what they need: the connection may go before them.
+    `memory_bytes` limits DuckDB, by default to half of the machine's; nothing is spilled.
     """
     return connect_tables(
         views.open_tables(store),
@@ -45,9 +48,8 @@ def connect_tables(
     memory_bytes: int | None = None,
     row_ids_of: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """As `connect`, on tables already opened."""
+    """As `connect`, on tables already opened, in an instance of its own."""
     connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
     spatial = sandbox.load_spatial(connection)
     views.create(connection, tables, model, spatial=spatial, row_ids_of=row_ids_of)
     sandbox.seal(
@@ -61,14 +63,18 @@ def sql(
     text: str,
     **values: Any,  # noqa: ANN401 - whatever DuckDB can bind
 ) -> duckdb.DuckDBPyRelation:
-    """The answer to one SELECT statement, as a lazy DuckDB relation.
+    """The answer to one SELECT statement on the views of `connect`, a lazy DuckDB relation.
 
     `values` are bound by name: `sql(store, "FROM changes WHERE kind = $kind", kind=3)`.
 
     Raises:
         QueryError: not one statement that only reads, or names that are not there.
     """
-    return run(connect(store), text, values)
+    tables = views.open_tables(store)
+    opened = _Opened(tuple(map(_identity, tables.values())), tables)
+    # Loading `spatial` takes most of the time, so unchanged tables keep their instance,
+    # which only checked statements reach.
+    return run(_instance(opened, store.settings.model).cursor(), text, values)
 
 
 def run(
@@ -83,3 +89,22 @@ def run(
     if relation is None:
         raise QueryError(f"SQL takes a SELECT statement that gives rows, got {text!r}")
     return relation
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Tables, compared by what they hold."""
+
+    identities: tuple[tuple[object, ...], ...]
+    tables: "Mapping[str, lance.LanceDataset]" = field(compare=False)
+
+
+def _identity(table: "lance.LanceDataset") -> tuple[object, ...]:
+    """What tells one table at one version; file names tell an archive made anew."""
+    files = [file.path for part in table.get_fragments() for file in part.data_files()]
+    return table.uri, table.version, *files
+
+
+@lru_cache(maxsize=4)
+def _instance(opened: _Opened, model: str | None) -> duckdb.DuckDBPyConnection:
+    return connect_tables(opened.tables, model)
