@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from concurrent.futures import Executor, Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Next(Generic[Item]):
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: BaseException | None = None
 
 
 @contextmanager
@@ -23,49 +34,49 @@ def ahead(items: Iterator[Item], depth: int) -> Generator[Iterator[Item]]:
     What the iterator raises is raised where its next item would have come. Leaving the
     block stops the thread, once the read in progress has ended, and closes a generator.
     """
-    queue: Queue[tuple[Item | None, BaseException | None, bool]] = Queue(depth)
+    queue: Queue[_Next[Item] | _End] = Queue(depth)
     stop = Event()
-
-    def read() -> None:
-        try:
-            for item in items:
-                queue.put((item, None, False))
-                if stop.is_set():
-                    break
-            end: tuple[Item | None, BaseException | None, bool] = (None, None, True)
-        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
-            end = (None, error, True)
-        finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
-        if not stop.is_set():
-            queue.put(end)
-
-    thread = Thread(target=read, name="terradrift-read", daemon=True)
+    thread = Thread(
+        target=_read, args=(items, queue, stop), name="terradrift-read", daemon=True
+    )
     thread.start()
     try:
         yield _received(queue)
     finally:
         stop.set()
-        # Room for a put that waits; the reader looks at `stop` right after it.
+        # Makes room for a put that waits; the reader looks at `stop` right after it.
         _drain(queue)
         thread.join()
 
 
-def _received(
-    queue: Queue[tuple[Item | None, BaseException | None, bool]],
-) -> Iterator[Item]:
+def _read(items: Iterator[Item], queue: Queue[_Next[Item] | _End], stop: Event) -> None:
+    end = _End()
+    try:
+        for item in items:
+            queue.put(_Next(item))
+            if stop.is_set():
+                break
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
+    except BaseException as error:  # noqa: BLE001 - raised again by the consumer
+        end = _End(error)
+    if not stop.is_set():
+        queue.put(end)
+
+
+def _received(queue: Queue[_Next[Item] | _End]) -> Iterator[Item]:
     while True:
-        item, error, ended = queue.get()
-        if error is not None:
-            raise error
-        if ended:
+        message = queue.get()
+        if isinstance(message, _Next):
+            yield message.item
+        elif message.error is not None:
+            raise message.error
+        else:
             return
-        yield item  # type: ignore[misc] - an item wherever the end is not
 
 
-def _drain(queue: Queue[tuple[Item | None, BaseException | None, bool]]) -> None:
+def _drain(queue: Queue[_Next[Item] | _End]) -> None:
     try:
         while True:
             queue.get_nowait()
@@ -79,15 +90,15 @@ def in_order(
     executor: Executor,
     waiting: int,
 ) -> Iterator[Result]:
-    """Results of `function` in the order of `items`, at most `waiting` under way.
+    """Results of `function` in the order of `items`, each as soon as it can be had.
 
-    Closing the iterator, or an error, cancels what has not begun.
+    At most `waiting` are under way. Closing the iterator, or an error, cancels what has not begun.
     """
     futures: deque[Future[Result]] = deque()
     try:
         for item in items:
             futures.append(executor.submit(function, item))
-            if len(futures) >= waiting:
+            while futures and (futures[0].done() or len(futures) >= waiting):
                 yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()

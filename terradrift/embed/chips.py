@@ -134,8 +134,8 @@ def _pooled(
     inner = pixels[
         :, margin : pixels.shape[1] - margin, margin : pixels.shape[2] - margin
     ]
-    windows = sliding_window_view(inner, (size, size), axis=(1, 2))
-    windows = windows[:, :: image.patch_px, :: image.patch_px].transpose(1, 2, 0, 3, 4)
+    view: NDArray[np.float32] = sliding_window_view(inner, (size, size), (1, 2))  # type: ignore[call-overload]  # its stubs know one axis only
+    windows = view[:, :: image.patch_px, :: image.patch_px].transpose(1, 2, 0, 3, 4)
     for start in range(0, len(wanted), card.batch):
         some = wanted[start : start + card.batch]
         chips = Chips(
@@ -221,7 +221,8 @@ def _middle(
     centre = (per_chip - 1) / 2
     order = np.lexsort((np.hypot(y - centre, x - centre), chip))
     _, first = np.unique(chip[order], return_index=True)
-    return order[first]
+    nearest: NDArray[np.intp] = order[first]
+    return nearest
 
 
 def _windows(

@@ -60,7 +60,10 @@ def pooled(
     block = max(1, _BLOCK_POSITIONS // positions)
     if pixels.device.type != "cpu":
         block = len(pixels)
-    parts = [_pooled(part, filters, offset, bias, size) for part in pixels.split(block)]
+    parts = [
+        _pooled(part, filters, offset, bias, size)
+        for part in torch.split(pixels, block)
+    ]
     return torch.cat(parts)
 
 

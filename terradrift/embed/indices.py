@@ -34,7 +34,8 @@ def index(
         ValueError: the bands do not allow the index.
     """
     if name in bands:
-        return np.take(reflectance, bands.index(name), axis)
+        own: NDArray[np.float32] = np.take(reflectance, bands.index(name), axis)
+        return own
     first, second = (_first(side, bands) for side in _PAIRS[name])
     if first is None or second is None:
         raise ValueError(f"{name} cannot be computed from bands {', '.join(bands)}")
@@ -43,7 +44,10 @@ def index(
         for band in (first, second)
     )
     total = a + b
-    return np.divide(a - b, total, out=np.full_like(total, np.nan), where=total > 0)
+    found: NDArray[np.float32] = np.divide(
+        a - b, total, out=np.full_like(total, np.nan), where=total > 0
+    )
+    return found
 
 
 def _first(candidates: tuple[str, ...], bands: tuple[str, ...]) -> str | None:

@@ -3,24 +3,22 @@
 After Rolf et al. 2021, "A generalizable and accessible approach to machine learning with
 global satellite imagery", Nature Communications 12:4392, and Coates & Ng 2012, "Learning
 feature representations with k-means". Kernels are windows of clear pixels drawn from the
-archive, whitened by ZCA; a vector is the mean over the patch of what exceeds a bias in
-each kernel's response, and in its negative, standardised over the sample.
+archive, whitened by ZCA; a vector holds the mean over the patch of what exceeds a bias in
+each kernel's response, and in its negative, standardised over the sample and brought to
+unit length.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 
-from terradrift.embed import convolution, device
+from terradrift.embed import convolution, device, weights, whitening
 from terradrift.embed.protocol import ModelCard
-from terradrift.errors import ArchiveError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,16 +27,10 @@ if TYPE_CHECKING:
 
     from terradrift.chip import Chips
 
-FORMAT = "mosaiks/1"
-_TENSORS = (
-    "kernels",
-    "whitening",
-    "window_mean",
-    "band_mean",
-    "band_scale",
-    "feature_mean",
-    "feature_scale",
-)
+KIND = "mosaiks/1"
+
+_FIT_WINDOWS = 100_000
+"""Windows that the whitening is computed from."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,6 +56,7 @@ class Mosaiks:
     feature_scale: NDArray[np.float32]
     """(2 k,)"""
     bias: float
+    """What a response must exceed to count, in standard deviations of whitened windows."""
     seed: int
     device: str = "cpu"
 
@@ -74,46 +67,36 @@ class Mosaiks:
         *,
         kernels: int = 256,
         size: int = 3,
-        bias: float = 1.0,
-        regularisation: float = 0.1,
+        bias: float = 0.5,
+        regularisation: float = 0.3,
         seed: int = 0,
     ) -> Self:
         """Draw and whiten kernels from chips with a margin of `size // 2` pixels.
 
-        `bias` is in standard deviations of a response; `regularisation`, a share of the
-        mean variance, is added to every variance before whitening. Fewer kernels are drawn
-        where there are fewer clear windows.
+        `regularisation` is that of `whitening.zca`. Where the sample has fewer clear
+        windows than `kernels`, each becomes a kernel.
 
         Raises:
             ValueError: no clear window in the sample, or all its pixels are the same.
         """
-        rng = np.random.default_rng(seed)
-        pixels = np.where(np.isfinite(sample.pixels), sample.pixels, np.nan)
-        if not np.isfinite(pixels).any():
+        if size < 1 or size % 2 == 0 or kernels < 1:
             raise ValueError(
-                "mosaiks needs clear pixels to draw kernels from, got none"
+                "mosaiks needs kernels of an odd number of pixels per side, at least one "
+                f"of them, got {kernels} of {size} pixels"
             )
-        mean = np.nanmean(pixels, axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
-        scale = np.nanstd(pixels, axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
-        if not (scale > 0).any():
-            raise ValueError(
-                "mosaiks needs pixels that differ to draw kernels from; all clear pixels "
-                f"of the sample are {mean[0]:g}"
-            )
-        scale = np.where(scale > 0, scale, 1).astype(np.float32)
-        standard = (pixels - mean[:, None, None]) / scale[:, None, None]
-        flat = _clear_windows(standard, size)
-        if len(flat) == 0:
-            raise ValueError(
-                f"mosaiks needs clear windows of {size} x {size} pixels to draw kernels "
-                "from, got none; ingest clearer scenes"
-            )
-        drawn = flat[rng.choice(len(flat), min(kernels, len(flat)), replace=False)]
-        window_mean, whitening = zca(flat, regularisation)
+        mean, scale = whitening.moments(sample.pixels)
+        standard = (sample.pixels - mean[:, None, None]) / scale[:, None, None]
+        windows = whitening.draw(
+            standard, size, max(_FIT_WINDOWS, kernels), np.random.default_rng(seed)
+        )
+        window_mean, matrix = whitening.zca(
+            windows.reshape(len(windows), -1), regularisation
+        )
+        drawn = windows[:kernels]
         model = cls(
             bands=sample.bands,
-            kernels=drawn.reshape(len(drawn), len(sample.bands), size, size),
-            whitening=whitening,
+            kernels=drawn,
+            whitening=matrix,
             window_mean=window_mean,
             band_mean=mean,
             band_scale=scale,
@@ -125,21 +108,24 @@ class Mosaiks:
         return model._standardised(sample)
 
     def _standardised(self, sample: Chips) -> Self:
-        found = self.embed(sample)
-        found = found[np.isfinite(found).all(axis=1)]
-        scale = found.std(axis=0, dtype=np.float64)
+        """The same kernels, features centred and scaled over the sample."""
+        features = self._features(sample)
+        features = features[np.isfinite(features).all(axis=1)]
+        scale = features.std(axis=0, dtype=np.float64)
         # A kernel that hardly ever answers must not become the loudest of all.
-        floor = 0.1 * float(np.median(scale)) or 1.0
+        floor = 0.1 * float(np.median(scale))
+        if floor == 0:
+            return self
         return replace(
             self,
-            feature_mean=found.mean(axis=0, dtype=np.float64).astype(np.float32),
+            feature_mean=features.mean(axis=0, dtype=np.float64).astype(np.float32),
             feature_scale=np.maximum(scale, floor).astype(np.float32),
         )
 
     @property
     def size(self) -> int:
         """Pixels per kernel side."""
-        return self.kernels.shape[-1]
+        return int(self.kernels.shape[-1])
 
     @cached_property
     def card(self) -> ModelCard:
@@ -152,10 +138,12 @@ class Mosaiks:
             dimensions=2 * len(self.kernels),
             preprocessing=(
                 f"{len(self.kernels)} kernels of {self.size}x{self.size} pixels, ZCA, "
-                f"relu(+-r - {self.bias:g}), mean over clear windows, standardised"
+                f"relu(+-r - {self.bias:g}), mean over clear windows (where fewer than "
+                "half of the clear pixels have one: masked pixels filled by the mean of "
+                "the clear ones), standardised, unit length"
             ),
             source="Rolf et al. 2021, doi:10.1038/s41467-021-24638-z; kernels of the archive",
-            weights_sha256=self._digest(),
+            weights_sha256=weights.digest(self._arrays(), self._settings()),
             weights="mosaiks.safetensors",
             context_px=self.size // 2,
         )
@@ -165,11 +153,19 @@ class Mosaiks:
         return replace(self, device=device)
 
     def embed(self, chips: Chips) -> NDArray[np.float32]:
-        """(n, 2 k) vectors; NaN for a patch without clear pixels.
+        """(n, 2 k) vectors of unit length; NaN for a patch without clear pixels.
 
         Raises:
             ValueError: other bands than those the model was made from.
         """
+        features = self._features(chips)
+        features -= self.feature_mean
+        features /= self.feature_scale
+        length = np.linalg.norm(features, axis=1, keepdims=True)
+        features /= np.maximum(length, np.float32(1e-12))
+        return features
+
+    def _features(self, chips: Chips) -> NDArray[np.float32]:
         if chips.bands != self.bands:
             raise ValueError(
                 f"this mosaiks was made from bands {', '.join(self.bands)}, "
@@ -177,15 +173,15 @@ class Mosaiks:
             )
         with torch.inference_mode():
             pixels = device.send(chips.pixels, torch.device(self.device))
-            band_mean, band_scale, filters, offset, mean, scale = self._on_device
-            standard = (pixels - band_mean) / band_scale
+            mean, scale, filters, offset = self._on_device
+            standard = (pixels - mean) / scale
             found = convolution.pooled(standard, filters, offset, self.bias, self.size)
-            found = (found - mean) / scale
-            vectors: NDArray[np.float32] = found.cpu().numpy()
-        return vectors
+            features: NDArray[np.float32] = found.cpu().numpy()
+        return features
 
     @cached_property
     def _on_device(self) -> tuple[torch.Tensor, ...]:
+        """Band means and scales, filters (m, k) with the whitening in them, offset (k,)."""
         flat = self.kernels.reshape(len(self.kernels), -1).astype(np.float64)
         white = (flat - self.window_mean) @ self.whitening
         white /= np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
@@ -195,39 +191,17 @@ class Mosaiks:
             self.band_scale[:, None, None],
             filters.T,
             -(filters @ self.window_mean),
-            self.feature_mean,
-            self.feature_scale,
         )
         return tuple(
             torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
             for array in arrays
         )
 
-    def _digest(self) -> str:
-        digest = hashlib.sha256(json.dumps([FORMAT, self.bands, self.bias]).encode())
-        for name in _TENSORS:
-            digest.update(np.ascontiguousarray(getattr(self, name), "<f4").tobytes())
-        return digest.hexdigest()
-
     def save(self, path: Path) -> None:
         """Write all numbers to a safetensors file, whole or not at all."""
-        from safetensors.numpy import save
-
-        written = save(
-            {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS},
-            metadata={
-                "format": FORMAT,
-                "bands": json.dumps(self.bands),
-                "bias": repr(self.bias),
-                "seed": str(self.seed),
-                "versions": json.dumps(
-                    {"numpy": np.__version__, "torch": str(torch.__version__)}
-                ),
-            },
-        )
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_bytes(written)
-        unfinished.replace(path)
+        versions = {"numpy": np.__version__, "torch": str(torch.__version__)}
+        settings = {**self._settings(), "versions": versions}
+        weights.save(path, self._arrays(), settings, KIND)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -236,50 +210,21 @@ class Mosaiks:
         Raises:
             ArchiveError: not a model of this kind.
         """
-        from safetensors import SafetensorError, safe_open
+        arrays, settings = weights.load(path, KIND)
+        given: dict[str, Any] = {**arrays, **settings}
+        del given["versions"]
+        return cls(**{**given, "bands": tuple(given["bands"])})
 
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise ArchiveError(
-                        f"{path} is no {FORMAT} model, it says {metadata.get('format')!r}"
-                    )
-                tensors = {name: file.get_tensor(name) for name in _TENSORS}
-        except SafetensorError as error:
-            raise ArchiveError(f"{path} is no {FORMAT} model: {error}") from error
-        return cls(
-            **tensors,
-            bands=tuple(json.loads(metadata["bands"])),
-            bias=float(metadata["bias"]),
-            seed=int(metadata["seed"]),
-        )
+    def _arrays(self) -> dict[str, NDArray[np.float32]]:
+        return {
+            "kernels": self.kernels,
+            "whitening": self.whitening,
+            "window_mean": self.window_mean,
+            "band_mean": self.band_mean,
+            "band_scale": self.band_scale,
+            "feature_mean": self.feature_mean,
+            "feature_scale": self.feature_scale,
+        }
 
-
-def zca(
-    windows: NDArray[np.float32], regularisation: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean (m,) and symmetric whitening matrix (m, m) of (n, m) windows.
-
-    `regularisation` times the mean variance is added to every variance.
-    """
-    mean = windows.mean(axis=0, dtype=np.float64)
-    centred = windows - mean
-    covariance = centred.T @ centred / len(windows)
-    values, vectors = np.linalg.eigh(covariance)
-    values = np.maximum(values, 0)
-    floor = regularisation * values.mean() or 1.0
-    whitening = (vectors / np.sqrt(values + floor)) @ vectors.T
-    return mean.astype(np.float32), whitening.astype(np.float32)
-
-
-def _clear_windows(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """(n, m) windows without a masked pixel, of all chips."""
-    if min(pixels.shape[2:]) < size:
-        return np.empty((0, pixels.shape[1] * size**2), np.float32)
-    flat: NDArray[np.float32] = (
-        convolution.windows(torch.from_numpy(pixels.astype(np.float32)), size)
-        .flatten(0, 1)
-        .numpy()
-    )
-    return flat[np.isfinite(flat).all(axis=1)]
+    def _settings(self) -> dict[str, object]:
+        return {"bands": list(self.bands), "bias": self.bias, "seed": self.seed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from terradrift.embed.ahead import ahead, in_order
 from terradrift.embed.protocol import Placeable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -66,7 +67,10 @@ def embed(
         ValueError: the device cannot be had; later: images lack bands or do not fit.
     """
     chosen, where = _placed(embedder, device)
-    return _stream(images, chosen, run_id, where, cores.resolve(threads), min_clear)
+    one = partial(
+        _one, embedder=chosen, run_id=run_id, device=where, min_clear=min_clear
+    )
+    return _stream(images, one, where, cores.resolve(threads))
 
 
 def metadata(card: ModelCard, bands: tuple[str, ...]) -> dict[str, str]:
@@ -102,20 +106,15 @@ def _placed(embedder: Embedder, device: str) -> tuple[Embedder, str]:
 
 def _stream(
     images: Iterator[TileImage],
-    embedder: Embedder,
-    run_id: str,
+    one: Callable[[TileImage], Embedded],
     device: str,
     threads: int,
-    min_clear: float,
 ) -> Iterator[Embedded]:
     workers = threads if device == "cpu" else _GPU_WORKERS
-    one = partial(
-        _one, embedder=embedder, run_id=run_id, device=device, min_clear=min_clear
-    )
     with ExitStack() as stack:
         if device == "cpu":
             stack.enter_context(cores.single_blas())
-        if isinstance(embedder, Placeable):
+        if "torch" in sys.modules:
             stack.enter_context(_torch_threads(1))
         executor = stack.enter_context(ThreadPoolExecutor(workers, "terradrift-embed"))
         coming = stack.enter_context(ahead(images, _AHEAD))
@@ -141,8 +140,9 @@ def _computing(card: ModelCard, device: str) -> AbstractContextManager[object]:
         return nullcontext()
     import torch
 
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     stack = ExitStack()
-    stack.enter_context(torch.cuda.stream(torch.cuda.Stream(device)))
+    stack.enter_context(torch.cuda.stream(stream))
     stack.enter_context(torch.autocast("cuda", torch.bfloat16, enabled=card.bf16))
     return stack
 

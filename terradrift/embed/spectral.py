@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
+from terradrift.chip import INDICES
 from terradrift.embed import indices
 from terradrift.embed.protocol import ModelCard
 
@@ -86,8 +87,7 @@ class Spectral:
     def _features(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, feature, pixel) bands and indices in units of their scale."""
         of_bands = [
-            pixels[:, k : k + 1]
-            / (_INDEX_SCALE if name in indices.INDICES else _BAND_SCALE)
+            pixels[:, k : k + 1] / (_INDEX_SCALE if name in INDICES else _BAND_SCALE)
             for k, name in enumerate(self.bands)
         ]
         of_indices = [
@@ -108,7 +108,7 @@ def _statistics(features: NDArray[np.float32]) -> NDArray[np.float32]:
     square = np.square(kept, dtype=np.float64).sum(axis=2) / safe
     deviation = np.sqrt(np.maximum(square - mean**2, 0))
     parts = [mean, deviation, *(_quantile(kept, count, q) for q in _QUANTILES)]
-    stacked = np.concatenate(parts, axis=1).astype(np.float32)
+    stacked: NDArray[np.float32] = np.concatenate(parts, axis=1).astype(np.float32)
     stacked[(count == 0).any(axis=1)] = np.nan
     return stacked
 
