@@ -32,19 +32,24 @@ def sensor_of(item: pystac.Item) -> str:
 
 
 def level_of(item: pystac.Item) -> str | None:
-    """Processing level such as L1C, L2A or L2SP; None where neither fields nor names tell."""
+    """Processing level such as L1C, L2A or L2SP; None where neither fields nor names tell.
+
+    `L2` counts only where nothing is more exact.
+    """
     said = item.properties
+    found = []
     for field in _LEVEL_FIELDS:
         match = re.search(r"([12])([A-C]|S[PR]|T[PG])?$", str(said.get(field) or ""))
         if match:
-            return f"L{match[0]}"
+            found.append(f"L{match[0]}")
     for text in (item.collection_id, said.get("s2:product_uri"), item.id):
         match = re.search(
             r"(?:^|[^a-z]|msi)l-?([12][a-c])(?![a-z0-9])", str(text or "").lower()
         )
         if match:
-            return f"L{match[1].upper()}"
-    return None
+            found.append(f"L{match[1].upper()}")
+    exact = [level for level in found if len(level) > 2]
+    return next(iter(exact or found), None)
 
 
 def baseline_of(item: pystac.Item) -> str | None:

@@ -8,9 +8,7 @@ Json = dict[str, Any]
 
 POLYGON = {
     "type": "Polygon",
-    "coordinates": [
-        [[3.0, 50.4], [4.6, 50.4], [4.6, 51.4], [3.0, 51.4], [3.0, 50.4]]
-    ],
+    "coordinates": [[[3.0, 50.4], [4.6, 50.4], [4.6, 51.4], [3.0, 51.4], [3.0, 50.4]]],
 }
 UTM31 = {
     "proj:transform": [10, 0, 499980, 0, -10, 5700000],
@@ -43,7 +41,9 @@ def item(
     )
 
 
-def asset(href: str, *bands: Json, raster: list[Json] | None = None, **more: Any) -> Json:
+def asset(
+    href: str, *bands: Json, raster: list[Json] | None = None, **more: Any
+) -> Json:
     """A remote COG with `eo:bands` and `raster:bands`."""
     made: Json = {"href": f"https://example.com/{href}", "type": COG, "roles": ["data"]}
     if bands:
