@@ -19,12 +19,14 @@ def sample(
     *,
     context_px: int,
     patches: int = 4096,
+    max_bytes: int = 128 << 20,
     seed: int = 0,
 ) -> Chips:
     """A uniform sample of the clear patches, the same for the same stream.
 
     Patches that are clear in part are taken only where whole ones do not suffice. Every
-    image is read; at most `patches` chips and the chips of one image are in memory.
+    image is read; at most `patches` chips of together `max_bytes`, and as many of one image,
+    are in memory.
 
     Raises:
         SourceError: no image has a clear pixel.
@@ -33,11 +35,13 @@ def sample(
     kept: Chips | None = None
     keys = np.empty(0)
     for image in images:
+        side = image.patch_px + 2 * context_px
+        fit = max(1, min(patches, max_bytes // (4 * len(image.bands) * side**2)))
         seen = np.flatnonzero(image.clear_percent > 0)
         # Patches with the smallest random keys are a uniform sample of a stream.
         drawn = rng.random(len(seen)) + (image.clear_percent[seen] < _CLEAR)
         merged = np.concatenate([keys, drawn])
-        best = np.sort(np.argsort(merged, kind="stable")[:patches])
+        best = np.sort(np.argsort(merged, kind="stable")[:fit])
         old, new = best[best < len(keys)], best[best >= len(keys)] - len(keys)
         if len(new) == 0:
             continue

@@ -43,7 +43,7 @@ def draw(
             f"kernels of {size} x {size} pixels are drawn from chips at least as large, "
             f"got {pixels.shape[2]} x {pixels.shape[3]}"
         )
-    clear: NDArray[np.bool_] = np.isfinite(pixels).all(axis=1)
+    clear: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(pixels), axis=1)
     whole = _view(clear, size).all(axis=(3, 4))
     places = np.flatnonzero(whole)
     if len(places) == 0:

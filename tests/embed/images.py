@@ -1,6 +1,7 @@
 """Tile images with known content."""
 
 import numpy as np
+
 from terradrift.chip import BANDS, TileImage
 from terradrift.grid import TILE_PATCHES, Grid
 
@@ -66,7 +67,7 @@ def tile_image(
     )
 
 
-def landscape(shape=(34, 34), bands=len(BANDS10), seed=0):
+def landscape(shape=(34, 34), bands=10, seed=0):
     """Smooth fields with texture, reflectance 0..0.5 (about)."""
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(0.03, 0.4, (bands, shape[0] // 8 + 1, shape[1] // 8 + 1))

@@ -84,7 +84,7 @@ def test_pooled_chips_are_the_patches_with_their_surroundings(
     batch=st.integers(1, 9),
     seed=st.integers(0, 99),
 )
-def test_every_patch_gets_the_tokens_that_lie_on_it(
+def test_every_patch_gets_the_tokens_that_lie_on_it(  # noqa: PLR0917 - drawn together
     stride, tokens, per_chip, margin, first, batch, seed
 ):
     patch_px, context = stride * tokens, stride * margin
@@ -179,7 +179,7 @@ def test_a_model_without_any_of_its_bands_is_refused_even_if_zero_is_allowed():
 
 def test_a_halo_smaller_than_the_context_is_refused():
     image = tile_image(landscape(bands=2), bands=("red", "nir"))
-    with pytest.raises(ValueError, match="looks 2 pixels past .* halo of 1"):
+    with pytest.raises(ValueError, match=r"looks 2 pixels past .* halo of 1"):
         list(chips.cut(image, card(context_px=2), every(image)))
 
 
