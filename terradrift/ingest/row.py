@@ -113,11 +113,24 @@ def _recognised(
 
 
 def absolute_assets(item: pystac.Item) -> dict[str, Json]:
-    """Assets by key as plain metadata; `href` an absolute path or a URL."""
+    """Assets by key as plain metadata; `href` an absolute path or a URL.
+
+    An absolute path that is a file here is that file, also where an API states it: servers
+    on the same machine do, and against the server's URL it would lead nowhere.
+    """
     return {
-        key: {**asset.to_dict(), "href": _path(asset.get_absolute_href() or asset.href)}
+        key: {**asset.to_dict(), "href": _absolute(asset)}
         for key, asset in item.assets.items()
     }
+
+
+def _absolute(asset: pystac.Asset) -> str:
+    href = asset.href
+    if not (href.startswith("/") and Path(href).is_file()):
+        href = asset.get_absolute_href() or href
+    if href.startswith("file://"):
+        href = unquote(urlparse(href).path)
+    return href if is_remote(href) else str(Path(href).absolute())
 
 
 def find_bands(assets: Mapping[str, Json], properties: Json, family: str) -> list[Band]:
@@ -155,12 +168,6 @@ def stac_json(item: pystac.Item, assets: Mapping[str, Json], layout: Layout) -> 
             "middle of start_datetime and end_datetime"
         )
     return json.dumps(whole)
-
-
-def _path(href: str) -> str:
-    if href.startswith("file://"):
-        href = unquote(urlparse(href).path)
-    return href if is_remote(href) else str(Path(href).absolute())
 
 
 def _wanted(

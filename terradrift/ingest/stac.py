@@ -5,7 +5,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pystac
-from pystac.stac_io import StacIO
 
 from terradrift.errors import SourceError
 from terradrift.ingest.filters import Box, Filters
@@ -37,17 +36,22 @@ def read_items(href: str, filters: Filters) -> Iterator[pystac.Item]:
     Raises:
         SourceError: what is there is no STAC, or a part of it cannot be read.
     """
+    from terradrift.ingest.json_io import JsonIO
+
+    reader = JsonIO()
     try:
-        whole = StacIO.default().read_json(href)
+        whole = reader.read_json(href)
     except _BROKEN as error:
         raise _not_stac(href, error) from error
+    if not isinstance(whole, dict):
+        raise _not_stac(href, TypeError("the JSON there is no object"))
     kind = whole.get("type")
     if kind == "FeatureCollection":
         yield from _collected(whole, href)
     elif _searchable(whole):
         yield from _search(href, filters)
     else:
-        yield from _static(href, filters)
+        yield from _static(href, filters, reader)
 
 
 def _searchable(landing: dict[str, Any]) -> bool:
@@ -56,7 +60,6 @@ def _searchable(landing: dict[str, Any]) -> bool:
 
 
 def _search(url: str, filters: Filters) -> Iterator[pystac.Item]:
-    import requests
     from pystac_client import Client
     from pystac_client.exceptions import APIError
 
@@ -75,15 +78,17 @@ def _search(url: str, filters: Filters) -> Iterator[pystac.Item]:
                 if key not in seen:
                     seen.add(key)
                     yield _item(found)
-    except (APIError, requests.RequestException, *_BROKEN) as error:
+    except (APIError, *_BROKEN) as error:
         raise SourceError(
             f"STAC API at {url} does not answer: {_line(error)}"
         ) from error
 
 
-def _static(href: str, filters: Filters) -> Iterator[pystac.Item]:
+def _static(
+    href: str, filters: Filters, reader: pystac.StacIO
+) -> Iterator[pystac.Item]:
     try:
-        root = pystac.read_file(href)
+        root = pystac.read_file(href, stac_io=reader)
     except _BROKEN as error:
         raise _not_stac(href, error) from error
     if isinstance(root, pystac.Item):
@@ -92,7 +97,11 @@ def _static(href: str, filters: Filters) -> Iterator[pystac.Item]:
         yield from _walk(root, filters)
 
 
-def _walk(catalog: pystac.Catalog, filters: Filters) -> Iterator[pystac.Item]:
+def _walk(
+    catalog: pystac.Catalog, filters: Filters, above: tuple[str | None, ...] = ()
+) -> Iterator[pystac.Item]:
+    """Items of a catalogue and of those below it; links back to `above` are not followed."""
+    above = (*above, catalog.get_self_href())
     collection = catalog.id if isinstance(catalog, pystac.Collection) else None
     wanted = not filters.collections or collection in (None, *filters.collections)
     for link in catalog.get_item_links() if wanted else ():
@@ -100,12 +109,15 @@ def _walk(catalog: pystac.Catalog, filters: Filters) -> Iterator[pystac.Item]:
         item.collection_id = item.collection_id or collection
         yield item
     for link in catalog.get_child_links():
+        href = link.get_absolute_href() or link.href
+        if href in above:
+            continue
         try:
             child = link.resolve_stac_object(root=catalog.get_root()).target
         except _BROKEN as error:
-            raise _not_stac(link.get_absolute_href() or link.href, error) from error
+            raise _not_stac(href, error) from error
         if isinstance(child, pystac.Catalog):
-            yield from _walk(child, filters)
+            yield from _walk(child, filters, above)
 
 
 def _linked(link: pystac.Link, catalog: pystac.Catalog) -> pystac.Item:
