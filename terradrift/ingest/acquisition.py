@@ -37,6 +37,9 @@ class Acquisition:
     missing: tuple[str, ...]
     """Wanted bands that the scene does not have."""
     mask: Asset | None
+    boa_offset: float | None
+    """What is added to digital numbers before scaling; it is part of each band's offset."""
+    boa_offset_source: str
 
 
 def acquisition(row: Mapping[str, Any], bands: Sequence[str]) -> Acquisition:
@@ -51,6 +54,8 @@ def acquisition(row: Mapping[str, Any], bands: Sequence[str]) -> Acquisition:
         bands=tuple(assets[band] for band in bands if band in assets),
         missing=tuple(band for band in bands if band not in assets),
         mask=masks[0] if masks else None,
+        boa_offset=row["boa_offset"],
+        boa_offset_source=row["boa_offset_source"] or "",
     )
 
 

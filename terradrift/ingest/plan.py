@@ -23,6 +23,8 @@ from terradrift.ingest.extent import bytes_per_square_metre
 from terradrift.ingest.ground import Ground, Places, cell, key
 from terradrift.ingest.outline import Outline, outline, overlapped
 
+BYTES_PER_SECOND = 200e6
+"""Decoded bytes that one thread reads from local files: benchmarks/read.py."""
 _DAYS_TOGETHER = 4
 """Days that go through the image side by side: files kept open for enough threads."""
 _PANEL_PX = 4096
@@ -67,6 +69,27 @@ class Plan:
         if bytes_per_second <= 0:
             raise ValueError(f"rate must be above 0 bytes/s, got {bytes_per_second:g}")
         return self.bytes / bytes_per_second
+
+    def summary(self, bytes_per_second: float = BYTES_PER_SECOND) -> dict[str, Any]:
+        """The counts as plain numbers, by name."""
+        return {
+            "scenes": self.scenes,
+            "tiles": len({unit.tile for unit in self.units}),
+            "units": len(self.units),
+            "observations": self.observations,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds(bytes_per_second), 1),
+            "bands": list(self.bands),
+        }
+
+    def __str__(self) -> str:
+        told = self.summary()
+        return (
+            f"{told['scenes']:,} scenes, {told['tiles']:,} tiles, {told['units']:,} units "
+            f"of work, {told['observations']:,} observations; to read: "
+            f"{self.bytes / 1e6:,.1f} MB of pixels in {len(self.bands)} bands and masks, "
+            f"about {told['seconds']:,.0f} s of reading"
+        )
 
 
 def patches(scenes: pa.Table, grid: Grid, region: BaseGeometry | None) -> pa.Table:

@@ -21,7 +21,7 @@ from terradrift.ingest.frame import Frame
 from terradrift.ingest.lanes import Lanes
 from terradrift.ingest.plan import Plan
 from terradrift.ingest.strip import Strip, side_by_side
-from terradrift.ingest.window import by_file, check_bands, read_bands, read_clear
+from terradrift.ingest.window import blank, by_file, check_bands, read_bands, read_clear
 
 
 def read(
@@ -48,6 +48,7 @@ def read(
         raise ValueError(f"threads must be at least 1, got {threads}")
     strips = (Strip(units, plan, grid, halo_px) for units in side_by_side(plan, grid))
     bad: set[str] = set()
+    judged: set[str] = set()
     under_way: deque[Strip] = deque()
     with Lanes(threads) as lanes:
 
@@ -62,7 +63,7 @@ def read(
         fill()
         while under_way:
             strip = under_way.popleft()
-            failures = strip.wait()
+            failures = strip.wait(judged)
             for scene_id, reason in failures.items():
                 if not skip_bad:
                     raise SourceError(
@@ -113,5 +114,5 @@ def _read_scene(
     clear = read_clear(files, scene, frame)
     for href, slots in by_file(scene).items():
         clear &= read_bands(files, scene, href, slots=slots, target=frame, out=pixels)
-    np.copyto(pixels, np.float32(np.nan), where=~clear)
+    blank(pixels, clear)
     return pixels, clear

@@ -17,8 +17,10 @@ from terradrift.ingest.files import Files
 from terradrift.ingest.frame import Frame
 from terradrift.ingest.lanes import Lanes
 from terradrift.ingest.plan import Plan, Unit
+from terradrift.ingest.plausible import implausible
 from terradrift.ingest.window import (
     Slots,
+    blank,
     by_file,
     check_bands,
     read_bands,
@@ -67,15 +69,25 @@ class Strip:
             if part.scene.scene_id not in bad:
                 self._futures += part.start(lanes, frame)
 
-    def wait(self) -> dict[str, str]:
-        """Wait for all reads; gives scenes that failed and why."""
+    def wait(self, judged: set[str]) -> dict[str, str]:
+        """Wait for all reads; gives scenes that failed and why.
+
+        Scenes not yet in `judged` are looked at once whether their reflectance can be true.
+        """
         for future in self._futures:
             future.result()
-        return {
-            part.scene.scene_id: part.failures[min(part.failures)]
-            for part in self._parts
-            if part.failures
-        }
+        found: dict[str, str] = {}
+        for part in self._parts:
+            name = part.scene.scene_id
+            if part.failures:
+                found[name] = part.failures[min(part.failures)]
+            elif part.layer is not None and name not in judged:
+                verdict = implausible(part.layer)
+                if verdict is not None:
+                    judged.add(name)
+                if verdict:
+                    found[name] = verdict
+        return found
 
     def images(self, bad: Collection[str]) -> Iterator[TileImage]:
         """The images of the units, without the scenes in `bad`; none where all are bad."""
@@ -176,7 +188,7 @@ class _Part:
             self._left -= 1
             last = self._left == 0
         if last:
-            np.copyto(layer.pixels, np.float32(np.nan), where=~layer.clear)
+            blank(layer.pixels, layer.clear)
 
 
 def _reach(axes: list[NDArray[np.int64]]) -> tuple[int, int]:
