@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Ranges = NDArray[np.int64]
 """(k, 2), first and last-but-one position of rows in the table's stored order."""
 
+_MANY = 4
+"""Ranges from which on Lance's `take` reads narrow columns faster, but not vectors."""
 _GAP = 64
 """Rows that are cheaper to read and drop than to start another range for."""
 
@@ -92,7 +94,25 @@ def read_table(
 ) -> pa.Table:
     """The rows of the ranges, in their order."""
     wanted = pa.schema([dataset.schema.field(name) for name in columns])
+    if len(ranges) > _MANY and not any(
+        pa.types.is_fixed_size_list(field.type) for field in wanted
+    ):
+        found = dataset.take(positions(ranges), columns=columns)
+        return found.select(columns).replace_schema_metadata(None)
     batches = [batch for _, batch in read_ranges(dataset, columns, ranges)]
     return pa.Table.from_batches(
         [batch.replace_schema_metadata(None) for batch in batches], wanted
     )
+
+
+def take(
+    dataset: lance.LanceDataset, columns: list[str], rows: NDArray[np.int64]
+) -> pa.Table:
+    """The rows at the positions `rows`, in that order."""
+    ascending = np.sort(rows)
+    ranges = covering(ascending)
+    found = read_table(dataset, columns, ranges)
+    at = np.searchsorted(positions(ranges), rows)
+    if len(at) == len(found) and np.array_equal(at, np.arange(len(at))):
+        return found
+    return found.take(pa.array(at))

@@ -1,11 +1,8 @@
 """Whole histories of patches, tile by tile, in blocks of bounded memory."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import lance
 import numpy as np
@@ -16,6 +13,7 @@ from terradrift import grid
 from terradrift.chip import INDICES
 from terradrift.series import Series
 from terradrift.store import layout, sameday
+from terradrift.store.ahead import ahead as ahead_of
 from terradrift.store.layout import Layout
 from terradrift.store.tables import Store
 from terradrift.store.units import embeddings_table
@@ -23,9 +21,11 @@ from terradrift.store.units import embeddings_table
 MAX_BYTES = 64 << 20
 """Bytes of float16 vectors in a block, before its patches are cut into another one."""
 
-_AHEAD = 2
+_AHEAD = 3
+_RANGE_BYTES = 1 << 19
+"""What starting to read another range costs, in bytes that could be read meanwhile."""
+
 _LIGHT = ["patch_id", "datetime", "clear_percent", *INDICES]
-_T = TypeVar("_T")
 
 
 def tiles(store: Store, model: str) -> list[str]:
@@ -56,13 +56,14 @@ def blocks(
     """
     found = _layout(store, model)
     chosen = found.runs if wanted is None else wanted
-    plans = _ahead((partial(_plan, found, tile, max_bytes) for tile in chosen), ahead)
+    there = (tile for tile in chosen if tile in found.runs)
+    plans = ahead_of((partial(_plan, found, tile, max_bytes) for tile in there), ahead)
     tasks = (
         partial(_load, found.dataset, plan, first, last)
         for plan in plans
         for first, last in plan.cuts
     )
-    return _ahead(tasks, ahead)
+    return ahead_of(tasks, ahead)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +78,8 @@ class _Plan:
     """(n,), index into `ids` of each row, ascending."""
     rows: NDArray[np.int64]
     """(n,), position of each row in the table."""
+    day: NDArray[np.int64]
+    """(n,), days since 1970-01-01, UTC."""
     times: NDArray[np.datetime64]
     clear: NDArray[np.float32]
     indices: NDArray[np.float32]
@@ -91,7 +94,7 @@ def _layout(store: Store, model: str) -> Layout:
 
 def _plan(found: Layout, tile: str, max_bytes: int) -> _Plan:
     """Sort one tile's observations, and cut its patches into blocks."""
-    ranges = found.runs.get(tile, np.empty((0, 2), np.int64))
+    ranges = found.runs[tile]
     light = layout.read_table(found.dataset, _LIGHT, ranges)
     ids, patch = _factorise(light["patch_id"])
     times = light["datetime"].cast(pa.int64()).to_numpy()
@@ -100,7 +103,7 @@ def _plan(found: Layout, tile: str, max_bytes: int) -> _Plan:
     order = _order(patch, day, clear, times)
     patch = patch[order]
     size = found.dataset.schema.field("embedding").type.list_size * 2
-    per_patch = size * max(1, len(np.unique(day)))
+    per_patch = size * len(_distinct_days(day)[0])
     step = max(1, max_bytes // per_patch)
     return _Plan(
         ids=ids,
@@ -109,6 +112,7 @@ def _plan(found: Layout, tile: str, max_bytes: int) -> _Plan:
         ),
         patch=patch,
         rows=layout.positions(ranges)[order],
+        day=day[order],
         times=times[order].astype("datetime64[us]"),
         clear=clear[order],
         indices=np.column_stack([_floats(light, name) for name in INDICES])[order],
@@ -154,14 +158,10 @@ def _load(dataset: lance.LanceDataset, plan: _Plan, first: int, last: int) -> Se
     """Read the vectors of the patches `first` up to `last` into their places."""
     start, stop = np.searchsorted(plan.patch, [first, last])
     here = slice(int(start), int(stop))
-    days, column = np.unique(
-        plan.times[here].astype("datetime64[D]"), return_inverse=True
-    )
+    days, column = _distinct_days(plan.day[here])
     n, t = last - first, len(days)
-    d = dataset.schema.field("embedding").type.list_size
     slot = (plan.patch[here] - first) * t + column
-    vectors = np.zeros((n * t, d), np.float16)
-    _scatter(dataset, plan.rows[here], slot, vectors)
+    vectors = _vectors(dataset, plan.rows[here], slot, n * t)
     times = np.full(n * t, np.datetime64("NaT"), "datetime64[us]")
     times[slot] = plan.times[here]
     clear = np.full(n * t, np.nan, np.float32)
@@ -171,12 +171,41 @@ def _load(dataset: lance.LanceDataset, plan: _Plan, first: int, last: int) -> Se
     return Series(
         patch_ids=plan.ids[first:last],
         cells=plan.cells[first:last],
-        days=days,
+        days=days.astype("datetime64[D]"),
         times=times.reshape(n, t),
-        vectors=vectors.reshape(n, t, d),
+        vectors=vectors.reshape(n, t, -1),
         clear_percent=clear.reshape(n, t),
         indices=indices.reshape(n, t, len(INDICES)),
     )
+
+
+def _distinct_days(
+    day: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct days ascending, and each row's index into them; linear in the rows."""
+    lowest = day.min()
+    seen = np.zeros(int(day.max() - lowest) + 1, bool)
+    seen[day - lowest] = True
+    rank = np.cumsum(seen) - 1
+    return np.flatnonzero(seen) + lowest, rank[day - lowest]
+
+
+def _vectors(
+    dataset: lance.LanceDataset,
+    rows: NDArray[np.int64],
+    slot: NDArray[np.int64],
+    count: int,
+) -> NDArray[np.float16]:
+    """(count, d): the vector of each of `rows` at its `slot`, zeros elsewhere."""
+    d = dataset.schema.field("embedding").type.list_size
+    # Arrow's pool keeps pages that are in place already; fresh ones cost half the speed.
+    buffer = pa.allocate_buffer(count * d * 2)
+    out = np.frombuffer(buffer, np.float16).reshape(count, d)
+    empty = np.ones(count, bool)
+    empty[slot] = False
+    out[empty] = 0
+    _scatter(dataset, rows, slot, out)
+    return out
 
 
 def _scatter(
@@ -190,43 +219,16 @@ def _scatter(
     rows, slot = rows[order], slot[order]
     whole = np.dtype((np.void, out.shape[1] * out.itemsize))  # one copy per vector
     target = out.view(whole)[:, 0]
-    ranges = layout.covering(rows)
+    ranges = layout.covering(rows, _RANGE_BYTES // whole.itemsize)
     for at, batch in layout.read_ranges(dataset, ["embedding"], ranges):
         low, high = np.searchsorted(rows, [at, at + batch.num_rows])
         source = vectors_of(batch.column("embedding")).view(whole)[:, 0]
-        into = slot[low:high]
-        picked = rows[low:high] - at
-        if len(into) == len(source) and _consecutive(into):
-            target[into[0] : into[-1] + 1] = source
-        elif len(into) == len(source):
-            target[into] = source
-        else:
-            target[into] = source[picked]
+        if high - low < len(source):
+            source = source[rows[low:high] - at]
+        target[slot[low:high]] = source
 
 
 def vectors_of(column: pa.FixedSizeListArray) -> NDArray[np.float16]:
     """(n, d) view of a column of vectors, without a copy."""
     flat: NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=True)
     return flat.reshape(len(column), column.type.list_size)
-
-
-def _consecutive(values: NDArray[np.int64]) -> bool:
-    return bool(
-        values[-1] - values[0] == len(values) - 1 and np.all(np.diff(values) == 1)
-    )
-
-
-def _ahead(tasks: Iterable[Callable[[], _T]], count: int) -> Iterator[_T]:
-    """Results in order; up to `count` tasks run before their result is asked for."""
-    with ThreadPoolExecutor(max(1, count)) as pool:
-        running: deque[Future[_T]] = deque()
-        try:
-            for task in tasks:
-                running.append(pool.submit(task))
-                if len(running) > count:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
