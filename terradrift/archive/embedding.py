@@ -88,6 +88,8 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
     )
     images = _images(store, todo, options, embedder.card.context_px, bad)
     rows = 0
+    if store.settings.model != options.model:
+        store.update(replace(store.settings, model=options.model))
     with (
         stage("embed", len(todo.units), "units", quiet=options.quiet) as advance,
         units.Writer(store, options.model, columns) as writer,

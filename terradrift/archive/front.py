@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from terradrift.archive.detecting import Detected
     from terradrift.archive.embedding import EmbedResult
     from terradrift.archive.ingesting import Ingested
+    from terradrift.detect.kinds import Kinds
     from terradrift.ingest.plan import Plan
     from terradrift.query.result import Result
 
@@ -171,13 +172,36 @@ class Archive:
                 quiet=quiet,
             )
 
-    def cluster(self, model: str | None = None, *, quiet: bool = False) -> int:
-        """Group changes into kinds; returns how many kinds there are."""
+    def cluster(
+        self,
+        model: str | None = None,
+        *,
+        threads: int | None = None,
+        quiet: bool = False,
+    ) -> Kinds:
+        """Group changes into kinds, and write them beside changes and events.
+
+        Raises:
+            ArchiveError: there are no changes yet.
+        """
         from terradrift.archive import clustering
 
         chosen = model or self.model
         with recorded(self.store, "cluster", {"model": chosen}) as run:
-            return clustering.cluster(self.store, run, chosen, quiet=quiet)
+            return clustering.cluster(
+                self.store,
+                run,
+                chosen,
+                threads=threading_.resolve(threads),
+                quiet=quiet,
+            )
+
+    def events(self, limit: int | None = None) -> pa.Table:
+        """The ranked events, best first."""
+        text = "SELECT * FROM events ORDER BY rank"
+        if limit is None:
+            return self.sql(text).to_arrow_table()
+        return self.sql(f"{text} LIMIT $limit", limit=limit).to_arrow_table()
 
     def sql(self, text: str, **values: object) -> duckdb.DuckDBPyRelation:
         """One SELECT over the views; values are bound by name (`$since`).

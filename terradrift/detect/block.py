@@ -23,6 +23,8 @@ class Scores:
     """(n, t), robust standard deviations above what calibration expects."""
     p_value: NDArray[np.float32]
     """(n, t), 0..1, rank among calibration scores."""
+    lof: NDArray[np.float32]
+    """(n, t), novelty LOF against the patch's own clear past, about 1 inside it."""
     cusum: NDArray[np.float32]
     """(n, t), sum of evidence."""
     reason: NDArray[np.str_]

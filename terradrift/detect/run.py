@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from terradrift.detect import analogue, calibrate, drift, onset, pool, score
 from terradrift.detect.block import Block, Changes, Scores
+from terradrift.detect.lof import Lof
 from terradrift.detect.settings import Settings
 from terradrift.series import Series
 from terradrift.threads import single_blas
@@ -207,6 +208,7 @@ def _rows(
         by_own.drift,
         z.astype(np.float32),
         p.astype(np.float32),
+        Lof().detect(series.days, series.vectors, clear),
         onset.cusum(z, settings.cusum_slack),
         reason,
     )
@@ -265,6 +267,7 @@ def _nothing(series: Series) -> Block:
         zero,
         zero,
         np.full((n, t), ""),
+        null,
         null,
         null,
         null,

@@ -189,9 +189,11 @@ class Store:
         """
         reader = conform(table, rows, columns)
         with self.lock(f"overwrite {table}"):
+            mode = "create"
             if self.exists(table):
                 names.expected(table, reader.schema)
-            self._write(table, reader, "overwrite", None, max_rows_per_file)
+                mode = "overwrite"
+            self._write(table, reader, mode, None, max_rows_per_file)
 
     def drop(self, table: str) -> None:
         """Remove the table with its history, where it is there."""

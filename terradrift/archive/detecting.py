@@ -1,0 +1,181 @@
+"""`detect`: the store's histories through detection, and its answers into the store."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from terradrift import schema
+from terradrift.archive import places
+from terradrift.archive.found import Found, changes_table, events_table
+from terradrift.archive.runs import Run
+from terradrift.detect import run as detection
+from terradrift.detect.block import Block
+from terradrift.detect.settings import Settings
+from terradrift.errors import ArchiveError
+from terradrift.progress import stage
+from terradrift.store import series
+from terradrift.store.tables import Store
+
+_STAMP = b"terradrift:made_from"
+"""Metadata key: the version of the embeddings and the settings a table was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What one `detect` found."""
+
+    observations: int
+    scored: int
+    """Observations with a z; the others say why not."""
+    changes: int
+    events: int
+    fresh: bool
+    """False where nothing had changed since the last time, so that nothing was done."""
+
+    def __str__(self) -> str:
+        words = (
+            f"{self.changes:,} changes in {self.events:,} events; {self.scored:,} of "
+            f"{self.observations:,} observations could be calibrated"
+        )
+        return words if self.fresh else f"up to date: {words}"
+
+    def summary(self) -> dict[str, Any]:
+        """As a record."""
+        return asdict(self)
+
+
+def detect(
+    store: Store,
+    run: Run,
+    model: str,
+    settings: dict[str, Any],
+    *,
+    threads: int,
+    quiet: bool,
+) -> Detected:
+    """Score all observations; replace scores, changes and events, each in one commit.
+
+    Nothing is done where neither embeddings nor settings changed since the last time.
+
+    Raises:
+        ArchiveError: nothing is embedded yet, or a setting is not known.
+        ValueError: a setting is out of range.
+    """
+    name = schema.suffix(model)
+    if not store.exists(f"embeddings_{name}"):
+        raise ArchiveError(
+            f"{store.root} holds no embeddings of {model}; run terradrift embed first"
+        )
+    rules = _settings(settings)
+    version = store.dataset(f"embeddings_{name}").version
+    stamp = json.dumps({"embeddings": version, **asdict(rules)}, sort_keys=True)
+    if _is_made_from(store, f"events_{name}", stamp):
+        return _counts(store, name, fresh=False)
+    found = Found(model, store.settings.grid, run.run_id)
+    with stage("detect", _patches(store, model), "patches", quiet=quiet) as advance:
+        blocks = detection.detect(
+            lambda: series.blocks(store, model),
+            rules,
+            threads=threads,
+            advance=advance,
+        )
+        store.overwrite(
+            f"scores_{name}", _scores(store, blocks, found, run.run_id), schema.scores()
+        )
+    dimensions = _dimensions(store, f"embeddings_{name}")
+    changes, events = changes_table(found, dimensions, threads), events_table(found)
+    store.overwrite(f"changes_{name}", changes, changes.schema)
+    stamped = events.replace_schema_metadata({**events.schema.metadata, _STAMP: stamp})
+    store.overwrite(f"events_{name}", stamped, stamped.schema)
+    run.rows = store.count(f"scores_{name}")
+    done = _counts(store, name, fresh=True)
+    run.message = str(done)
+    return done
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    known = {field.name for field in fields(Settings)}
+    if unknown := sorted(given.keys() - known):
+        raise ArchiveError(
+            f"detect has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+        )
+    return Settings(**given)
+
+
+def _scores(
+    store: Store, blocks: Iterator[Block], found: Found, run_id: str
+) -> Iterator[pa.RecordBatch]:
+    """Rows of scores block by block, handing each block's changes to `found`."""
+    grid = store.settings.grid
+    for block in blocks:
+        found.add(block)
+        row, day = np.nonzero(~np.isnat(block.times))
+        epsg, cells_row, cells_col = block.cells.T
+        tile = (
+            grid.tile_of(int(epsg[0]), cells_row[:1], cells_col[:1])[0]
+            if len(epsg)
+            else ""
+        )
+        yield pa.RecordBatch.from_arrays(
+            _score_columns(block, row, day, str(tile), run_id), schema=schema.scores()
+        )
+
+
+def _score_columns(
+    block: Block,
+    row: NDArray[np.int64],
+    day: NDArray[np.int64],
+    tile: str,
+    run_id: str,
+) -> list[pa.Array]:
+    scores, at = block.scores, (row, day)
+    constant = pa.DictionaryArray.from_arrays
+    zeros = pa.array(np.zeros(len(row), np.int32))
+    return [
+        pa.array(block.patch_ids[row], pa.string()),
+        places.instants(block.times[at]),
+        constant(zeros, pa.array([tile], pa.string())).dictionary_decode(),
+        places.nullable(block.clear_percent[at]),
+        pa.array(scores.n_reference[at], pa.int32()),
+        pa.array(scores.n_controls[at], pa.int32()),
+        places.words(scores.reference[at]),
+        places.nullable(scores.drift[at]),
+        places.nullable(scores.z[at]),
+        places.nullable(scores.p_value[at]),
+        places.nullable(scores.lof[at]),
+        places.nullable(scores.cusum[at]),
+        places.words(scores.reason[at]),
+        constant(zeros, pa.array([run_id], pa.string())).dictionary_decode(),
+    ]
+
+
+def _is_made_from(store: Store, table: str, stamp: str) -> bool:
+    if not store.exists(table):
+        return False
+    metadata = store.dataset(table).schema.metadata or {}
+    return metadata.get(_STAMP) == stamp.encode()
+
+
+def _patches(store: Store, model: str) -> int:
+    """Patches that have an observation."""
+    column = store.scan(f"embeddings_{schema.suffix(model)}", ["patch_id"]).read_all()
+    return len(column["patch_id"].unique())
+
+
+def _dimensions(store: Store, table: str) -> int:
+    return int(store.dataset(table).schema.field("embedding").type.list_size)
+
+
+def _counts(store: Store, name: str, *, fresh: bool) -> Detected:
+    return Detected(
+        observations=store.count(f"scores_{name}"),
+        scored=store.count(f"scores_{name}", "z IS NOT NULL"),
+        changes=store.count(f"changes_{name}"),
+        events=store.count(f"events_{name}"),
+        fresh=fresh,
+    )
