@@ -13,7 +13,7 @@ from terradrift import schema
 from terradrift.query import sandbox
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import ROW_ID
-from terradrift.query.sql import connect_tables
+from terradrift.query.sql import shared
 from terradrift.query.where import Where
 
 if TYPE_CHECKING:
@@ -40,21 +40,18 @@ def find(
     table = _tables.of_model(tables, BASE[target], model)
     condition = _both(where.scalar(INSTANT[target], table.schema.names), others)
     found: list[NDArray[np.uint64]] = []
-    if target == "changes" and where.region is not None:
-        found.append(_in_region(table, condition, where))
-    elif target == "observations" and (where.region or where.bbox):
+    if target == "observations" and (where.region or where.bbox):
         patches = _patches(tables, where)
         condition = _both(condition, _tiles(patches))
         found.append(_of_patches(table, condition, patches["patch_id"]))
+    elif where.region is not None:
+        found.append(_in_region(table, condition, where))
+    elif where.sql is not None and condition is not None:
+        rows = table.to_table(columns=[], filter=condition, with_row_id=True)
+        found.append(_ids(rows))
     if where.sql is not None:
         found.append(_by_sql(tables, model, target, where.sql))
-    if not found:
-        return condition, None
-    if condition is not None and where.sql is not None and len(found) == 1:
-        found.append(
-            _ids(table.to_table(columns=[], filter=condition, with_row_id=True))
-        )
-    return condition, reduce(np.intersect1d, found)
+    return condition, reduce(np.intersect1d, found) if found else None
 
 
 def _both(first: str | None, second: str | None) -> str | None:
@@ -112,7 +109,7 @@ def _by_sql(
 ) -> NDArray[np.uint64]:
     """Rows for which the user's condition holds, asked on the sealed connection."""
     name = f"{BASE[target]}_{schema.suffix(model or '')}"
-    connection = connect_tables(tables, model, row_ids_of=name)
+    connection = shared(tables, model, row_ids_of=name)
     # What runs is the relation's filter, which takes one expression.
     whole = f"SELECT 1 FROM {target} WHERE ({condition}\n)"  # noqa: S608 - parsed only
     sandbox.check(connection, whole)

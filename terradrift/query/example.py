@@ -106,21 +106,25 @@ def find(
     model: str | None,
     *,
     change: str | None,
+    event: str | None,
     patch: str | None,
     date: str | None,
     vector: ArrayLike | None,
 ) -> Example:
-    """The example that exactly one of `change`, `patch` with `date`, or `vector` names.
+    """The example that exactly one of the arguments names (`patch` with `date`).
 
     Raises:
         QueryError: none or several are given, it is not there, or is not finite.
     """
-    if sum(given is not None for given in (change, patch, vector)) != 1:
+    if sum(given is not None for given in (change, event, patch, vector)) != 1:
         raise QueryError(
-            "expected one example: change=ID, or patch=ID with date=DAY, or vector=NUMBERS"
+            "expected one example: change=ID, event=ID, patch=ID with date=DAY, "
+            "or vector=NUMBERS"
         )
     if (patch is None) != (date is None):
         raise QueryError("patch and date belong together: patch=ID, date=2018-05-16")
+    if event is not None:
+        change = _strongest(tables, model, event)
     if change is not None:
         return _change(tables, model, change)
     if patch is not None:
@@ -157,6 +161,21 @@ def _change(tables: "Tables", model: str | None, change: str) -> Example:
         row["date_after"],
         change,
     )
+
+
+def _strongest(tables: "Tables", model: str | None, event: str) -> str:
+    """The change of the highest score in an event."""
+    table = _tables.of_model(tables, "changes", model)
+    rows = table.to_table(
+        columns=["change_id", "score"],
+        filter=f"event_id = {_tables.literal(event)}",
+    )
+    if rows.num_rows == 0:
+        raise QueryError(
+            f"no event {event!r} among the changes of {model}; see the table events"
+        )
+    order = [("score", "descending"), ("change_id", "ascending")]
+    return str(rows.sort_by(order)["change_id"][0].as_py())
 
 
 def _explain_missing(

@@ -147,7 +147,7 @@ def _matrix(column: pa.FixedSizeListArray) -> NDArray[Any]:
     """(n, d) view of the vectors; a null row's values are whatever lies there."""
     size = column.type.list_size
     values = column.values.slice(column.offset * size, len(column) * size)
-    matrix: NDArray[Any] = values.to_numpy().reshape(-1, size)
+    matrix: NDArray[Any] = values.to_numpy(zero_copy_only=False).reshape(-1, size)
     return matrix
 
 

@@ -42,8 +42,8 @@ class Result:
 
         return write.to_geopandas(self.table)
 
-    def export(self, path: "str | Path") -> "Path":
-        """Write the rows to `path`; see `write.write` for the formats."""
+    def export(self, path: "str | Path") -> int:
+        """Write the rows to `path`, by its ending (see `write.write`); returns how many."""
         from terradrift.query import write
 
         return write.write(self.table, path)

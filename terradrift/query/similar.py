@@ -42,6 +42,7 @@ def similar(
     store: "Store",
     *,
     change: str | None = None,
+    event: str | None = None,
     patch: str | None = None,
     date: str | None = None,
     vector: "ArrayLike | None" = None,
@@ -62,7 +63,8 @@ def similar(
 ) -> Result:
     """The `k` rows of `target` that are most like an example, nearest first.
 
-    The example is one of: `change`, the id of a change; `patch` and `date`, the observation
+    The example is one of: `change`, the id of a change; `event`, standing for its change
+    of the highest score; `patch` and `date`, the observation
     of that patch in that period (a day, usually) with the clear one before it; `vector`,
     numbers of the model's length (twice that for `before+after`).
 
@@ -99,7 +101,13 @@ def similar(
     tables = open_tables(store)
     name = model or store.settings.model
     asked = example.find(
-        tables, name, change=change, patch=patch, date=date, vector=vector
+        tables,
+        name,
+        change=change,
+        event=event,
+        patch=patch,
+        date=date,
+        vector=vector,
     )
     table = _tables.of_model(tables, candidates.BASE[target], name)
     column = "delta" if target == "changes" else "embedding"

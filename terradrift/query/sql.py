@@ -70,11 +70,20 @@ def sql(
     Raises:
         QueryError: not one statement that only reads, or names that are not there.
     """
-    tables = views.open_tables(store)
+    return run(shared(views.open_tables(store), store.settings.model), text, values)
+
+
+def shared(
+    tables: "Mapping[str, lance.LanceDataset]",
+    model: str | None,
+    row_ids_of: str | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """As `connect_tables`, for checked statements only: unchanged tables share an instance.
+
+    Loading `spatial` takes most of the time that a connection costs.
+    """
     opened = _Opened(tuple(map(_identity, tables.values())), tables)
-    # Loading `spatial` takes most of the time, so unchanged tables keep their instance,
-    # which only checked statements reach.
-    return run(_instance(opened, store.settings.model).cursor(), text, values)
+    return _instance(opened, model, row_ids_of).cursor()
 
 
 def run(
@@ -82,6 +91,7 @@ def run(
 ) -> duckdb.DuckDBPyRelation:
     """As `sql`, on a connection from `connect`."""
     sandbox.check(connection, text)
+    _check_values(connection, text, values)
     try:
         relation = connection.sql(text, params=dict(values) if values else None)
     except duckdb.Error as error:
@@ -89,6 +99,22 @@ def run(
     if relation is None:
         raise QueryError(f"SQL takes a SELECT statement that gives rows, got {text!r}")
     return relation
+
+
+def _check_values(
+    connection: duckdb.DuckDBPyConnection, text: str, values: Mapping[str, Any]
+) -> None:
+    (statement,) = connection.extract_statements(text)
+    wanted = set(statement.named_parameters)
+    if wanted != set(values):
+        raise QueryError(
+            f"SQL names the values {_named(wanted)}, got {_named(set(values))}; pass each "
+            "$name in the statement as name=value"
+        )
+
+
+def _named(values: set[str]) -> str:
+    return ", ".join(f"${name}" for name in sorted(values)) or "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +132,7 @@ def _identity(table: "lance.LanceDataset") -> tuple[object, ...]:
 
 
 @lru_cache(maxsize=4)
-def _instance(opened: _Opened, model: str | None) -> duckdb.DuckDBPyConnection:
-    return connect_tables(opened.tables, model)
+def _instance(
+    opened: _Opened, model: str | None, row_ids_of: str | None
+) -> duckdb.DuckDBPyConnection:
+    return connect_tables(opened.tables, model, row_ids_of=row_ids_of)

@@ -160,7 +160,9 @@ def _touches(box: Bbox) -> str:
     west, south, east, north = (repr(float(edge)) for edge in box)
     starts, ends = f"bbox.xmin <= {east}", f"bbox.xmax >= {west}"
     plain = f"{starts} AND {ends}" if box[0] <= box[2] else f"{starts} OR {ends}"
-    across = f"bbox.xmin > bbox.xmax AND ({starts} OR {ends})"
+    across = "bbox.xmin > bbox.xmax"
+    if box[0] <= box[2]:
+        across += f" AND ({starts} OR {ends})"
     height = f"bbox.ymin <= {north} AND bbox.ymax >= {south}"
     return f"{height} AND (({plain}) OR ({across}))"
 

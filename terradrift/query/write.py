@@ -31,8 +31,10 @@ _BATCH_ROWS = 10_000
 _GROUP_BYTES = 32 << 20
 
 
-def write(rows: Rows, path: str | Path) -> Path:
-    """Write rows to a file whose ending says how: the file is there whole, or not at all.
+def write(rows: Rows, path: str | Path) -> int:
+    """Write rows to a file whose ending says how; returns how many there were.
+
+    The file is there whole, or not at all.
 
     * `.parquet`: GeoParquet 1.1 where there is a `geometry` (its box covered by `bbox`),
       zstd, small row groups; plain Parquet otherwise.
@@ -52,13 +54,27 @@ def write(rows: Rows, path: str | Path) -> Path:
     try:
         with TemporaryDirectory(prefix=".part-", dir=target.parent) as folder:
             part = Path(folder) / target.name
-            writer(reader(rows), part)
+            counted = _Counted(reader(rows))
+            writer(counted.stream, part)
             part.replace(target)
     except OSError as error:
         raise QueryError(
             f"cannot write {target}: {error.strerror or error}; check folder and space"
         ) from error
-    return target
+    return counted.rows
+
+
+class _Counted:
+    """A stream that knows how many rows went by."""
+
+    def __init__(self, rows: pa.RecordBatchReader) -> None:
+        self.rows = 0
+        self.stream = pa.RecordBatchReader.from_batches(rows.schema, self._pass(rows))
+
+    def _pass(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            self.rows += batch.num_rows
+            yield batch
 
 
 def reader(rows: Rows) -> pa.RecordBatchReader:
@@ -70,6 +86,11 @@ def reader(rows: Rows) -> pa.RecordBatchReader:
     return rows.fetch_arrow_reader(_BATCH_ROWS)
 
 
+def to_arrow(rows: Rows) -> pa.Table:
+    """Rows as one Arrow table."""
+    return reader(rows).read_all()
+
+
 def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":
     """Rows as a GeoPandas table in OGC:CRS84.
 
@@ -78,7 +99,7 @@ def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":
     """
     import geopandas as gpd
 
-    table = reader(rows).read_all()
+    table = to_arrow(rows)
     if GEOMETRY not in table.schema.names:
         raise QueryError(
             f"expected a column {GEOMETRY}, got {', '.join(table.schema.names)}; "
@@ -98,7 +119,7 @@ def json_lines(rows: Rows) -> Iterator[str]:
 
 def shown(rows: Rows) -> "pd.DataFrame":
     """Rows as people read them: no vectors, geometry as WKT, `bbox` as four columns."""
-    frame: pd.DataFrame = _readable(reader(rows).read_all()).to_pandas()
+    frame: pd.DataFrame = _readable(to_arrow(rows)).to_pandas()
     return frame
 
 
