@@ -150,7 +150,7 @@ def test_changes_that_are_all_equal_have_no_kinds_and_it_is_said() -> None:
 
 
 def test_changes_that_repeat_to_the_last_bit_do_no_harm() -> None:
-    ids, before, delta, truth = planted([60, 60], seed=9)
+    ids, before, delta, _ = planted([60, 60], seed=9)
     delta[:40], before[:40] = delta[0], before[0]
     found = Cluster().cluster(ids, before, delta)
     assert np.isfinite(found.probability[found.kind != NONE]).all()
