@@ -82,19 +82,26 @@ class Spectral:
         pixels = chips.pixels.reshape(n, band, -1)
         clear = np.isfinite(pixels).all(axis=1, keepdims=True)
         features = self._features(np.where(clear, pixels, np.float32(np.nan)))
+        # An index of no light at all is 0: the patch keeps its vector.
+        features = np.where(clear & np.isnan(features), np.float32(0), features)
         return _statistics(features)
 
     def _features(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, feature, pixel) bands and indices in units of their scale."""
-        of_bands = [
-            pixels[:, k : k + 1] / (_INDEX_SCALE if name in INDICES else _BAND_SCALE)
-            for k, name in enumerate(self.bands)
-        ]
+        scales = np.array(
+            [_INDEX_SCALE if name in INDICES else _BAND_SCALE for name in self.bands],
+            np.float32,
+        )
         of_indices = [
-            indices.index(name, pixels, self.bands, axis=1)[:, None] / _INDEX_SCALE
+            indices.index(name, pixels, self.bands, axis=1) / _INDEX_SCALE
             for name in self._added
         ]
-        return np.concatenate(of_bands + of_indices, axis=1, dtype=np.float32)
+        of_bands = pixels / scales[:, None]
+        return np.concatenate(
+            [of_bands, *(index[:, None] for index in of_indices)],
+            axis=1,
+            dtype=np.float32,
+        )
 
 
 def _statistics(features: NDArray[np.float32]) -> NDArray[np.float32]:
