@@ -1,0 +1,106 @@
+"""Before and after: reflectance to pictures that can be compared, with the event drawn in."""
+
+import base64
+import io
+import math
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from shapely.geometry.base import BaseGeometry
+
+from terradrift.report.data import Box
+
+SIDE = 300
+"""Pixels of the longer side of a picture."""
+
+_METRES_PER_DEGREE = 111_320.0
+_LEAST_RANGE = 0.06
+_MOST = 2.0
+_GAMMA = 1 / 1.35
+_UNKNOWN = (150, 155, 160)
+
+
+def window(outline: BaseGeometry, patch_size: float) -> tuple[Box, tuple[int, int]]:
+    """The box to show an event in, and its picture's (height, width).
+
+    The event fills about half of it; never less than twelve patches across.
+    """
+    west, south, east, north = outline.bounds
+    lon, lat = (west + east) / 2, (south + north) / 2
+    wide = max(math.cos(math.radians(lat)), 0.02) * _METRES_PER_DEGREE
+    metres = max((east - west) * wide, (north - south) * _METRES_PER_DEGREE)
+    half = max(metres, 6.0 * patch_size)
+    box = (
+        lon - half / wide,
+        lat - half / _METRES_PER_DEGREE,
+        lon + half / wide,
+        lat + half / _METRES_PER_DEGREE,
+    )
+    return box, (SIDE, SIDE)
+
+
+def pictures(
+    chips: list[NDArray[np.float32] | None], outline: BaseGeometry, box: Box
+) -> list[Image.Image | None]:
+    """Chips with one common stretch, so that a difference is a difference.
+
+    Darkest is the 2nd percentile over all chips, brightest the 98th of the brightest
+    chip, but no more than twice that of the darkest: a cloud must not black out the
+    rest. What is not known is grey.
+    """
+    known = [
+        chip[np.isfinite(chip)]
+        for chip in chips
+        if chip is not None and np.isfinite(chip).any()
+    ]
+    if not known:
+        return [None] * len(chips)
+    low = min(float(np.percentile(values, 2)) for values in known)
+    tops = [float(np.percentile(values, 98)) for values in known]
+    high = max(min(max(tops), low + _MOST * (min(tops) - low)), low + _LEAST_RANGE)
+    return [
+        None if chip is None else _draw(_stretch(chip, low, high), outline, box)
+        for chip in chips
+    ]
+
+
+def _stretch(chip: NDArray[np.float32], low: float, high: float) -> Image.Image:
+    lit = np.clip((chip - low) / (high - low), 0, 1) ** _GAMMA
+    unknown = ~np.isfinite(chip).all(-1)
+    grey = np.repeat(lit, 3, -1) if chip.shape[-1] == 1 else lit
+    shown = (np.nan_to_num(grey) * 255).astype(np.uint8)
+    shown[unknown] = _UNKNOWN
+    picture = Image.fromarray(shown)
+    return picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+
+
+def _draw(picture: Image.Image, outline: BaseGeometry, box: Box) -> Image.Image:
+    """The outline in white with a dark casing, so it shows on any ground."""
+    west, south, east, north = box
+    scale = np.array(
+        [(picture.width - 1) / (east - west), (picture.height - 1) / (south - north)]
+    )
+    pen = ImageDraw.Draw(picture)
+    rings = [
+        ring
+        for part in shapely.get_parts(outline)
+        if part.geom_type == "Polygon"
+        for ring in (part.exterior, *part.interiors)
+    ]
+    paths = [
+        [tuple(xy) for xy in ((np.array(ring.coords) - (west, north)) * scale)]
+        for ring in rings
+    ]
+    for width, colour in ((5, (20, 24, 28)), (2, (255, 255, 255))):
+        for path in paths:
+            pen.line(path, fill=colour, width=width, joint="curve")
+    return picture
+
+
+def data_uri(picture: Image.Image) -> str:
+    """The picture inside an address, so a page needs no second file."""
+    target = io.BytesIO()
+    picture.save(target, format="WEBP", quality=88, method=4)
+    return "data:image/webp;base64," + base64.b64encode(target.getvalue()).decode()

@@ -1,0 +1,159 @@
+"""Where changes are: a map of all patches, north up."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from terradrift.report import ink
+from terradrift.report.data import ReportData, ranked
+
+_METRES_PER_DEGREE = 111_320.0
+_COLOURS = "viridis"
+
+
+def place(data: ReportData) -> Figure | None:
+    """The map, or None where there are no patches.
+
+    Patches without a value are hatched; patches that were judged and did not change are
+    grey; the rest is coloured. Events shown with pictures carry their rank.
+    """
+    if not len(data.values):
+        return None
+    corners = data.corners
+    low, high = corners.min((0, 1)), corners.max((0, 1))
+    wide = math.cos(math.radians(float(low[1] + high[1]) / 2))
+    span = np.maximum(high - low, 1e-6)
+    ratio = float(span[1] / (span[0] * wide))
+    with ink.style():
+        figure = Figure(figsize=(7.6, min(max(6.0 * ratio, 2.4), 9.5) + 0.7))
+        axes = figure.add_subplot()
+        ink.quiet(axes)
+        _patches(figure, axes, data)
+        _ranks(axes, data)
+        axes.set_xlim(low[0] - 0.02 * span[0], high[0] + 0.02 * span[0])
+        axes.set_ylim(low[1] - 0.02 * span[1], high[1] + 0.02 * span[1])
+        axes.set_aspect(1 / max(wide, 0.02))
+        axes.set_anchor("W")
+        _axes_in_degrees(axes)
+        _scale_bar(axes, wide)
+        figure.tight_layout()
+    return figure
+
+
+def _patches(figure: Figure, axes: Axes, data: ReportData) -> None:
+    values, corners = data.values, data.corners
+    unknown, still = np.isnan(values), values == 0
+    moved = ~unknown & ~still
+    axes.add_collection(
+        PolyCollection(
+            list(corners[still]), facecolor=ink.FAINT, alpha=0.22, rasterized=True
+        )
+    )
+    axes.add_collection(
+        PolyCollection(
+            list(corners[unknown]),
+            facecolor="none",
+            edgecolor=ink.FAINT,
+            linewidth=0.2,
+            hatch="/////" if unknown.sum() < 2000 else None,
+            alpha=0.6,
+        )
+        if unknown.any()
+        else PolyCollection([])
+    )
+    if not moved.any():
+        return
+    shown = PolyCollection(
+        list(corners[moved]),
+        array=values[moved],
+        cmap=_COLOURS,
+        norm=_norm(values[moved]),
+        # Neighbours would show a seam of background between them.
+        edgecolor="face",
+        linewidth=0.2,
+        rasterized=True,
+    )
+    axes.add_collection(shown)
+    bar = figure.colorbar(
+        shown, ax=axes, fraction=0.035, pad=0.02, shrink=0.6, format="%g"
+    )
+    bar.set_label(data.values_name)
+    bar.outline.set_visible(False)
+    bar.ax.minorticks_off()
+
+
+def _norm(values: NDArray[np.float32]) -> Normalize:
+    low, high = float(values.min()), float(np.percentile(values, 99.5))
+    if low <= 0 or high / low < 30:
+        return Normalize(low, max(high, low + 1e-6))
+    return LogNorm(low, high)
+
+
+def _ranks(axes: Axes, data: ReportData) -> None:
+    for row in ranked(data.events, data.top).to_pylist():
+        if row["longitude"] is None:
+            continue
+        axes.annotate(
+            str(row["rank"]),
+            (row["longitude"], row["latitude"]),
+            xytext=(6, 5),
+            textcoords="offset points",
+            fontsize=9,
+            fontweight="bold",
+            color=ink.INK,
+            path_effects=[withStroke(linewidth=2.6, foreground=ink.PAPER)],
+        )
+
+
+def _axes_in_degrees(axes: Axes) -> None:
+    for axis, names in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
+        axis.set_major_locator(MaxNLocator(4))
+        low, high = axis.get_view_interval()
+        digits = max(0, min(5, 2 - math.floor(math.log10(max(high - low, 1e-9)))))
+        axis.set_major_formatter(FuncFormatter(_degrees(digits, names)))
+
+
+def _degrees(digits: int, names: str) -> Callable[[float, int | None], str]:
+    def text(value: float, _position: int | None) -> str:
+        name = names[0] if value >= 0 else names[1]
+        return f"{abs(value):.{digits}f}° {name}"
+
+    return text
+
+
+def _scale_bar(axes: Axes, wide: float) -> None:
+    """A bar of a round length, about a quarter of the map, and which way is north."""
+    west, east = axes.get_xlim()
+    metres = (east - west) * wide * _METRES_PER_DEGREE
+    power = 10 ** math.floor(math.log10(metres / 4))
+    length = max(step * power for step in (1, 2, 5) if step * power <= metres / 4)
+    part = length / metres
+    axes.plot(
+        [0.0, part],
+        [1.025, 1.025],
+        transform=axes.transAxes,
+        color=ink.INK,
+        linewidth=2.2,
+        solid_capstyle="butt",
+        clip_on=False,
+    )
+    name = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    axes.text(part + 0.015, 1.025, name, transform=axes.transAxes, va="center")
+    axes.annotate(
+        "N",
+        (0.985, 1.07),
+        (0.985, 1.015),
+        xycoords="axes fraction",
+        ha="center",
+        va="center",
+        annotation_clip=False,
+        arrowprops={"arrowstyle": "-|>", "color": ink.INK, "linewidth": 1.0},
+    )

@@ -1,0 +1,137 @@
+"""When changes happened: events per month, by persistence and by kind."""
+
+import math
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from terradrift.report import ink
+from terradrift.report.data import ReportData
+
+_KINDS = 8
+_LOOK: dict[str, dict[str, Any]] = {
+    "persistent": {"facecolor": ink.PERSISTENT, "edgecolor": ink.PAPER},
+    "transient": {"facecolor": ink.PAPER, "edgecolor": ink.TRANSIENT, "hatch": "////"},
+}
+
+
+def timeline(data: ReportData) -> Figure | None:
+    """Bars per month above, one row per label below, acquisitions as ticks at the foot.
+
+    None where there is neither an event nor a scene.
+    """
+    events = [row for row in data.events.to_pylist() if row["start"] is not None]
+    seen = [at for at in data.scenes["datetime"].to_pylist() if at is not None]
+    if not seen and not events:
+        return None
+    labels = [
+        name
+        for name, _ in Counter(
+            row["label"] or "no label" for row in events
+        ).most_common(_KINDS)
+    ]
+    rows = max(len(labels), 1)
+    with ink.style():
+        figure = Figure(figsize=(7.6, 2.3 + 0.26 * rows))
+        bars, lanes = figure.subplots(
+            2, 1, sharex=True, height_ratios=(2.0, 0.3 + 0.26 * rows)
+        )
+        _bars(bars, events)
+        _lanes(lanes, events, labels, seen)
+        instants = seen + [row["start"] for row in events]
+        first, last = _month(min(instants)), _after(_month(max(instants)))
+        lanes.set_xlim(ink.days(first), ink.days(last))
+        ink.dates(lanes, 3, 9)
+        figure.tight_layout(h_pad=0.4)
+    return figure
+
+
+def _bars(axes: Axes, events: list[dict[str, Any]]) -> None:
+    ink.quiet(axes)
+    axes.set_ylabel("events per month")
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    months = sorted({_month(row["start"]) for row in events})
+    below = np.zeros(len(months))
+    for name, look in _LOOK.items():
+        count = Counter(
+            _month(row["start"]) for row in events if row["persistence"] == name
+        )
+        heights = np.array([count[month] for month in months], float)
+        some = heights > 0
+        left = np.array([ink.days(month) for month in months])
+        width = 0.86 * np.array(
+            [ink.days(_after(month)) - ink.days(month) for month in months]
+        )
+        axes.bar(
+            left[some],
+            heights[some],
+            width[some],
+            bottom=below[some],
+            align="edge",
+            label=f"{name} ({int(heights.sum())})",
+            linewidth=0.8,
+            **look,
+        )
+        below += heights
+    axes.set_ylim(0, max(float(below.max(initial=0)) * 1.25, 1))
+    if months:
+        axes.legend(frameon=False, loc="upper left", ncols=2, borderaxespad=0.1)
+    axes.tick_params(axis="x", length=0)
+
+
+def _lanes(
+    axes: Axes,
+    events: list[dict[str, Any]],
+    labels: list[str],
+    seen: list[datetime],
+) -> None:
+    """One dot per event, its area by the event's; one row per label."""
+    ink.quiet(axes)
+    axes.spines["left"].set_visible(False)
+    for lane, label in enumerate(labels):
+        own = [row for row in events if (row["label"] or "no label") == label]
+        for name, colour in (
+            ("persistent", ink.PERSISTENT),
+            ("transient", ink.TRANSIENT),
+        ):
+            some = [row for row in own if row["persistence"] == name]
+            axes.scatter(
+                [ink.days(row["start"]) for row in some],
+                [lane] * len(some),
+                s=[_dot(row["area_km2"]) for row in some],
+                marker="o" if name == "persistent" else "D",
+                facecolor=colour if name == "persistent" else "none",
+                edgecolor=colour,
+                linewidth=1.0,
+                alpha=0.75,
+            )
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(max(len(labels), 1) - 0.2, -0.7)
+    axes.plot(
+        [ink.days(at) for at in seen],
+        [0.0] * len(seen),
+        "|",
+        color=ink.FAINT,
+        markersize=5,
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+    )
+
+
+def _dot(area_km2: float | None) -> float:
+    return 12 + 60 * min(1.0, math.sqrt((area_km2 or 0.0) / 0.5))
+
+
+def _month(at: datetime) -> datetime:
+    return datetime(at.year, at.month, 1, tzinfo=UTC)
+
+
+def _after(month: datetime) -> datetime:
+    year, number = divmod(month.year * 12 + month.month, 12)
+    return datetime(year, number + 1, 1, tzinfo=UTC)
