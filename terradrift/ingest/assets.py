@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from terradrift.errors import SourceError
-from terradrift.ingest.bands import SENTINEL2, canonical, micrometres, number
+from terradrift.ingest.bands import canonical, micrometres, number
 from terradrift.ingest.footprint import pixel_metres
 
 Json = Mapping[str, Any]
@@ -35,9 +35,6 @@ _ANCILLARY = re.compile(
     r"sza|saa|vza|vaa|solar_\w+|view_\w+|angles?)([-_]\d+m)?(-jp2)?$",
     re.IGNORECASE,
 )
-_SCL = re.compile(r"scl([-_]\d+m)?(-jp2)?$", re.IGNORECASE)
-_MASKS = ("mask:scl", "mask:qa_pixel")
-_QA = re.compile(r"(qa_pixel|pixel_qa|qa)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +53,7 @@ class Band:
     offset: float | None = None
     nodata: float | None = None
     data_type: str | None = None
+    unit: str | None = None
     pixel: float = float("inf")
     """Metres."""
 
@@ -84,9 +82,14 @@ def described(key: str, asset: Json, properties: Json, sensor: str) -> list[Band
     has the asset's key where that is a band's name.
 
     Raises:
-        SourceError: the lists are not of one length.
+        SourceError: the lists are not of one length, or not of objects.
     """
     lists = [asset.get(name) or [] for name in ("bands", "eo:bands", "raster:bands")]
+    if not all(isinstance(entry, dict) for entries in lists for entry in entries):
+        raise SourceError(
+            f"asset {key}: expected bands as objects, got numbers as before STAC 1.0; "
+            "update the items"
+        )
     sizes = {len(entries) for entries in lists if entries}
     if len(sizes) > 1:
         raise SourceError(
@@ -132,6 +135,7 @@ def _band(
         offset=number_of(said.get("offset")),
         nodata=number_of(said.get("nodata")),
         data_type=said.get("data_type"),
+        unit=said.get("unit"),
         pixel=pixel,
     )
 
@@ -199,75 +203,13 @@ def choose(bands: Sequence[Band], assets: Mapping[str, Json]) -> list[Band]:
                 f"({band.label}) are both {band.name}; state common_name or "
                 "center_wavelength to tell them apart"
             )
-        if other is None or _rank(band, assets) < _rank(other, assets):
+        if other is None or rank(band, assets) < rank(other, assets):
             best[band.name] = band
     return list(best.values())
 
 
-def find_mask(
-    want: str,
-    assets: Mapping[str, Json],
-    bands: Sequence[Band],
-    properties: Json,
-    sensor: str,
-) -> Band | None:
-    """The mask as a band named `mask:scl`, `mask:qa_pixel` or `mask:named`.
-
-    `want` is `auto`, `none` or an asset's key. `auto` takes Sentinel-2's SCL, else
-    Landsat's QA, else nothing.
-
-    Raises:
-        SourceError: the named asset is not there.
-    """
-    if want == "none":
-        return None
-    if want != "auto":
-        if want not in assets:
-            raise SourceError(
-                f"expected a mask asset {want!r}, got assets {', '.join(sorted(assets))}; "
-                "pass --mask with one of them, or --mask none"
-            )
-        kind = mask_kind(want, sensor) or "mask:named"
-        return _mask(kind, want, assets[want], properties)
-    inside = [(band, mask_kind(band.label, sensor)) for band in bands]
-    found = [replace(band, name=kind) for band, kind in inside if kind]
-    found += [
-        _mask(keyed, key, asset, properties)
-        for key, asset in assets.items()
-        if is_raster(asset) and (keyed := mask_kind(key, sensor))
-    ]
-    return min(
-        found,
-        key=lambda band: (_MASKS.index(band.name), *_rank(band, assets)),
-        default=None,
-    )
-
-
-def mask_kind(key: str, sensor: str) -> str | None:
-    """What mask an asset's or band's name says it is, or None.
-
-    `qa_pixel` stands for both Landsat collections: their values tell them apart.
-    """
-    classified = key.lower() == "classification" and sensor == SENTINEL2
-    if _SCL.match(key) or classified:
-        return "mask:scl"
-    return "mask:qa_pixel" if _QA.match(key) else None
-
-
-def _mask(kind: str, key: str, asset: Json, properties: Json) -> Band:
-    entries = asset.get("raster:bands") or asset.get("bands") or [{}]
-    said = {**entries[0], **{k: v for k, v in asset.items() if k == "nodata"}}
-    return Band(
-        name=kind,
-        label=key,
-        asset=key,
-        index=1,
-        nodata=number_of(said.get("nodata")),
-        pixel=pixel_size(asset, properties),
-    )
-
-
-def _rank(band: Band, assets: Mapping[str, Json]) -> tuple[float, bool, str]:
+def rank(band: Band, assets: Mapping[str, Json]) -> tuple[float, bool, str]:
+    """Which of several copies of a band is the better one: the lower."""
     asset = assets[band.asset]
     text = f"{asset.get('type') or ''} {asset.get('href')}".lower()
     return band.pixel, "jp2" in text, band.asset

@@ -53,6 +53,7 @@ class Statement:
     offset: float | None = None
     """In reflectance: reflectance = digital number * scale + offset."""
     data_type: str | None = None
+    unit: str | None = None
     reflective: bool = True
     """The band is a reflectance as the sensor gives it, not an index or a temperature."""
 
@@ -196,6 +197,11 @@ def _other(said: Statement, scale: float | None) -> Reflectance:
     source = "not sentinel-2" if said.sensor != "sentinel-2" else "no reflectance band"
     if scale is not None:
         return Reflectance(scale, said.offset or 0.0, None, source)
+    if "watt" in (said.unit or "").lower():
+        raise HarmonisationError(
+            f"scene {said.scene_id}: band {said.band}: expected reflectance, got radiance "
+            f"({said.unit}); use a surface reflectance product, or pass --scale"
+        )
     if said.scale is not None or said.offset is not None:
         # The raster extension: a missing scale is 1, a missing offset 0.
         factor = 1.0 if said.scale is None else said.scale

@@ -19,6 +19,7 @@ from terradrift.ingest.filters import Options, instant
 from terradrift.ingest.footprint import bounds, footprint, pixel_metres
 from terradrift.ingest.header import Header, is_remote, read_header
 from terradrift.ingest.layout import Layout, check_place, layout_of
+from terradrift.ingest.mask_asset import find_mask, mask_kind
 from terradrift.ingest.reflectance import Reflectance, Statement, harmonise
 from terradrift.ingest.stated import (
     PROBLEM,
@@ -47,7 +48,7 @@ def row(item: pystac.Item, options: Options, run_id: str) -> Row:
         raise SourceError(item.properties[PROBLEM])
     assets = absolute_assets(item)
     family, bands = _recognised(assets, item)
-    mask = found.find_mask(options.mask, assets, bands, item.properties, family)
+    mask = find_mask(options.mask, assets, bands, item.properties, family)
     wanted = _wanted(bands, assets, options)
     for band in (*wanted, *([mask] if mask else [])):
         _exists(assets[band.asset]["href"], band)
@@ -173,7 +174,7 @@ def stac_json(item: pystac.Item, assets: Mapping[str, Json], layout: Layout) -> 
 def _wanted(
     bands: list[Band], assets: Mapping[str, Json], options: Options
 ) -> list[Band]:
-    spectral = [band for band in bands if not found.mask_kind(band.label, "")]
+    spectral = [band for band in bands if not mask_kind(band.label, "")]
     chosen = found.choose(spectral, assets)
     if options.bands is not None:
         lacking = set(options.bands) - {band.name for band in chosen}
@@ -255,6 +256,7 @@ def _reflectance(
         scale=band.scale,
         offset=band.offset,
         data_type=band.data_type,
+        unit=band.unit,
         reflective=band.name in BANDS and band.name not in _THERMAL,
     )
     return harmonise(statement, boa_offset=options.boa_offset, scale=options.scale)

@@ -229,6 +229,7 @@ def landsat(*, stated: bool = True, **more: Any) -> pystac.Item:
             {"name": "TIRS_B10", "common_name": "lwir11"},
             raster=heat if stated else None,
         ),
+        "qa": asset("LC08_ST_QA.TIF", raster=[{"nodata": -9999, "scale": 0.01}]),
         "qa_pixel": asset("LC08_QA_PIXEL.TIF", roles=["cloud", "cloud-shadow"]),
         "qa_radsat": asset("LC08_QA_RADSAT.TIF", roles=["saturation"]),
         "atran": asset("LC08_ST_ATRAN.TIF", raster=[{"scale": 0.0001}]),

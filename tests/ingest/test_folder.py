@@ -9,7 +9,7 @@ import pytest
 from terradrift.errors import HarmonisationError, SourceError
 from terradrift.ingest.scene import Filters, Options, Skipped, find_scenes, to_table
 from terradrift.period import Period
-from tests.ingest.rasters import write
+from tests.ingest.geotiffs import write
 
 DATED = {"TIFFTAG_DATETIME": "2018:05:16 10:53:51"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from terradrift.errors import SourceError
 from terradrift.ingest.header import is_remote, read_header
-from tests.ingest.rasters import write
+from tests.ingest.geotiffs import write
 
 
 def test_a_header_says_what_the_file_says(tmp_path: Path) -> None:

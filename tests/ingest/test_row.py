@@ -228,3 +228,36 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     here = asset("x", {"name": "red"}) | {"href": str(tmp_path / "gone.tif")}
     with pytest.raises(SourceError, match=r"asset red: expected a file at .*gone\.tif"):
         made(item({"red": here}), scale=1.0)
+
+
+def test_the_uncertainty_of_landsats_temperature_is_no_mask() -> None:
+    """`qa` beside `qa_pixel` is ST_QA in most Landsat catalogues."""
+    scene = products.landsat()
+    assert by_band(made(scene))["mask:qa_pixel"]["href"].endswith("QA_PIXEL.TIF")
+    del scene.assets["qa_pixel"]
+    assert "mask:qa_pixel" not in by_band(made(scene))
+
+
+@pytest.mark.parametrize("key", ["qa", "pixel_qa", "QA_PIXEL", "qa_pixel"])
+def test_landsat_masks_are_found_by_every_name(key: str) -> None:
+    scene = products.landsat()
+    scene.assets = {"red": scene.assets["red"]}
+    scene.add_asset(key, pystac.Asset.from_dict(asset("cloud.tif")))
+    assert by_band(made(scene))["mask:qa_pixel"]["href"].endswith("cloud.tif")
+
+
+def test_bands_as_numbers_are_refused() -> None:
+    scene = products.landsat()
+    scene.assets["red"].extra_fields["eo:bands"] = [3]
+    with pytest.raises(SourceError, match="asset red: expected bands as objects"):
+        made(scene)
+
+
+def test_radiance_is_not_taken_for_reflectance() -> None:
+    scene = products.landsat()
+    unit = "watt/steradian/square_meter/micrometer"
+    scene.assets["red"].extra_fields["raster:bands"][0]["unit"] = unit
+    with pytest.raises(
+        HarmonisationError, match=r"expected reflectance, got radiance \(watt"
+    ):
+        made(scene)

@@ -13,8 +13,8 @@ from terradrift.errors import HarmonisationError, SourceError
 from terradrift.ingest.scene import Filters, Options, find_scenes, to_table
 from terradrift.period import Period
 from tests.ingest import products
+from tests.ingest.geotiffs import write
 from tests.ingest.products import asset, item
-from tests.ingest.rasters import write
 
 SHARED = {
     "s2-flanders-2018": (118, 10, "mask:scl", 10.0, 0.0),

@@ -13,7 +13,7 @@ import pytest
 from terradrift.errors import SourceError
 from terradrift.ingest.scene import Filters, Options, find_scenes, to_table
 from terradrift.period import Period
-from tests.ingest.rasters import write
+from tests.ingest.geotiffs import write
 
 TYPE = "image/tiff; application=geotiff"
 

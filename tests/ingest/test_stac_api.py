@@ -18,7 +18,7 @@ from terradrift.errors import SourceError
 from terradrift.ingest import stac
 from terradrift.ingest.scene import Filters, Options, find_scenes, to_table
 from terradrift.period import Period
-from tests.ingest.rasters import write
+from tests.ingest.geotiffs import write
 
 SCENES = 230  # more than two pages of 100
 START = pystac.utils.str_to_datetime("2018-01-01T10:00:00Z")
