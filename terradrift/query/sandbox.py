@@ -159,7 +159,7 @@ def _reaches_outside(name: str) -> QueryError:
     )
 
 
-def query_error(error: duckdb.Error) -> QueryError:
+def query_error(error: Exception) -> QueryError:
     """What DuckDB said, with its candidates, in one line."""
     said = str(error).split("\n\nLINE ")[0].split("\nLINE ")[0]
     if isinstance(error, duckdb.PermissionException):

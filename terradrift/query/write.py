@@ -12,19 +12,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import shapely
 
 from terradrift.errors import QueryError
+from terradrift.query.sandbox import query_error
 
 if TYPE_CHECKING:
-    import duckdb
     import geopandas as gpd
     import pandas as pd
 
 
-Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation"
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
 
 GEOMETRY = "geometry"
 _BATCH_ROWS = 10_000
@@ -78,12 +79,28 @@ class _Counted:
 
 
 def reader(rows: Rows) -> pa.RecordBatchReader:
-    """Rows as a stream of batches."""
+    """Rows as a stream of batches.
+
+    Raises:
+        QueryError: SQL that fails while it runs.
+    """
     if isinstance(rows, pa.RecordBatchReader):
         return rows
     if isinstance(rows, pa.Table):
         return rows.to_reader(max_chunksize=_BATCH_ROWS)
-    return rows.fetch_arrow_reader(_BATCH_ROWS)
+    try:
+        stream = rows.to_arrow_reader(_BATCH_ROWS)
+    except duckdb.Error as error:
+        raise query_error(error) from error
+    return pa.RecordBatchReader.from_batches(stream.schema, _answered(stream))
+
+
+def _answered(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """DuckDB's batches; an error after the first of them comes as OSError."""
+    try:
+        yield from stream
+    except OSError as error:
+        raise query_error(error) from error
 
 
 def to_arrow(rows: Rows) -> pa.Table:
@@ -201,7 +218,9 @@ def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
         if field.name == GEOMETRY or not pa.types.is_nested(field.type)
     ]
     layer = re.sub(r"\W+", "_", path.stem)
-    to_geopandas(table.select(keep)).to_file(path, engine="pyogrio", layer=layer)
+    # GDAL's drivers know this longitude, latitude system by its EPSG name.
+    frame = to_geopandas(table.select(keep)).set_crs("EPSG:4326", allow_override=True)
+    frame.to_file(path, engine="pyogrio", layer=layer)
 
 
 def _write_parquet(rows: pa.RecordBatchReader, path: Path) -> None:
