@@ -92,11 +92,20 @@ def in_order(
 ) -> Iterator[Result]:
     """Results of `function` in the order of `items`, each as soon as it can be had.
 
-    At most `waiting` are under way. Closing the iterator, or an error, cancels what has not begun.
+    At most `waiting` are under way. If reading `items` fails, what was read before is given
+    first. Closing the iterator, or an error, cancels what has not begun.
     """
     futures: deque[Future[Result]] = deque()
+    failure: Exception | None = None
     try:
-        for item in items:
+        while True:
+            try:
+                item = next(items)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised below
+                failure = error
+                break
             futures.append(executor.submit(function, item))
             while futures and (futures[0].done() or len(futures) >= waiting):
                 yield futures.popleft().result()
@@ -105,3 +114,5 @@ def in_order(
     finally:
         for future in futures:
             future.cancel()
+    if failure is not None:
+        raise failure

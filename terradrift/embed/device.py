@@ -39,7 +39,7 @@ def send(array: NDArray[np.float32], device: torch.device) -> torch.Tensor:
     """The array on `device`; to CUDA by a pinned buffer, without waiting for the copy."""
     import torch
 
-    tensor = torch.from_numpy(np.require(array, requirements="CW"))
+    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
     if device.type != "cuda":
         return tensor
     return tensor.pin_memory().to(device, non_blocking=True)
