@@ -1,5 +1,7 @@
 """`cluster`: kinds of change, written beside the changes and events that have them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from terradrift import schema
 from terradrift.archive import places
 from terradrift.archive.runs import Run
+from terradrift.archive.stamp import STAMP, stamp_of
 from terradrift.detect.events import majority
 from terradrift.detect.kinds import NONE, Cluster, Kind, Kinds
 from terradrift.detect.labels import label
@@ -18,8 +21,28 @@ from terradrift.store.tables import Store
 _INDICES = ("d_ndvi", "d_nbr", "d_ndwi")
 
 
-def cluster(store: Store, run: Run, model: str, *, threads: int, quiet: bool) -> Kinds:
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """What one `cluster` found."""
+
+    kinds: int
+    """Clusters and branches of the tree."""
+    reason: str
+    """Why there are none; empty where there are."""
+    fresh: bool
+    """False where nothing had changed since the last time, so that nothing was done."""
+
+    def __str__(self) -> str:
+        words = self.reason or f"{self.kinds} kinds of change"
+        return words if self.fresh else f"up to date: {words}"
+
+
+def cluster(
+    store: Store, run: Run, model: str, *, threads: int, quiet: bool
+) -> Clustered:
     """Group the changes of `model`; replaces kinds, and the kind of changes and events.
+
+    Nothing is done where the changes are those of the last time.
 
     Raises:
         ArchiveError: there are no changes of the model; run detect first.
@@ -29,18 +52,20 @@ def cluster(store: Store, run: Run, model: str, *, threads: int, quiet: bool) ->
         raise ArchiveError(
             f"{store.root} holds no changes of {model}; run terradrift detect first"
         )
+    made_from = stamp_of(store, f"events_{name}")
+    if made_from and stamp_of(store, f"kinds_{name}") == made_from:
+        return Clustered(store.count(f"kinds_{name}"), "", fresh=False)
     changes = store.scan(f"changes_{name}").read_all()
     with stage("cluster", changes.num_rows, "changes", quiet=quiet) as advance:
         ids = np.array(changes["change_id"].to_pylist(), np.str_)
         found = Cluster().cluster(
-            ids, _vectors(changes, "before"), _vectors(changes, "delta"), threads=threads
+            ids,
+            _vectors(changes, "before"),
+            _vectors(changes, "delta"),
+            threads=threads,
         )
         advance(changes.num_rows)
-    kinds = _kinds_table(found, changes, run.run_id)
-    store.overwrite(f"kinds_{name}", kinds, kinds.schema)
     events = store.scan(f"events_{name}").read_all()
-    # The stamp of what events were made from stays in their metadata.
-    kept = store.dataset(f"events_{name}").schema.metadata
     changes = _replaced(
         changes,
         kind=_kind_column(found.kind),
@@ -48,11 +73,16 @@ def cluster(store: Store, run: Run, model: str, *, threads: int, quiet: bool) ->
     )
     events = _replaced(events, kind=_kind_column(_event_kinds(changes, events, found)))
     store.overwrite(f"changes_{name}", changes, changes.schema)
-    events = events.replace_schema_metadata(kept)
+    # The stamp says what the tables were made from; kinds get it last, when all is done.
+    stamp = {STAMP: made_from}
+    events = events.replace_schema_metadata({**events.schema.metadata, **stamp})
     store.overwrite(f"events_{name}", events, events.schema)
+    kinds = _kinds_table(found, changes, run.run_id)
+    kinds = kinds.replace_schema_metadata({**kinds.schema.metadata, **stamp})
+    store.overwrite(f"kinds_{name}", kinds, kinds.schema)
     run.rows = len(found.kinds)
     run.message = found.reason or f"{len(found.kinds)} kinds"
-    return found
+    return Clustered(len(found.kinds), found.reason, fresh=True)
 
 
 def _vectors(table: pa.Table, name: str) -> NDArray[np.float32]:
@@ -73,7 +103,9 @@ def _replaced(table: pa.Table, **columns: pa.Array) -> pa.Table:
     return table
 
 
-def _event_kinds(changes: pa.Table, events: pa.Table, found: Kinds) -> NDArray[np.int32]:
+def _event_kinds(
+    changes: pa.Table, events: pa.Table, found: Kinds
+) -> NDArray[np.int32]:
     """The most frequent kind among each event's changes; of its best where two are."""
     if events.num_rows == 0:
         return np.zeros(0, np.int32)

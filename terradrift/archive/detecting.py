@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from terradrift import schema
 from terradrift.archive import places
-from terradrift.archive.found import Found, changes_table, events_table
+from terradrift.archive.found import Gathering, changes_table, events_table
 from terradrift.archive.runs import Run
+from terradrift.archive.stamp import STAMP, stamp_of
 from terradrift.detect import run as detection
 from terradrift.detect.block import Block
 from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError
+from terradrift.grid import Grid
 from terradrift.progress import stage
 from terradrift.store import series
 from terradrift.store.tables import Store
-
-_STAMP = b"terradrift:made_from"
-"""Metadata key: the version of the embeddings and the settings a table was made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,9 @@ def detect(
     rules = _settings(settings)
     version = store.dataset(f"embeddings_{name}").version
     stamp = json.dumps({"embeddings": version, **asdict(rules)}, sort_keys=True)
-    if _is_made_from(store, f"events_{name}", stamp):
+    if stamp_of(store, f"events_{name}") == stamp.encode():
         return _counts(store, name, fresh=False)
-    found = Found(model, store.settings.grid, run.run_id)
+    gathering = Gathering()
     with stage("detect", _patches(store, model), "patches", quiet=quiet) as advance:
         blocks = detection.detect(
             lambda: series.blocks(store, model),
@@ -84,13 +83,18 @@ def detect(
             threads=threads,
             advance=advance,
         )
-        store.overwrite(
-            f"scores_{name}", _scores(store, blocks, found, run.run_id), schema.scores()
-        )
+        kept = _kept(blocks, gathering, model, store.settings.grid, run.run_id)
+        rows = _scores(kept, store.settings.grid, run.run_id)
+        store.overwrite(f"scores_{name}", rows, schema.scores())
+    found = gathering.found()
+    if found is None:
+        raise ArchiveError(f"{store.root} holds no observation under {model}")
+    groups = found.events()
     dimensions = _dimensions(store, f"embeddings_{name}")
-    changes, events = changes_table(found, dimensions, threads), events_table(found)
+    changes = changes_table(found, groups, dimensions, threads)
+    events = events_table(found, groups)
     store.overwrite(f"changes_{name}", changes, changes.schema)
-    stamped = events.replace_schema_metadata({**events.schema.metadata, _STAMP: stamp})
+    stamped = events.replace_schema_metadata({**events.schema.metadata, STAMP: stamp})
     store.overwrite(f"events_{name}", stamped, stamped.schema)
     run.rows = store.count(f"scores_{name}")
     done = _counts(store, name, fresh=True)
@@ -107,13 +111,20 @@ def _settings(given: dict[str, Any]) -> Settings:
     return Settings(**given)
 
 
-def _scores(
-    store: Store, blocks: Iterator[Block], found: Found, run_id: str
-) -> Iterator[pa.RecordBatch]:
-    """Rows of scores block by block, handing each block's changes to `found`."""
-    grid = store.settings.grid
+def _kept(
+    blocks: Iterator[Block], gathering: Gathering, model: str, grid: Grid, run_id: str
+) -> Iterator[Block]:
+    """The blocks, with the changes of each kept on the way."""
     for block in blocks:
-        found.add(block)
+        gathering.add(model, grid, run_id, block)
+        yield block
+
+
+def _scores(
+    blocks: Iterator[Block], grid: Grid, run_id: str
+) -> Iterator[pa.RecordBatch]:
+    """Rows of scores, block by block."""
+    for block in blocks:
         row, day = np.nonzero(~np.isnat(block.times))
         epsg, cells_row, cells_col = block.cells.T
         tile = (
@@ -152,13 +163,6 @@ def _score_columns(
         places.words(scores.reason[at]),
         constant(zeros, pa.array([run_id], pa.string())).dictionary_decode(),
     ]
-
-
-def _is_made_from(store: Store, table: str, stamp: str) -> bool:
-    if not store.exists(table):
-        return False
-    metadata = store.dataset(table).schema.metadata or {}
-    return metadata.get(_STAMP) == stamp.encode()
 
 
 def _patches(store: Store, model: str) -> int:

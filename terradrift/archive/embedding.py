@@ -124,9 +124,7 @@ def _embedder(
         chosen = replace(todo, units=_spread(store, todo))
         with stage("fit", len(chosen.units), "units", quiet=options.quiet) as advance:
             images = _images(store, chosen, options, context, bad)
-            fitted = plugin.fit(
-                sample(_counted(images, advance), context_px=context)
-            )
+            fitted = plugin.fit(sample(_counted(images, advance), context_px=context))
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         fitted.save(temporary)
@@ -140,7 +138,9 @@ def _spread(store: Store, todo: Plan) -> tuple[Unit, ...]:
     table = store.scan("scenes", ["scene_id", "cloud_percent"]).read_all()
     cloud = dict(
         zip(
-            table["scene_id"].to_pylist(), table["cloud_percent"].to_pylist(), strict=True
+            table["scene_id"].to_pylist(),
+            table["cloud_percent"].to_pylist(),
+            strict=True,
         )
     )
     clear = [

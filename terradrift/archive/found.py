@@ -1,6 +1,6 @@
 """What detection found, gathered over the blocks, as the tables of changes and events."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from terradrift import schema
 from terradrift.archive import places
+from terradrift.chip import INDICES
 from terradrift.detect import events as grouping
 from terradrift.detect import growth
-from terradrift.detect.block import Block
+from terradrift.detect.block import Block, Changes
 from terradrift.detect.events import Events
 from terradrift.detect.features import features
 from terradrift.detect.labels import label
@@ -23,174 +24,198 @@ _COMPARED = 16
 """Components in which changes are compared for rarity and LOF."""
 _NEIGHBOURS = 20
 
-_PER_CHANGE = (
-    "onset",
-    "date_before",
-    "date_after",
-    "gap_days",
-    "n_reference",
-    "n_controls",
-    "reference",
-    "drift",
-    "z",
-    "p_value",
-    "score",
-    "persistence",
-    "indices",
-    "before",
-    "after",
-)
 
-
-@dataclass
+@dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Changes of all blocks so far; vectors are kept as stored, in float16."""
+    """All changes of a run; vectors as they are stored, in float16."""
 
     model: str
     grid: Grid
     run_id: str
-    _parts: list[dict[str, NDArray[np.generic]]] = field(default_factory=list)
-    _events: Events | None = None
-
-    def add(self, block: Block) -> None:
-        """Keep the changes of a block."""
-        changes = block.changes
-        if len(changes) == 0:
-            return
-        part = {name: getattr(changes, name) for name in _PER_CHANGE}
-        part["before"] = part["before"].astype(np.float16)
-        part["after"] = part["after"].astype(np.float16)
-        part["patch_id"] = block.patch_ids[changes.row]
-        part["cells"] = block.cells[changes.row]
-        self._parts.append(part)
+    patch_ids: NDArray[np.str_]
+    """(n,)"""
+    cells: NDArray[np.int64]
+    """(n, 3), CRS, row, column."""
+    changes: Changes
+    """(n,), without its vectors."""
+    before: NDArray[np.float16]
+    """(n, d)"""
+    after: NDArray[np.float16]
+    """(n, d)"""
 
     def __len__(self) -> int:
-        return sum(len(part["onset"]) for part in self._parts)
-
-    def column(self, name: str) -> NDArray[np.generic]:
-        """One column over all changes."""
-        return np.concatenate([part[name] for part in self._parts])
+        return len(self.patch_ids)
 
     def change_ids(self) -> NDArray[np.str_]:
-        """(n,) ids of model, patch and onset: the same change keeps its id over runs."""
-        instants = np.datetime_as_string(self.column("onset"), unit="s")
-        stamps = np.char.replace(np.char.replace(instants, "-", ""), ":", "")
-        heads = np.char.add(f"{schema.suffix(self.model)}-", self.column("patch_id"))
-        return np.char.add(np.char.add(heads, "-"), stamps)
+        """Ids (n,) of model, patch and onset: the same change keeps its id over runs."""
+        name = schema.suffix(self.model)
+        stamps = np.datetime_as_string(self.changes.onset, unit="s").tolist()
+        return np.array(
+            [
+                f"{name}-{patch}-{stamp.replace('-', '').replace(':', '')}"
+                for patch, stamp in zip(self.patch_ids.tolist(), stamps, strict=True)
+            ],
+            np.str_,
+        )
 
     def delta(self) -> NDArray[np.float32]:
-        """(n, d)"""
-        after = self.column("after").astype(np.float32)
-        return after - self.column("before").astype(np.float32)
+        """Steps (n, d), after less before."""
+        return self.after.astype(np.float32) - self.before.astype(np.float32)
 
-    @property
     def events(self) -> Events:
         """The changes connected in space and time, best first."""
-        if self._events is None:
-            names = ("cells", "onset", "date_before", "date_after", "score")
-            self._events = grouping.connect(
-                growth.Changes(
-                    self.change_ids(),
-                    *(self.column(name) for name in names),
-                    self.column("persistence"),
-                    self.delta(),
-                )
+        return grouping.connect(
+            growth.Changes(
+                self.change_ids(),
+                self.cells,
+                self.changes.onset,
+                self.changes.date_before,
+                self.changes.date_after,
+                self.changes.score,
+                self.changes.persistence,
+                self.delta(),
             )
-        return self._events
+        )
 
 
-def changes_table(found: Found, dimensions: int, threads: int) -> pa.Table:
+@dataclass
+class Gathering:
+    """Changes of block after block."""
+
+    _parts: list[Found] = field(default_factory=list)
+
+    def add(self, model: str, grid: Grid, run_id: str, block: Block) -> None:
+        """Keep the changes of a block."""
+        changes = block.changes
+        m = len(changes)
+        self._parts.append(
+            Found(
+                model,
+                grid,
+                run_id,
+                block.patch_ids[changes.row],
+                block.cells[changes.row],
+                replace(
+                    changes,
+                    before=np.empty((m, 0), np.float32),
+                    after=np.empty((m, 0), np.float32),
+                ),
+                changes.before.astype(np.float16),
+                changes.after.astype(np.float16),
+            )
+        )
+
+    def found(self) -> Found | None:
+        """All changes so far; None where no block came."""
+        parts = [part for part in self._parts if len(part)] or self._parts[:1]
+        if not parts:
+            return None
+        return replace(
+            parts[0],
+            patch_ids=np.concatenate([part.patch_ids for part in parts]),
+            cells=np.concatenate([part.cells for part in parts]),
+            changes=Changes(
+                *(
+                    np.concatenate([getattr(part.changes, each.name) for part in parts])
+                    for each in fields(Changes)
+                )
+            ),
+            before=np.concatenate([part.before for part in parts]),
+            after=np.concatenate([part.after for part in parts]),
+        )
+
+
+def changes_table(
+    found: Found, events: Events, dimensions: int, threads: int
+) -> pa.Table:
     """Rows of `schema.changes`, best event first, then by score."""
     columns = schema.changes(dimensions)
     if len(found) == 0:
         return columns.empty_table()
-    events, delta = found.events, found.delta()
-    before = found.column("before")
-    points = features(before, delta, dimensions=_COMPARED, state=0.5)
-    indices = found.column("indices")
+    changes, delta, n = found.changes, found.delta(), len(found)
+    points = features(found.before, delta, dimensions=_COMPARED, state=0.5)
+    rare = rarity(points, events.event, events.peak_change, threads=threads)
     made = {
         "change_id": pa.array(found.change_ids(), pa.string()),
-        "patch_id": pa.array(found.column("patch_id"), pa.string()),
+        "patch_id": pa.array(found.patch_ids, pa.string()),
         "tile": pa.array(_tiles(found), pa.string()),
-        "n_reference": pa.array(found.column("n_reference"), pa.int32()),
-        "n_controls": pa.array(found.column("n_controls"), pa.int32()),
-        "reference": places.words(found.column("reference")),
-        "persistence": places.words(found.column("persistence")),
+        "onset": places.instants(changes.onset),
+        "date_before": places.instants(changes.date_before),
+        "date_after": places.instants(changes.date_after),
+        "gap_days": places.nullable(changes.gap_days),
+        "n_reference": pa.array(changes.n_reference, pa.int32()),
+        "n_controls": pa.array(changes.n_controls, pa.int32()),
+        "reference": places.words(changes.reference),
+        "drift": places.nullable(changes.drift),
+        "z": places.nullable(changes.z),
+        "p_value": places.nullable(changes.p_value),
         "lof": places.nullable(lof(points, _NEIGHBOURS, threads=threads)),
-        "d_ndvi": places.nullable(indices[:, 0]),
-        "d_nbr": places.nullable(indices[:, 1]),
-        "d_ndwi": places.nullable(indices[:, 2]),
+        "score": places.nullable(changes.score),
+        "persistence": places.words(changes.persistence),
+        **_index_columns(changes.indices),
         "event_id": pa.array(events.event_ids[events.event], pa.string()),
-        "kind": pa.nulls(len(found), pa.int32()),
-        "kind_probability": pa.nulls(len(found), pa.float32()),
-        "rarity": places.nullable(
-            rarity(points, events.event, events.peak_change, threads=threads)
-        ),
-        "before": places.vectors("before", before),
-        "after": places.vectors("after", found.column("after")),
-        "delta": places.vectors("delta", delta),
-        "run_id": pa.array([found.run_id] * len(found), pa.string()),
-        **{
-            name: places.instants(found.column(name))
-            for name in ("onset", "date_before", "date_after")
-        },
-        **{
-            name: places.nullable(found.column(name))
-            for name in ("gap_days", "drift", "z", "p_value", "score")
-        },
-        **places.columns(
-            shapely.polygons(places.corners(found.grid, found.column("cells")))
-        ),
+        "kind": pa.nulls(n, pa.int32()),
+        "kind_probability": pa.nulls(n, pa.float32()),
+        "rarity": places.nullable(rare),
+        "before": places.vectors(found.before),
+        "after": places.vectors(found.after),
+        "delta": places.vectors(delta),
+        **places.columns(_squares(found)),
+        "run_id": pa.array([found.run_id] * n, pa.string()),
     }
     table = pa.Table.from_arrays([made[name] for name in columns.names], schema=columns)
-    score = found.column("score").astype(np.float64)
+    score = changes.score.astype(np.float64)
     return table.take(np.lexsort((found.change_ids(), -score, events.event)))
 
 
-def events_table(found: Found) -> pa.Table:
+def events_table(found: Found, events: Events) -> pa.Table:
     """Rows of `schema.events` in order of rank."""
     columns = schema.events()
     if len(found) == 0:
         return columns.empty_table()
-    events = found.events
-    shapes = grouping.outline(
-        places.corners(found.grid, found.column("cells")), events.event
-    )
+    changes, n = found.changes, len(events)
     groups = _grouped(events.event)
-    indices = np.stack([_median(found.column("indices")[rows]) for rows in groups])
-    z, p = found.column("z"), found.column("p_value")
+    indices = np.stack([_median(changes.indices[rows]) for rows in groups])
+    names = [label(*(float(value) for value in row)).label for row in indices]
+    max_z = np.array([_extreme(changes.z[rows], 1) for rows in groups])
+    min_p = np.array([_extreme(changes.p_value[rows], -1) for rows in groups])
+    area = events.n_patches * (found.grid.patch_size / 1000) ** 2
     made = {
         "event_id": pa.array(events.event_ids, pa.string()),
-        "rank": pa.array(np.arange(1, len(events) + 1), pa.int32()),
+        "rank": pa.array(np.arange(1, n + 1), pa.int32()),
         "start": places.instants(events.start),
         "peak": places.instants(events.peak),
         "end": places.instants(events.end),
         "n_patches": pa.array(events.n_patches, pa.int32()),
-        "area_km2": pa.array(
-            events.n_patches * (found.grid.patch_size / 1000) ** 2, pa.float64()
-        ),
+        "area_km2": pa.array(area, pa.float64()),
         "max_score": places.nullable(events.max_score),
-        "max_z": places.nullable(np.array([_extreme(z[rows], 1) for rows in groups])),
-        "min_p_value": places.nullable(
-            np.array([_extreme(p[rows], -1) for rows in groups])
-        ),
+        "max_z": places.nullable(max_z),
+        "min_p_value": places.nullable(min_p),
         "persistence": places.words(events.persistence),
-        "kind": pa.nulls(len(events), pa.int32()),
-        "label": pa.array(
-            [label(*(float(value) for value in row)).label for row in indices],
-            pa.string(),
+        "kind": pa.nulls(n, pa.int32()),
+        "label": pa.array(names, pa.string()),
+        **_index_columns(indices),
+        **places.columns(
+            grouping.outline(places.corners(found.grid, found.cells), events.event)
         ),
-        "d_ndvi": places.nullable(indices[:, 0]),
-        "d_nbr": places.nullable(indices[:, 1]),
-        "d_ndwi": places.nullable(indices[:, 2]),
-        **places.columns(shapes),
-        "run_id": pa.array([found.run_id] * len(events), pa.string()),
+        "run_id": pa.array([found.run_id] * n, pa.string()),
     }
     return pa.Table.from_arrays([made[name] for name in columns.names], schema=columns)
 
 
+def _index_columns(indices: NDArray[np.floating]) -> dict[str, pa.Array]:
+    return {
+        f"d_{name}": places.nullable(indices[:, at]) for at, name in enumerate(INDICES)
+    }
+
+
+def _squares(found: Found) -> NDArray[np.object_]:
+    squares = shapely.polygons(places.corners(found.grid, found.cells))
+    return np.asarray(squares, dtype=object)
+
+
 def _tiles(found: Found) -> NDArray[np.str_]:
-    cells = found.column("cells")
+    cells = found.cells
     tiles = np.empty(len(cells), object)
     for epsg in np.unique(cells[:, 0]):
         here = cells[:, 0] == epsg

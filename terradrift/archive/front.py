@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from terradrift import threads as threading_
 from terradrift.archive import regions
 from terradrift.archive.runs import recorded
-from terradrift.errors import ArchiveError
 from terradrift.grid import Grid
 from terradrift.ingest.scene import Filters, Options
 from terradrift.period import Period
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from shapely.geometry.base import BaseGeometry
 
+    from terradrift.archive.clustering import Clustered
     from terradrift.archive.detecting import Detected
     from terradrift.archive.embedding import EmbedResult
     from terradrift.archive.ingesting import Ingested
-    from terradrift.detect.kinds import Kinds
     from terradrift.ingest.plan import Plan
     from terradrift.query.result import Result
 
@@ -178,7 +177,7 @@ class Archive:
         *,
         threads: int | None = None,
         quiet: bool = False,
-    ) -> Kinds:
+    ) -> Clustered:
         """Group changes into kinds, and write them beside changes and events.
 
         Raises:
@@ -203,6 +202,29 @@ class Archive:
             return self.sql(text).to_arrow_table()
         return self.sql(f"{text} LIMIT $limit", limit=limit).to_arrow_table()
 
+    def run(
+        self,
+        source: str | Path,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        skip_bad: bool = False,
+        quiet: bool = False,
+        **filters: Any,  # noqa: ANN401 - those of `ingest`
+    ) -> Detected:
+        """The main job: ingest, embed, detect and cluster; resumable, incremental.
+
+        Raises: as the four verbs.
+        """
+        self.ingest(source, skip_bad=skip_bad, **filters)
+        self.embed(
+            model, device=device, threads=threads, skip_bad=skip_bad, quiet=quiet
+        )
+        done = self.detect(model, threads=threads, quiet=quiet)
+        self.cluster(model, threads=threads, quiet=quiet)
+        return done
+
     def sql(self, text: str, **values: object) -> duckdb.DuckDBPyRelation:
         """One SELECT over the views; values are bound by name (`$since`).
 
@@ -220,9 +242,61 @@ class Archive:
 
         return similar.similar(self.store, **query)
 
-    def table(self, name: str) -> pa.Table:
-        """One whole table as Arrow, by its SQL name, such as `events`."""
-        return self.sql(f'SELECT * FROM "{_known(name)}"').to_arrow_table()
+    def report(self, path: str | Path, *, events: int = 12) -> Path:
+        """Write one HTML page, or a folder of PNGs where `path` does not end in .html."""
+        from terradrift.archive import reporting
+
+        return reporting.report(self.store, self.model, Path(path), events=events)
+
+    def export(
+        self, path: str | Path, *, what: str = "changes", model: str | None = None
+    ) -> int:
+        """Write changes, events or embeddings as a file; returns the number of rows.
+
+        `.parquet` is GeoParquet 1.1; other endings (.gpkg, .geojson, .csv, .jsonl) carry
+        no vectors.
+
+        Raises:
+            ValueError: no such table, or an ending that is not known.
+        """
+        from terradrift.archive import moving
+
+        return moving.export(self.store, model or self.model, Path(path), what)
+
+    def import_table(self, path: str | Path, *, what: str = "embeddings") -> int:
+        """Read GeoParquet that `export` wrote; returns the number of rows.
+
+        Raises:
+            SchemaError: not such a file.
+            ModelMismatchError: vectors of another model than the archive's.
+        """
+        from terradrift.archive import moving
+
+        with recorded(self.store, "import", {"path": str(path), "what": what}) as run:
+            run.rows = moving.import_table(self.store, Path(path), what)
+        return run.rows
+
+    def info(self) -> dict[str, Any]:
+        """What the archive holds, in a few facts."""
+        from terradrift.archive import about
+
+        return about.about(self.store, self.model)
+
+    def validate(self) -> list[str]:
+        """Problems as sentences; empty where all is well."""
+        from terradrift.store.validate import validate
+
+        return list(validate(self.store))
+
+    def optimize(self, *, keep_hours: float = 1.0) -> list[str]:
+        """Compact, sort and clean all tables; says what was done to each."""
+        from datetime import timedelta
+
+        from terradrift.store.optimize import optimize
+
+        with recorded(self.store, "optimize", {"keep_hours": keep_hours}):
+            done = optimize(self.store, keep=timedelta(hours=keep_hours))
+        return [str(table) for table in done]
 
 
 def filters(
@@ -254,14 +328,3 @@ def filters(
         collections=names,
         max_cloud=max_cloud,
     )
-
-
-_VIEWS = frozenset(
-    ["scenes", "patches", "observations", "scores", "changes", "events", "kinds", "labels", "runs"]
-)
-
-
-def _known(name: str) -> str:
-    if name not in _VIEWS:
-        raise ArchiveError(f"no table {name!r}; there are {', '.join(sorted(_VIEWS))}")
-    return name

@@ -53,7 +53,7 @@ def instants(values: NDArray[np.datetime64]) -> pa.Array:
     return pa.array(values.astype("datetime64[us]")).cast(schema.INSTANT)
 
 
-def vectors(name: str, values: NDArray[np.floating]) -> pa.Array:
-    """Float16 vectors (n, d) for the column `name` of a schema."""
+def vectors(values: NDArray[np.floating]) -> pa.Array:
+    """Column of float16 vectors from (n, d)."""
     flat = pa.array(np.ascontiguousarray(values, np.float16).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import line, rows, say, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from terradrift.archive import Archive
@@ -40,8 +41,8 @@ def archive_at(
 def take_in(
     archive: Archive,
     source: str,
-    filters: dict[str, object],
-    reading: dict[str, object],
+    filters: Mapping[str, Any],
+    reading: Mapping[str, Any],
     *,
     skip_bad: bool,
     quiet: bool,
@@ -51,9 +52,9 @@ def take_in(
     from terradrift.ingest.scene import Options
 
     with usage():
-        parse(**filters)  # type: ignore[arg-type]
-        options = Options(**reading)  # type: ignore[arg-type]
-    done = archive.ingest(source, **filters, options=options, skip_bad=skip_bad)  # type: ignore[arg-type]
+        parse(**filters)
+        options = Options(**reading)
+    done = archive.ingest(source, **filters, options=options, skip_bad=skip_bad)
     say(done, quiet=quiet)
     for bad in done.skipped:
         say(f"skipped {bad.scene_id}: {bad.reason}")
@@ -175,7 +176,7 @@ def cluster(
     opened = td.open(archive)
     opened.cluster(model, quiet=quiet)
     rows(
-        opened.table("kinds"),
+        opened.sql("SELECT * FROM kinds ORDER BY kind").to_arrow_table(),
         ["kind", "parent", "size", "stability", "label", "description"],
         as_json=as_json,
     )

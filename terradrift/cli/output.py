@@ -35,7 +35,7 @@ def rows(
     table: pa.Table, columns: Sequence[str] | None = None, *, as_json: bool
 ) -> None:
     """A table on standard output: JSON lines, or aligned text without vectors."""
-    shown = table.select([name for name in columns or table.column_names])
+    shown = table.select(list(columns or table.column_names))
     if as_json:
         for batch in shown.to_batches(max_chunksize=1024):
             for record in batch.to_pylist():
@@ -49,7 +49,7 @@ def rows(
     for name in names:
         picture.add_column(name, overflow="fold")
     for record in shown.select(names).to_pylist():
-        picture.add_row(*(_cell(record[name]) for name in names))
+        picture.add_row(*(_cell(name, record[name]) for name in names))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(picture)
 
@@ -74,10 +74,12 @@ def _is_readable(table: pa.Table, name: str) -> bool:
     )
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
+        if name in ("longitude", "latitude"):
+            return f"{value:.5f}"  # about a metre
         return f"{value:.{_DIGITS}g}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"

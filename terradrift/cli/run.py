@@ -77,6 +77,5 @@ def run(
     )
     say(embedded, quiet=quiet)
     say(opened.detect(model, threads=threads, quiet=quiet), quiet=quiet)
-    kinds = opened.cluster(model, threads=threads, quiet=quiet)
-    say(kinds.reason or f"{len(kinds.kinds)} kinds of change", quiet=quiet)
+    say(opened.cluster(model, threads=threads, quiet=quiet), quiet=quiet)
     rows(opened.events(None if as_json else _TOP), EVENT_COLUMNS, as_json=as_json)

@@ -30,5 +30,5 @@ def optimize(
     """Compact and sort ARCHIVE's tables and remove old versions."""
     import terradrift as td
 
-    td.open(archive).optimize(keep_hours=keep_hours)
-    say("optimized", quiet=quiet)
+    for done in td.open(archive).optimize(keep_hours=keep_hours):
+        say(done, quiet=quiet)

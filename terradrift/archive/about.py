@@ -1,0 +1,49 @@
+"""What an archive holds, in a few facts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from terradrift import schema
+from terradrift.query import sql
+from terradrift.store.tables import Store
+
+_SPAN = """
+    SELECT count(*) AS scenes, min(datetime) AS first, max(datetime) AS last,
+           any_value(collection) AS collection,
+           list(DISTINCT boa_offset ORDER BY boa_offset) AS boa_offsets
+    FROM scenes
+"""
+
+
+def about(store: Store, model: str) -> dict[str, Any]:
+    """Facts in the order in which one would tell them."""
+    settings = store.settings
+    (span,) = sql.sql(store, _SPAN).to_arrow_table().to_pylist()
+    facts: dict[str, Any] = {
+        "archive": str(store.root),
+        "made with": f"terradrift {settings.version}, {settings.created}",
+        "grid": f"{settings.grid.patch_size} m patches at "
+        f"{settings.grid.gsd or 'the first scene'} m, {settings.grid.crs}",
+        "sensor": settings.constellation,
+        "bands": " ".join(settings.bands),
+        "scenes": span["scenes"],
+        "first": span["first"] and f"{span['first']:%Y-%m-%d}",
+        "last": span["last"] and f"{span['last']:%Y-%m-%d}",
+        "offsets of digital numbers": span["boa_offsets"],
+        "model": model,
+    }
+    for table in store.tables():
+        if schema.suffix(table) != "scenes":
+            facts[table] = f"{store.count(table):,} rows"
+    embeddings = f"embeddings_{schema.suffix(model)}"
+    if store.exists(embeddings):
+        metadata = store.dataset(embeddings).schema.metadata or {}
+        for key in ("revision", "weights_sha256", "preprocessing"):
+            facts[f"model {key}"] = metadata.get(key.encode(), b"").decode()
+    facts["bytes on disk"] = _bytes(store.root)
+    return json.loads(json.dumps(facts, default=str))  # type: ignore[no-any-return]
+
+
+def _bytes(root: Path) -> int:
+    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())

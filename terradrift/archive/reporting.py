@@ -1,0 +1,180 @@
+"""`report`: what the archive holds, gathered for the page, and pixels for its pictures."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyproj
+import shapely
+from numpy.typing import NDArray
+
+from terradrift import schema
+from terradrift.errors import SourceError
+from terradrift.ingest.read import chip
+from terradrift.query import sql
+from terradrift.report.data import Box, ReportData, ranked, shown_patches
+from terradrift.report.write import write_html, write_pngs
+from terradrift.store.tables import Store
+
+_RGB = ("red", "green", "blue")
+
+_BEST = """
+    SELECT p.geometry AS geometry, p.patch_id AS patch_id,
+           coalesce(max(c.score), 0) AS score
+    FROM patches p LEFT JOIN changes c USING (patch_id)
+    GROUP BY ALL ORDER BY patch_id
+"""
+_DRIFT = """
+    SELECT p.geometry AS geometry, p.patch_id AS patch_id, max(s.drift) AS score
+    FROM patches p LEFT JOIN scores s USING (patch_id)
+    GROUP BY ALL ORDER BY patch_id
+"""
+_JUDGED = """
+    SELECT patch_id, bool_or(z IS NOT NULL) AS judged FROM scores GROUP BY patch_id
+"""
+_ABSTAINED = """
+    SELECT reason, count(*) AS n FROM scores WHERE reason IS NOT NULL
+    GROUP BY reason ORDER BY n DESC, reason
+"""
+
+
+def report(store: Store, model: str, path: Path, *, events: int) -> Path:
+    """Write the page (`.html`), or a folder of PNGs where the path has no such ending."""
+    data = gather(store, model, events)
+    if path.suffix.lower() in (".html", ".htm"):
+        return write_html(data, path)
+    write_pngs(data, path)
+    return path
+
+
+def gather(store: Store, model: str, top: int) -> ReportData:
+    """Everything that the page shows, by the archive's own SQL."""
+    ask = partial(_ask, store)
+    found = ranked(_plain(ask("SELECT * FROM events ORDER BY rank")))
+    wanted = found.slice(0, top)["event_id"].to_pylist()
+    changes = ask(
+        "SELECT * EXCLUDE (before, after, delta, geometry) FROM changes "
+        "WHERE list_contains($events, event_id) ORDER BY change_id",
+        events=wanted,
+    )
+    scores = ask(
+        "SELECT * FROM scores WHERE list_contains($patches, patch_id) "
+        "ORDER BY patch_id, datetime",
+        patches=shown_patches(found, changes, top),
+    )
+    scenes = store.scan("scenes").read_all()
+    corners, values, name = _map(ask)
+    return ReportData(
+        title=store.root.name,
+        model=model,
+        patch_size=store.settings.grid.patch_size,
+        events=found,
+        changes=changes,
+        scores=scores,
+        kinds=ask("SELECT * FROM kinds ORDER BY kind"),
+        scenes=scenes.select(["scene_id", "datetime", "cloud_percent"]),
+        runs=ask("SELECT * FROM runs ORDER BY started, run_id"),
+        corners=corners,
+        values=values,
+        values_name=name,
+        n_observations=_count(store, model),
+        abstained={row["reason"]: row["n"] for row in ask(_ABSTAINED).to_pylist()},
+        skipped=tuple(_skipped(store)),
+        chip=Pixels(store, scenes),
+        top=top,
+    )
+
+
+def _ask(store: Store, text: str, **values: object) -> pa.Table:
+    return sql.sql(store, text, **values).to_arrow_table()
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Geometry as WKB, whatever type the query gave it."""
+    at = table.schema.get_field_index("geometry")
+    column = table["geometry"].combine_chunks()
+    storage = column.storage if isinstance(column, pa.ExtensionArray) else column
+    return table.set_column(at, "geometry", storage.cast(pa.binary()))
+
+
+def _map(
+    ask: "partial[pa.Table]",
+) -> tuple[NDArray[np.float64], NDArray[np.float32], str]:
+    """Corners of every patch, its best score, and what that score is."""
+    days = ask("SELECT count(DISTINCT datetime::DATE) AS days FROM scores")["days"]
+    name = "change score" if days[0].as_py() > 2 else "drift"
+    rows = _plain(ask(_BEST if name == "change score" else _DRIFT))
+    values = rows["score"].to_numpy().astype(np.float32)
+    if name == "change score":
+        judged = {row["patch_id"]: row["judged"] for row in ask(_JUDGED).to_pylist()}
+        known = [judged.get(patch, False) for patch in rows["patch_id"].to_pylist()]
+        values[~np.array(known, bool)] = np.nan
+    shapes = shapely.from_wkb(rows["geometry"].to_numpy(zero_copy_only=False))
+    rings = shapely.get_coordinates(shapes).reshape(-1, 5, 2)[:, :4]
+    return rings, values, name
+
+
+def _count(store: Store, model: str) -> int:
+    table = f"embeddings_{schema.suffix(model)}"
+    return store.count(table) if store.exists(table) else 0
+
+
+def _skipped(store: Store) -> Iterable[tuple[str, str]]:
+    """Scenes that runs left out, as their rows in `runs` say."""
+    if not store.exists("runs"):
+        return
+    seen: set[str] = set()
+    for text in store.scan("runs", ["parameters"]).read_all()["parameters"].to_pylist():
+        for scene, reason in json.loads(text).get("skipped", {}).items():
+            if scene not in seen:
+                seen.add(scene)
+                yield scene, reason
+
+
+class Pixels:
+    """Reads the pixels of pictures from the archive's own scenes."""
+
+    def __init__(self, store: Store, scenes: pa.Table) -> None:
+        self._grid = store.settings.grid
+        held = set(store.settings.bands)
+        colour = _RGB if held.issuperset(_RGB) else store.settings.bands[:1]
+        self._bands = colour
+        self._scenes: dict[datetime, list[dict[str, object]]] = {}
+        for row in scenes.to_pylist():
+            self._scenes.setdefault(row["datetime"], []).append(row)
+
+    def __call__(
+        self, at: datetime, box: Box, shape: tuple[int, int]
+    ) -> NDArray[np.float32] | None:
+        """As `report.data.Chip`."""
+        west, south, east, north = box
+        epsg = self._grid.zones(
+            *((west + east) / 2, (south + north) / 2), (west + east) / 2, north
+        )[0]
+        to_metres = pyproj.Transformer.from_crs(4326, epsg, always_xy=True)
+        height, width = shape
+        lon = west + (np.arange(width) + 0.5) / width * (east - west)
+        lat = north - (np.arange(height) + 0.5) / height * (north - south)
+        x, y = to_metres.transform(*np.meshgrid(lon, lat))
+        bounds = (x.min(), y.min(), x.max(), y.max())
+        for row in self._scenes.get(at, []):
+            try:
+                pixels, _ = chip(row, bounds, epsg, self._gsd, self._bands)
+            except SourceError:
+                continue  # the page says that no scene of that instant can be read
+            down = ((bounds[3] - y) / self._gsd).astype(int)
+            along = ((x - bounds[0]) / self._gsd).astype(int)
+            down = down.clip(0, pixels.shape[1] - 1)
+            along = along.clip(0, pixels.shape[2] - 1)
+            picture = np.moveaxis(pixels[:, down, along], 0, -1)
+            if np.isfinite(picture).any():
+                return picture
+        return None
+
+    @property
+    def _gsd(self) -> float:
+        return float(self._grid.gsd or 1.0)
