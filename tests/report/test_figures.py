@@ -1,0 +1,117 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LogNorm
+
+from terradrift.report import history, ink
+from terradrift.report.place import _norm, place
+from terradrift.report.timeline import timeline
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def series(z, reasons=None, **given):
+    count = len(z)
+    return history.History(
+        tuple(START + timedelta(days=10 * step) for step in range(count)),
+        tuple(z),
+        tuple(reasons or [""] * count),
+        given.get("before"),
+        given.get("after"),
+    )
+
+
+def test_the_map_shows_every_patch_once(report_data):
+    data = report_data()
+    axes = place(data).axes[0]
+    drawn = sum(
+        len(one.get_paths())
+        for one in axes.collections
+        if isinstance(one, PolyCollection)
+    )
+    assert drawn == len(data.values)
+
+
+def test_the_map_is_true_to_scale_and_has_north_a_bar_and_degrees(report_data):
+    axes = place(report_data()).axes[0]
+    assert axes.get_aspect() == pytest.approx(1 / np.cos(np.radians(50.976)), rel=1e-3)
+    said = {text.get_text() for text in axes.texts}
+    assert {"N", "200 m", "1", "9"} <= said
+    assert axes.xaxis.get_major_formatter()(3.0104, 0).endswith("° E")
+    assert axes.yaxis.get_major_formatter()(-3.0, 0).endswith("° S")
+
+
+def test_the_map_of_patches_that_nothing_can_be_said_of_has_no_colour_bar(report_data):
+    data = report_data(n_events=0, values=np.full(576, np.nan, np.float32))
+    assert len(place(data).axes) == 1
+
+
+def test_scores_of_very_different_size_get_a_logarithmic_scale():
+    assert isinstance(_norm(np.array([1, 10, 100], np.float32)), LogNorm)
+    assert not isinstance(_norm(np.array([0.1, 0.2], np.float32)), LogNorm)
+    assert not isinstance(_norm(np.array([-1, 200], np.float32)), LogNorm)
+
+
+def test_the_timeline_counts_every_event_in_its_month(report_data):
+    bars, _ = timeline(report_data()).axes
+    assert sum(patch.get_height() for patch in bars.patches) == 9
+    assert {text.get_text() for text in bars.get_legend().get_texts()} == {
+        "persistent (6)",
+        "transient (3)",
+    }
+
+
+def test_persistence_is_told_by_pattern_and_not_by_colour_alone(report_data):
+    bars, _ = timeline(report_data()).axes
+    hatches = {patch.get_hatch() for patch in bars.patches}
+    assert hatches == {None, "////"}
+
+
+def test_the_year_of_december_turns_into_the_next(report_data):
+    seen = [datetime(2019, 12, 20, tzinfo=UTC)]
+    scenes = report_data(n_events=0).scenes.slice(0, 1)
+    scenes = scenes.set_column(
+        scenes.column_names.index("datetime"), scenes.schema.field("datetime"), [seen]
+    )
+    low, high = timeline(report_data(n_events=0, scenes=scenes)).axes[1].get_xlim()
+    assert (low, high) == (
+        ink.days(datetime(2019, 12, 1, tzinfo=UTC)),
+        ink.days(datetime(2020, 1, 1, tzinfo=UTC)),
+    )
+
+
+def test_a_history_shows_scores_abstentions_and_the_change():
+    seen = series(
+        [None, None, 0.1, -0.4, None, 9.0, 8.5],
+        ["history too short"] * 2 + ["", "", "not clear enough", "", ""],
+        before=START + timedelta(days=30),
+        after=START + timedelta(days=50),
+    )
+    axes = history.figure(seen).axes[0]
+    points = {line.get_marker(): len(line.get_xdata()) for line in axes.lines}
+    assert points["o"] == 4
+    assert points["x"] == 1
+    assert points["1"] == 2
+    assert [text.get_text() for text in axes.texts] == ["change"]
+
+
+def test_a_single_missed_cloud_does_not_flatten_a_history():
+    seen = series([0.0, 1.0, -1.0, 0.5] * 6 + [900.0])
+    axes = history.figure(seen).axes[0]
+    assert axes.get_ylim()[1] < 20
+    assert axes.get_ylabel() == "z (1 above)"
+
+
+@pytest.mark.parametrize("z", [[None], [None, None], [2.0]])
+def test_a_history_of_little_is_drawn(z):
+    assert len(ink.png(history.figure(series(z)))) > 1000
+
+
+def test_ids_of_two_drawings_do_not_clash(report_data):
+    one = ink.svg(place(report_data()), "a")
+    other = ink.svg(place(report_data()), "b")
+    assert one != other
+    assert one.replace("a-", "") == other.replace("b-", "") or 'id="a-' in one
+    assert 'id="b-' not in one

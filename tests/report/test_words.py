@@ -1,0 +1,38 @@
+from datetime import UTC, date, datetime
+
+import pytest
+
+from terradrift.report import words
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (words.day(datetime(2018, 5, 6, tzinfo=UTC)), "6 May 2018"),
+        (words.day(date(2018, 5, 6)), "6 May 2018"),
+        (words.day(None), words.NOTHING),
+        (words.number(1234.567, 1), "1,234.6"),
+        (words.number(None), words.NOTHING),
+        (words.signed(-0.416), "\N{MINUS SIGN}0.42"),
+        (words.signed(0.5), "+0.50"),
+        (words.signed(None), words.NOTHING),
+        (words.probability(0.0002), "< 0.001"),
+        (words.probability(0.04), "0.040"),
+        (words.probability(None), words.NOTHING),
+        (words.area(0.0768), "7.7 ha"),
+        (words.area(12.34), "12.3 km²"),
+        (words.area(None), words.NOTHING),
+        (words.place(3.0269, -50.8181), "50.8181° S, 3.0269° E"),
+        (words.place(None, 1.0), words.NOTHING),
+        (words.reference("season", 6, 0), "its own past in the same season (6)"),
+        (
+            words.reference("recent+analogues", 5, 40),
+            "its own last observations (5), and 40 patches with a like history on the same date",
+        ),
+        (words.reference("", 0, 0), words.NOTHING),
+        (words.count(1, "event"), "1 event"),
+        (words.count(1204, "patch", "patches"), "1,204 patches"),
+    ],
+)
+def test_values_are_said_as_people_read_them(said, expected):
+    assert said == expected
