@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from terradrift.chip import BANDS
 from terradrift.errors import SourceError
 from terradrift.ingest.bands import canonical, micrometres, number
 from terradrift.ingest.footprint import pixel_metres
@@ -116,7 +117,7 @@ def described(key: str, asset: Json, properties: Json, sensor: str) -> list[Band
 def _label(key: str, stated: Sequence[Json], *, one: bool) -> str | None:
     names = [entry.get("name") or entry.get("description") for entry in stated]
     label = next((str(name) for name in names if name), None)
-    if label is None and one and (number(key) or canonical(key) != key.lower()):
+    if label is None and one and (number(key) or canonical(key) in BANDS):
         return key
     return label
 

@@ -69,7 +69,7 @@ class Filters:
             return False
         if self.period is not None and instant(item) not in self.period:
             return False
-        cloud = item.properties.get("eo:cloud_cover")
+        cloud = cloud_percent(item)
         if self.max_cloud is not None and cloud is not None and cloud > self.max_cloud:
             return False
         return self._covers(item)
@@ -77,7 +77,7 @@ class Filters:
     def _covers(self, item: pystac.Item) -> bool:
         if self.bbox is None and self.region is None:
             return True
-        ground = _ground(item)
+        ground = stated_ground(item)
         if ground is None:
             return True
         if self.region is not None and not ground.intersects(self.region):
@@ -150,10 +150,19 @@ def _split(box: Box) -> list[Box]:
     return [(west, south, 180.0, north), (-180.0, south, east, north)]
 
 
-def _ground(item: pystac.Item) -> BaseGeometry | None:
-    """What the item says it covers, in degrees; None where it says nothing."""
+def cloud_percent(item: pystac.Item) -> float | None:
+    """Cloud cover that the item states, 0..100; None where it states no number."""
+    stated = item.properties.get("eo:cloud_cover")
+    return float(stated) if isinstance(stated, int | float) else None
+
+
+def stated_ground(item: pystac.Item) -> BaseGeometry | None:
+    """What the item says it covers, in degrees; None where it says nothing that can be read."""
     if item.geometry is not None:
-        return shapely.geometry.shape(item.geometry)
+        try:
+            return shapely.geometry.shape(item.geometry)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return None
     if item.bbox is None or len(item.bbox) not in (4, 6):
         return None
     half = len(item.bbox) // 2

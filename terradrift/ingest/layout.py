@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import pystac
-import shapely
 from shapely.geometry.base import BaseGeometry
 
 from terradrift.errors import SourceError
 from terradrift.ingest.assets import Json, proj_code
+from terradrift.ingest.filters import stated_ground
 from terradrift.ingest.header import Transform, is_remote, read_header
 
 _FAR_DEGREES = 1.0
@@ -49,10 +49,8 @@ def layout_of(asset: Json, item: pystac.Item) -> Layout:
 
 def check_place(outline: BaseGeometry, item: pystac.Item) -> None:
     """Raise `SourceError` for a raster that lies far from where its item says."""
-    if item.geometry is None:
-        return
-    stated = shapely.geometry.shape(item.geometry)
-    if stated.is_empty or outline.distance(stated) <= _FAR_DEGREES:
+    stated = stated_ground(item)
+    if stated is None or stated.is_empty or outline.distance(stated) <= _FAR_DEGREES:
         return
     here, there = outline.centroid, stated.centroid
     raise SourceError(

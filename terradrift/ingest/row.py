@@ -15,7 +15,7 @@ from terradrift.errors import HarmonisationError, SourceError
 from terradrift.ingest import assets as found
 from terradrift.ingest.assets import Band, Json
 from terradrift.ingest.bands import LANDSAT, SENTINEL2, number
-from terradrift.ingest.filters import Options, instant
+from terradrift.ingest.filters import Options, cloud_percent, instant
 from terradrift.ingest.footprint import bounds, footprint, pixel_metres
 from terradrift.ingest.header import Header, is_remote, read_header
 from terradrift.ingest.layout import Layout, check_place, layout_of
@@ -85,7 +85,7 @@ def _said(item: pystac.Item, family: str, options: Options) -> Row:
         "platform": item.properties.get("platform"),
         "processing_level": level_of(item) or options.level,
         "processing_baseline": baseline_of(item) if family == SENTINEL2 else None,
-        "cloud_percent": item.properties.get("eo:cloud_cover"),
+        "cloud_percent": cloud_percent(item),
     }
 
 

@@ -12,6 +12,7 @@ from terradrift.errors import HarmonisationError, SourceError
 from terradrift.ingest import folder, stac
 from terradrift.ingest.filters import Filters, Options, Skipped
 from terradrift.ingest.row import Row, row
+from terradrift.ingest.stated import level_of
 
 __all__ = ["Filters", "Options", "Skipped", "find_scenes", "to_table"]
 
@@ -54,6 +55,8 @@ def to_table(
     rows: dict[str, Row] = {}
     skipped: list[Skipped] = []
     for item in items:
+        if options.level is not None and level_of(item) not in (None, options.level):
+            continue
         try:
             made = row(item, options, run_id)
         except HarmonisationError:
@@ -61,8 +64,7 @@ def to_table(
         except SourceError as error:
             skipped.append(Skipped(item.id, str(error)))
             continue
-        if options.level in (None, made["processing_level"]):
-            _add(rows, made)
+        _add(rows, made)
     _one_level(rows.values())
     kept = sorted(rows.values(), key=lambda made: (made["datetime"], made["scene_id"]))
     kept, strange = _sharing_bands(kept)
