@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terradrift import threads as threading_
-from terradrift.archive import regions
+from terradrift.archive.request import filters
 from terradrift.archive.runs import recorded
 from terradrift.grid import Grid
-from terradrift.ingest.scene import Filters, Options
-from terradrift.period import Period
+from terradrift.ingest.scene import Options
 from terradrift.store.tables import Settings, Store
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from terradrift.archive.embedding import EmbedResult
     from terradrift.archive.ingesting import Ingested
     from terradrift.ingest.plan import Plan
+    from terradrift.period import Period
     from terradrift.query.result import Result
 
 DEFAULT_MODEL = "mosaiks"
@@ -297,34 +297,3 @@ class Archive:
         with recorded(self.store, "optimize", {"keep_hours": keep_hours}):
             done = optimize(self.store, keep=timedelta(hours=keep_hours))
         return [str(table) for table in done]
-
-
-def filters(
-    bbox: str | Sequence[float] | None = None,
-    region: str | Path | BaseGeometry | None = None,
-    datetime: str | Period | None = None,
-    collection: str | Sequence[str] = (),
-    max_cloud: float | None = None,
-) -> Filters:
-    """Filters as users write them, parsed; a box restricts the patches as a region does.
-
-    Raises:
-        ValueError: says what was expected.
-    """
-    if bbox is not None and region is not None:
-        raise ValueError("pass --bbox or --region-file, not both")
-    place = regions.region(region) if region is not None else None
-    bounds = regions.box(bbox) if bbox is not None else None
-    if bounds is not None:
-        place = regions.box_geometry(bounds)
-    period = Period.parse(datetime) if isinstance(datetime, str) else datetime
-    if max_cloud is not None and not 0 <= max_cloud <= 100:
-        raise ValueError(f"max cloud is a percentage from 0 to 100, got {max_cloud:g}")
-    names = (collection,) if isinstance(collection, str) else tuple(collection)
-    return Filters(
-        bbox=bounds,
-        region=place,
-        period=period,
-        collections=names,
-        max_cloud=max_cloud,
-    )

@@ -44,13 +44,20 @@ def recorded(store: Store, verb: str, parameters: dict[str, Any]) -> Iterator[Ru
         except BaseException as error:
             # The reason matters more than its record: on a full disk neither can be kept.
             with suppress(OSError, TerradriftError):
-                _write(store, run, verb, started, "failed", run.message or str(error))
+                _write(
+                    store,
+                    run,
+                    verb,
+                    started,
+                    status="failed",
+                    message=run.message or str(error),
+                )
             raise
-        _write(store, run, verb, started, "done", run.message)
+        _write(store, run, verb, started, status="done", message=run.message)
 
 
 def _write(
-    store: Store, run: Run, verb: str, started: datetime, status: str, message: str
+    store: Store, run: Run, verb: str, started: datetime, *, status: str, message: str
 ) -> None:
     row = {
         "run_id": run.run_id,

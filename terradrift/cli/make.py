@@ -1,7 +1,5 @@
 """The verbs that fill an archive: ingest, embed, detect, cluster."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from terradrift.cli import options as opt
@@ -16,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def archive_at(
-    path: Path, patch_size: int | None, gsd: float | None, crs: str | None
-) -> Archive:
+    path: "Path", patch_size: int | None, gsd: float | None, crs: str | None
+) -> "Archive":
     """Open the archive at `path`, or make it; a grid given must be the archive's own."""
     import terradrift as td
     from terradrift.errors import ArchiveError
@@ -39,16 +37,16 @@ def archive_at(
 
 
 def take_in(
-    archive: Archive,
+    archive: "Archive",
     source: str,
-    filters: Mapping[str, Any],
-    reading: Mapping[str, Any],
+    filters: "Mapping[str, Any]",
+    reading: "Mapping[str, Any]",
     *,
     skip_bad: bool,
     quiet: bool,
 ) -> None:
     """Ingest and say what was found."""
-    from terradrift.archive.front import filters as parse
+    from terradrift.archive.request import filters as parse
     from terradrift.ingest.scene import Options
 
     with usage():
@@ -79,7 +77,7 @@ def reading(
     }
 
 
-def show_plan(plan: Plan, *, as_json: bool) -> None:
+def show_plan(plan: "Plan", *, as_json: bool) -> None:
     """What would be read, counted."""
     if as_json:
         line(plan.summary())
