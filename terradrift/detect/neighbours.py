@@ -1,29 +1,40 @@
 """Exact nearest neighbours of rows, by FAISS where it is installed and by torch elsewhere.
 
-Both backends only propose candidates, by float32 matrix products. The answer is made here
-and does not depend on them: candidates are ranked again by differences of coordinates,
-and a row is taken as proven when no row outside its candidates can be as near, given the
-largest error that such a product can make. Rows without that proof (ties beyond the
-candidates, clusters that are tight beside their distance from the origin) are searched
-again by float64 products. Equal distances are ordered by index.
+Backends only propose candidates, by float32 matrix products. The answer is made here and
+does not depend on them: candidates are ranked again by differences of coordinates, and
+a query is proven when no row outside its candidates can be as near, given the largest
+error that such products can make. Three passes, each over the queries that the one before
+left open: products of 64 columns that never make a distance longer, where vectors are
+long and lie near fewer dimensions; products of all columns; float64 products (ties beyond
+the candidates, clusters that are tight beside their distance from the mean). Equal
+distances are ordered by index.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.detect.candidates import candidates, project
 from terradrift.detect.duplicates import groups, rank
+from terradrift.detect.ranking import Among, Exact, Indices, Rows, ranked, searched
 
 Distances = NDArray[np.float32]
-Indices = NDArray[np.int64]
 
 BACKENDS = ("auto", "faiss", "torch")
 
-_BLOCK_BYTES = 1 << 26
-_MIN_SPARE = 8
+_SPARE = 8
 """Candidates beyond `k`; half of `k` where that is more."""
+_SHORT_SPARE = 18
+"""More candidates where they are chosen by fewer dimensions: 48 in all for k = 20."""
+_WIDE, _MANY = 128, 4096
+"""Dimensions and rows from which fewer dimensions pay."""
+_PROBE = 256
+"""Queries on which it is tried whether they do: where `_WORTH` stay open, they do not."""
+_WORTH = 0.5
 
 
 def knn(
@@ -65,42 +76,77 @@ def knn(
         return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
     # A row with k + 1 equal rows before it is nobody's k nearest: those come first.
     kept = np.flatnonzero(rank(groups(base)) <= k)
-    own = np.arange(len(queries)) if exclude_self else None
     rows = base if len(kept) == len(base) else base[kept]
-    width = min(len(rows), k + exclude_self + max(_MIN_SPARE, k // 2))
-    center = base.mean(axis=0, dtype=np.float64).astype(np.float32)
-    near, beyond = _candidates(
-        queries - center,
-        rows - center,
-        width,
-        backend=backend,
-        device=device,
-        threads=threads,
+    search = _Search(
+        queries,
+        Among(rows, kept),
+        np.arange(len(queries)) if exclude_self else None,
+        np.empty((len(queries), k)),
+        np.empty((len(queries), k), np.int64),
+        partial(candidates, backend=backend, device=device, threads=threads),
+        threads,
     )
-    among = _Among(rows, kept)
-    distances, order = _ranked(queries, among, near, own, k)
-    if width < len(rows):
-        norms = np.linalg.norm((queries - center).astype(np.float64), axis=1)
-        reach = distances[:, -1]
-        slack = (queries.shape[1] + 16) * 2.0**-23 * (2 * norms + reach) ** 2
-        open_ = np.flatnonzero(beyond <= reach**2 + slack)
-        if len(open_):
-            distances[open_], order[open_] = _searched(
-                queries[open_],
-                among,
-                None if own is None else own[open_],
-                reach[open_],
-                k,
-            )
-    return distances.astype(np.float32), order
+    center = base.mean(axis=0, dtype=np.float64).astype(np.float32)
+    search.run(queries - center, rows - center)
+    return search.distances.astype(np.float32), search.indices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Among:
-    """Rows to search, and where they stand in `base`."""
+class _Search:
+    """One search, and what it has found so far."""
 
-    rows: NDArray[np.float32]
-    index: Indices
+    queries: Rows
+    among: Among
+    own: Indices | None
+    distances: Exact
+    indices: Indices
+    candidates: Callable[[Rows, Rows, int], tuple[Indices, Exact]]
+    threads: int
+
+    def run(self, queries: Rows, rows: Rows) -> None:
+        """Search by candidates from `queries` and `rows`, which are around their mean."""
+        todo = np.arange(len(queries))
+        if queries.shape[1] >= _WIDE and min(len(queries), len(rows)) >= _MANY:
+            short = project(queries, rows)
+            probe = todo[:: len(todo) // _PROBE]
+            if len(self._prove(probe, *short, _SHORT_SPARE)) < _WORTH * len(probe):
+                todo = self._prove(todo, *short, _SHORT_SPARE)
+        if len(todo):
+            todo = self._prove(todo, queries, rows, 0)
+        if len(todo):
+            self.distances[todo], self.indices[todo] = searched(
+                self.queries[todo],
+                self.among,
+                self._own(todo),
+                self.distances[todo, -1],
+                self.distances.shape[1],
+            )
+
+    def _prove(self, todo: Indices, queries: Rows, rows: Rows, spare: int) -> Indices:
+        """Answer the queries `todo` from candidates; returns those without proof."""
+        k = self.distances.shape[1]
+        width = k + (self.own is not None) + max(_SPARE, k // 2) + spare
+        width = min(width, len(rows))
+        near, beyond = self.candidates(queries[todo], rows, width)
+        self.distances[todo], self.indices[todo] = ranked(
+            self.queries[todo],
+            self.among,
+            near,
+            self._own(todo),
+            k,
+            threads=self.threads,
+        )
+        if width == len(rows):
+            return todo[:0]
+        # Rounding of a float32 product of d terms, and of the coordinates themselves.
+        slack = (queries.shape[1] + 16) * 2.0**-23
+        norms = np.linalg.norm(queries[todo].astype(np.float64), axis=1)
+        reach = self.distances[todo, -1]
+        open_ = beyond <= reach**2 + slack * (2 * norms + reach) ** 2
+        return np.asarray(todo[open_])
+
+    def _own(self, todo: Indices) -> Indices | None:
+        return None if self.own is None else self.own[todo]
 
 
 def _rows(name: str, rows: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -155,133 +201,3 @@ def _backend(backend: str, device: str) -> str:
     if backend == "auto":
         return "faiss" if installed and device == "cpu" else "torch"
     return backend
-
-
-def _candidates(
-    queries: NDArray[np.float32],
-    rows: NDArray[np.float32],
-    width: int,
-    *,
-    backend: str,
-    device: str,
-    threads: int,
-) -> tuple[Indices, NDArray[np.float64]]:
-    """(m, width) indices of about the nearest, and (m,) the largest squared distance among them."""
-    if backend == "faiss":
-        import faiss
-
-        before = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(threads)
-        try:
-            squared, near = faiss.knn(queries, rows, width)
-        finally:
-            faiss.omp_set_num_threads(before)
-    else:
-        squared, near = _by_torch(queries, rows, width, device, threads)
-    return near.astype(np.int64), squared.max(axis=1).astype(np.float64)
-
-
-def _by_torch(
-    queries: NDArray[np.float32],
-    rows: NDArray[np.float32],
-    width: int,
-    device: str,
-    threads: int,
-) -> tuple[NDArray[np.float32], Indices]:
-    import torch
-
-    if device != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} asked for, but torch sees no CUDA device")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        base = torch.from_numpy(rows).to(device)
-        norms = (base * base).sum(dim=1)
-        step = max(1, _BLOCK_BYTES // (4 * len(rows)))
-        squared, near = [], []
-        for start in range(0, len(queries), step):
-            block = torch.from_numpy(queries[start : start + step]).to(device)
-            shifted = torch.addmm(norms, block, base.T, alpha=-2)
-            found = shifted.topk(width, dim=1, largest=False)
-            own = (block * block).sum(dim=1, keepdim=True)
-            squared.append((found.values + own).cpu().numpy())
-            near.append(found.indices.cpu().numpy())
-    finally:
-        torch.set_num_threads(before)
-    return np.concatenate(squared), np.concatenate(near)
-
-
-def _ranked(
-    queries: NDArray[np.float32],
-    among: _Among,
-    near: Indices,
-    own: Indices | None,
-    k: int,
-) -> tuple[NDArray[np.float64], Indices]:
-    """The `k` nearest among the candidates, by exact distance and then index."""
-    distances = np.empty((len(queries), k))
-    indices = np.empty((len(queries), k), np.int64)
-    near = np.sort(near, axis=1)
-    step = max(1, _BLOCK_BYTES // (4 * near.shape[1] * queries.shape[1]))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        gaps = among.rows[near[part]]  # (rows, candidate, d)
-        gaps -= queries[part, None]
-        exact = np.sqrt(np.einsum("mcd,mcd->mc", gaps, gaps, dtype=np.float64))
-        found = among.index[near[part]]
-        if own is not None:
-            exact[found == own[part, None]] = np.inf
-        order = np.argsort(exact, axis=1, kind="stable")[:, :k]
-        distances[part] = np.take_along_axis(exact, order, axis=1)
-        indices[part] = np.take_along_axis(found, order, axis=1)
-    return distances, indices
-
-
-def _searched(
-    queries: NDArray[np.float32],
-    among: _Among,
-    own: Indices | None,
-    reach: NDArray[np.float64],
-    k: int,
-) -> tuple[NDArray[np.float64], Indices]:
-    """The `k` nearest among all rows, of which `k` are known to lie within `reach`."""
-    base = among.rows.astype(np.float64)
-    norms = np.einsum("nd,nd->n", base, base)
-    distances = np.empty((len(queries), k))
-    indices = np.empty((len(queries), k), np.int64)
-    step = max(1, _BLOCK_BYTES // (16 * len(base)))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        block = queries[part].astype(np.float64)
-        squares = np.einsum("md,md->m", block, block)
-        slack = (base.shape[1] + 16) * 2.0**-52
-        limit = reach[part] ** 2 * (1 + 1e-6)
-        limit += slack * (2 * np.sqrt(squares) + reach[part]) ** 2
-        products = block @ base.T
-        inside = norms - 2 * products <= (limit - squares)[:, None]
-        row, col = np.nonzero(inside)
-        exact = _apart(queries[part], among.rows, row, col)
-        found = among.index[col]
-        if own is not None:
-            exact[found == own[part][row]] = np.inf
-        order = np.lexsort((found, exact, row))
-        first = np.searchsorted(row, np.arange(len(block)))
-        take = order[first[:, None] + np.arange(k)]
-        distances[part], indices[part] = exact[take], found[take]
-    return distances, indices
-
-
-def _apart(
-    queries: NDArray[np.float32],
-    rows: NDArray[np.float32],
-    row: NDArray[np.intp],
-    col: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """(pairs,) Euclidean distance of `queries[row]` and `rows[col]`."""
-    exact = np.empty(len(row))
-    step = max(1, _BLOCK_BYTES // (4 * rows.shape[1]))
-    for start in range(0, len(row), step):
-        part = slice(start, start + step)
-        gaps = rows[col[part]] - queries[row[part]]
-        exact[part] = np.sqrt(np.einsum("pd,pd->p", gaps, gaps, dtype=np.float64))
-    return exact
