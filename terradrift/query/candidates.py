@@ -1,4 +1,4 @@
-"""Which rows pass the conditions: a filter for Lance, and row ids where that is not enough."""
+"""Which rows pass the conditions, by their ids: found on narrow columns, before any vector."""
 
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -31,27 +31,28 @@ _TILES_MAX = 1000
 
 
 def find(
-    tables: "Tables", model: str | None, target: str, where: Where, others: str | None
-) -> tuple[str | None, NDArray[np.uint64] | None]:
-    """A condition in Lance's SQL, and the sorted ids of the rows that pass everything.
-
-    Ids are None where the condition says it all. `others` is one more condition.
-    """
+    tables: "Tables", model: str | None, target: str, where: Where
+) -> NDArray[np.uint64] | None:
+    """Sorted ids of the rows of `target` that pass; None where all do."""
     table = _tables.of_model(tables, BASE[target], model)
-    condition = _both(where.scalar(INSTANT[target], table.schema.names), others)
+    condition = where.scalar(INSTANT[target], table.schema.names)
     found: list[NDArray[np.uint64]] = []
-    if target == "observations" and (where.region or where.bbox):
+    if target == "observations" and (where.region is not None or where.bbox):
         patches = _patches(tables, where)
         condition = _both(condition, _tiles(patches))
         found.append(_of_patches(table, condition, patches["patch_id"]))
     elif where.region is not None:
         found.append(_in_region(table, condition, where))
-    elif where.sql is not None and condition is not None:
-        rows = table.to_table(columns=[], filter=condition, with_row_id=True)
-        found.append(_ids(rows))
+    elif condition is not None:
+        found.append(row_ids(table, condition))
     if where.sql is not None:
         found.append(_by_sql(tables, model, target, where.sql))
-    return condition, reduce(np.intersect1d, found) if found else None
+    return reduce(np.intersect1d, found) if found else None
+
+
+def row_ids(table: "lance.LanceDataset", condition: str) -> NDArray[np.uint64]:
+    """Sorted ids of the rows for which a condition in Lance's SQL holds."""
+    return _ids(table.to_table(columns=[], filter=condition, with_row_id=True))
 
 
 def _both(first: str | None, second: str | None) -> str | None:

@@ -87,18 +87,16 @@ class Example:
             )
         return np.stack([self.parts[part] for part in parts])
 
-    def others(self, target: str) -> str | None:
-        """Lance's condition that leaves the example itself out of `target`."""
+    def own(self, target: str) -> str | None:
+        """Lance's condition for the rows of `target` that are the example itself."""
         if self.change_id is not None and target == "changes":
-            return f"change_id <> {_tables.literal(self.change_id)}"
+            return f"change_id = {_tables.literal(self.change_id)}"
         if self.patch_id is None or self.instant is None:
             return None
         column = "date_after" if target == "changes" else "datetime"
         text = self.instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-        return (
-            f"patch_id <> {_tables.literal(self.patch_id)} OR {column} IS NULL "
-            f"OR {column} <> timestamp '{text}'"
-        )
+        patch = _tables.literal(self.patch_id)
+        return f"patch_id = {patch} AND {column} = timestamp '{text}'"
 
 
 def find(

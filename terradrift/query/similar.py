@@ -112,18 +112,18 @@ def similar(
     table = _tables.of_model(tables, candidates.BASE[target], name)
     column = "delta" if target == "changes" else "embedding"
     query = asked.query(target, on, _tables.dimensions(table, column))
-    others = asked.others(target) if exclude_self else None
-    condition, allowed = candidates.find(tables, name, target, conditions, others)
+    own = asked.own(target) if exclude_self else None
+    itself = candidates.row_ids(table, own) if own else np.empty(0, np.uint64)
+    allowed = candidates.find(tables, name, target, conditions)
     names = [*query.columns, *query.keys, lance_scan.ROW_ID]
     found = nearest(
-        lance_scan.scan(
-            table, {name: f"`{name}`" for name in names}, condition, allowed
-        ),
+        lance_scan.scan(table, {name: f"`{name}`" for name in names}, allowed),
         query,
-        k + _SPARE,
+        k + len(itself) + _SPARE,
         allowed=allowed,
         threads=_threads.resolve(threads),
     )
+    found = found[~np.isin(found, itself)]
     rows = _ranked(table, found, query, k, vectors=vectors)
     if target == "observations":
         rows = _with_place(tables, rows)
