@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import rasterio
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from terradrift import schema
@@ -62,7 +62,7 @@ def write(root: Path, size: int, dates: int, bands: int, *, multiband: bool) -> 
         "blockysize": 512,
         "predictor": 2,
         "nodata": 0,
-        "transform": from_origin(LEFT, TOP, GSD, GSD),
+        "transform": Affine(GSD, 0, LEFT, 0, -GSD, TOP),
     }
     for date in range(dates):
         planes = [
@@ -88,7 +88,7 @@ def write(root: Path, size: int, dates: int, bands: int, *, multiband: bool) -> 
         half = size // 2
         scl = np.where(rng.random((half, half)) < 0.1, 9, 4).astype("u1")
         coarse = kept | {"height": half, "width": half, "dtype": "uint8", "count": 1}
-        coarse |= {"transform": from_origin(LEFT, TOP, 2 * GSD, 2 * GSD)}
+        coarse |= {"transform": Affine(2 * GSD, 0, LEFT, 0, -2 * GSD, TOP)}
         with rasterio.open(root / f"d{date}_scl.tif", "w", **coarse) as file:
             file.write(scl, 1)
 
@@ -205,7 +205,6 @@ def ours(work: Plan, grid: Grid, threads: int) -> int:
 def odc(scenes: pa.Table, size: int, bands: int, threads: int) -> int:
     import odc.stac
     import pystac
-    from affine import Affine
     from odc.geo.geobox import GeoBox
 
     total = 0

@@ -64,6 +64,9 @@ class Files:
         self._most = most
         self._open: OrderedDict[str, tuple[Any, Frame]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def frame(self, href: str, crs: str) -> Frame:
         """Where the pixels of a file lie.
 

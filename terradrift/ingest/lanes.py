@@ -60,6 +60,8 @@ class Lanes:
         """Drop what has not begun, wait for what has, close all files."""
         with self._wake:
             self._closed = True
+            for job in self._jobs:
+                job.future.cancel()
             self._jobs.clear()
             self._wake.notify_all()
         for thread in self._threads:
@@ -69,6 +71,7 @@ class Lanes:
         files = Files(most)
         with gdal():
             while (job := self._take(lane)) is not None:
+                job.future.set_running_or_notify_cancel()
                 try:
                     job.run(files)
                 except BaseException as error:  # noqa: BLE001 - it is raised to whoever waits
