@@ -1,8 +1,10 @@
 """Items of STAC APIs and of static catalogues, one after the other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urljoin
 
 import pystac
 
@@ -45,11 +47,15 @@ def read_items(href: str, filters: Filters) -> Iterator[pystac.Item]:
         raise _not_stac(href, error) from error
     if not isinstance(whole, dict):
         raise _not_stac(href, TypeError("the JSON there is no object"))
-    kind = whole.get("type")
-    if kind == "FeatureCollection":
-        yield from _collected(whole, href)
+    links = {link.get("rel"): link for link in whole.get("links") or []}
+    if whole.get("type") == "FeatureCollection":
+        yield from _collected(whole, href, reader)
     elif _searchable(whole):
         yield from _search(href, filters)
+    elif whole.get("type") == "Collection" and "items" in links:
+        # A collection of an API: its items are behind a search, not behind links.
+        landing = urljoin(href, str(links.get("root", {}).get("href", "../..")))
+        yield from _search(landing, replace(filters, collections=(str(whole["id"]),)))
     else:
         yield from _static(href, filters, reader)
 
@@ -146,9 +152,27 @@ def _item(found: dict[str, Any], href: str | None = None) -> pystac.Item:
         )
 
 
-def _collected(whole: dict[str, Any], href: str) -> Iterator[pystac.Item]:
-    for feature in whole.get("features", []):
-        yield _item(feature, href)
+def _collected(
+    whole: dict[str, Any], href: str, reader: pystac.StacIO
+) -> Iterator[pystac.Item]:
+    """Items of an item collection, and of the pages that it says come next."""
+    while True:
+        for feature in whole.get("features", []):
+            own = any(link.get("rel") == "self" for link in feature.get("links") or [])
+            yield _item(feature, None if own else href)
+        links = {link.get("rel"): link for link in whole.get("links") or []}
+        if "next" not in links:
+            return
+        if str(links["next"].get("method", "GET")).upper() != "GET":
+            raise SourceError(
+                f"expected all items, or pages to follow, at {href}, got one page of more; "
+                "pass the landing page of the API"
+            )
+        href = urljoin(href, str(links["next"]["href"]))
+        try:
+            whole = reader.read_json(href)
+        except _BROKEN as error:
+            raise _not_stac(href, error) from error
 
 
 def _not_stac(href: str, error: Exception) -> SourceError:

@@ -14,6 +14,7 @@ UTM31 = {
     "proj:transform": [10, 0, 499980, 0, -10, 5700000],
     "proj:shape": [10980, 10980],
 }
+UTM31_NONE: Json = {"proj__transform": None, "proj__shape": None}
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
@@ -146,9 +147,6 @@ def planetary_computer(baseline: str | None, **more: Any) -> pystac.Item:
         **UTM31_NONE,
         **more,
     )
-
-
-UTM31_NONE = {"proj__transform": None, "proj__shape": None}
 
 
 def copernicus(version: str = "05.11") -> pystac.Item:

@@ -143,9 +143,9 @@ def test_plain_numbers_need_a_scale_and_stated_ones_do_not(tmp_path: Path) -> No
 def test_a_broken_file_is_skipped_by_name(tmp_path: Path) -> None:
     write(tmp_path / "20180516.tif", ("red",))
     (tmp_path / "20180521.tif").write_bytes(b"II*\x00broken")
-    for options in ({"pattern": "{datetime:%Y%m%d}.tif"}, {}):
+    for pattern in ("{datetime:%Y%m%d}.tif", None):
         write(tmp_path / "20180516.tif", ("red",), tags=DATED)
-        table, skipped = scenes(tmp_path, scale=1e-4, **options)
+        table, skipped = scenes(tmp_path, scale=1e-4, pattern=pattern)
         assert table["scene_id"].to_pylist() == ["20180516"]
         assert [bad.scene_id for bad in skipped] == ["20180521"]
         assert "cannot be opened" in skipped[0].reason

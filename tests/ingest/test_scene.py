@@ -66,6 +66,7 @@ def test_footprints_of_shared_scenes_are_those_of_their_items(shared: Any) -> No
     for scene in find_scenes(source, Filters(), Options()):
         table, _ = to_table([scene], Options(), "run")
         outline = shapely.from_wkb(table["geometry"][0].as_py())
+        assert scene.geometry is not None
         stated = shapely.geometry.shape(scene.geometry)
         assert outline.symmetric_difference(stated).area < 1e-6 * stated.area
 

@@ -131,6 +131,30 @@ def test_an_item_collection_is_a_source(tmp_path: Path) -> None:
     assert (table.num_rows, skipped) == (1, [])
 
 
+def test_an_item_collection_of_which_a_part_is_missing_is_refused(
+    tmp_path: Path,
+) -> None:
+    whole = {
+        "type": "FeatureCollection",
+        "features": [item("x", "c", 1)],
+        "links": [{"rel": "next", "href": "https://example.com", "method": "POST"}],
+    }
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps(whole))
+    with pytest.raises(
+        SourceError, match="got one page of more; pass the landing page"
+    ):
+        ids(path)
+
+
+def test_item_collections_follow_their_pages(tmp_path: Path) -> None:
+    for name, scene_id, after in (("1.json", "x", "2.json"), ("2.json", "y", None)):
+        links = [{"rel": "next", "href": after}] if after else []
+        whole = {"type": "FeatureCollection", "features": [item(scene_id, "c", 1)]}
+        (tmp_path / name).write_text(json.dumps(whole | {"links": links}))
+    assert ids(tmp_path / "1.json") == ["x", "y"]
+
+
 def test_filters_that_nothing_fits_say_so(archive: Path) -> None:
     with pytest.raises(SourceError, match=r"got none of 4; widen --bbox"):
         ids(archive, period=Period.parse("2019"))

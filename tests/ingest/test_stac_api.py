@@ -70,7 +70,7 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         if server.poll() is not None:
             pytest.fail(f"rustac ended with status {server.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=1):
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - loopback
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.05)
@@ -143,6 +143,18 @@ def test_a_bbox_across_the_antimeridian_finds_both_sides_once(api: str) -> None:
 def test_a_bbox_elsewhere_finds_nothing(api: str) -> None:
     with pytest.raises(SourceError, match="that match the filters, got none of 0"):
         ids(api, bbox=(40.0, 0.0, 41.0, 1.0))
+
+
+def test_a_collection_of_an_api_is_searched(api: str) -> None:
+    found = ids(f"{api}/collections/odd", period=Period.parse("2018"))
+    assert found == sorted(found)
+    assert len(found) == 50
+    assert all(int(scene_id[1:]) % 2 for scene_id in found)
+
+
+def test_pages_of_items_are_followed(api: str) -> None:
+    found = ids(f"{api}/collections/odd/items?limit=20")
+    assert len(found) == len(set(found)) == SCENES // 2
 
 
 @pytest.mark.shared
