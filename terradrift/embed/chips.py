@@ -6,7 +6,7 @@ that a patch keeps its place in its chip on every date.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from terradrift.chip import BANDS, Chips, TileImage
 from terradrift.embed.protocol import ModelCard
 from terradrift.grid import TILE_PATCHES, parse_id
+
+_BATCH_BYTES = 64 << 20
+"""Bytes of pixels per batch: 24 chips of 224 x 224 pixels x 13 bands."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +89,9 @@ def select(
 
 
 def cut(image: TileImage, card: ModelCard, wanted: NDArray[np.intp]) -> Iterator[Cut]:
-    """Chips that cover the patches `wanted` (indices into the image), by card.batch.
+    """Chips that cover the patches `wanted` (indices into the image), in batches.
+
+    A batch is what the card says, or fewer where their pixels would fill much memory.
 
     Raises:
         ValueError: bands are missing, the halo is smaller than the model's context, or the
@@ -95,9 +100,15 @@ def cut(image: TileImage, card: ModelCard, wanted: NDArray[np.intp]) -> Iterator
     if len(wanted) == 0:
         return
     _fits(image, card)
+    side = card.chip_size or image.patch_px + 2 * card.context_px
+    card = replace(card, batch=_batch(card, 4 * len(card.bands) * side**2))
     pixels, wavelengths = select(image, card)
     pieces = _pooled if card.token_stride is None else _tokens
     yield from pieces(image, card, wanted, pixels, wavelengths)
+
+
+def _batch(card: ModelCard, chip_bytes: int) -> int:
+    return max(1, min(card.batch, _BATCH_BYTES // chip_bytes))
 
 
 def _fits(image: TileImage, card: ModelCard) -> None:

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 
 from terradrift.embed import convolution, device, weights, whitening
 from terradrift.embed.protocol import ModelCard
@@ -65,7 +64,7 @@ class Mosaiks:
         cls,
         sample: Chips,
         *,
-        kernels: int = 256,
+        kernels: int = 128,
         size: int = 3,
         bias: float = 0.5,
         regularisation: float = 0.3,
@@ -171,36 +170,45 @@ class Mosaiks:
                 f"this mosaiks was made from bands {', '.join(self.bands)}, "
                 f"got {', '.join(chips.bands)}; make another for these bands"
             )
+        # Bands last: a window is then a few runs of neighbouring numbers.
+        standard = np.empty(np.take(chips.pixels.shape, [0, 2, 3, 1]), np.float32)
+        np.subtract(chips.pixels.transpose(0, 2, 3, 1), self.band_mean, out=standard)
+        standard /= self.band_scale
+        if self.device == "cpu":
+            return convolution.pooled(standard, *self._filters, self.bias, self.size)
+        return self._features_on_device(standard)
+
+    def _features_on_device(self, standard: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
+        from terradrift.embed import convolution_torch
+
+        where = torch.device(self.device)
         with torch.inference_mode():
-            pixels = device.send(chips.pixels, torch.device(self.device))
-            mean, scale, filters, offset = self._on_device
-            standard = (pixels - mean) / scale
-            found = convolution.pooled(standard, filters, offset, self.bias, self.size)
+            filters, offset = (device.send(array, where) for array in self._filters)
+            found = convolution_torch.pooled(
+                device.send(standard, where), filters, offset, self.bias, self.size
+            )
             features: NDArray[np.float32] = found.cpu().numpy()
         return features
 
     @cached_property
-    def _on_device(self) -> tuple[torch.Tensor, ...]:
-        """Band means and scales, filters (m, k) with the whitening in them, offset (k,)."""
+    def _filters(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Filters (y * x * band, k) with the whitening in them, and offset (k,)."""
         flat = self.kernels.reshape(len(self.kernels), -1).astype(np.float64)
         white = (flat - self.window_mean) @ self.whitening
         white /= np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
         filters = white @ self.whitening
-        arrays = (
-            self.band_mean[:, None, None],
-            self.band_scale[:, None, None],
-            filters.T,
-            -(filters @ self.window_mean),
-        )
-        return tuple(
-            torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
-            for array in arrays
+        offset = -(filters @ self.window_mean)
+        ordered = filters.reshape(self.kernels.shape).transpose(2, 3, 1, 0)
+        return (
+            np.ascontiguousarray(ordered, np.float32).reshape(-1, len(filters)),
+            offset.astype(np.float32),
         )
 
     def save(self, path: Path) -> None:
         """Write all numbers to a safetensors file, whole or not at all."""
-        versions = {"numpy": np.__version__, "torch": str(torch.__version__)}
-        settings = {**self._settings(), "versions": versions}
+        settings = {**self._settings(), "versions": {"numpy": np.__version__}}
         weights.save(path, self._arrays(), settings, KIND)
 
     @classmethod

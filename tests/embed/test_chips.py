@@ -200,3 +200,10 @@ def test_patches_that_do_not_fit_the_chips_are_refused(given, message):
 def test_no_wanted_patch_gives_no_chip():
     image = tile_image(landscape(bands=2), bands=("red", "nir"))
     assert list(chips.cut(image, card(), np.array([], int))) == []
+
+
+def test_batches_of_large_chips_are_smaller(monkeypatch):
+    monkeypatch.setattr(chips, "_BATCH_BYTES", 3 * 4 * 2 * 16)
+    image = coordinates(4, 5, 4, 0)
+    cuts = list(chips.cut(image, card(batch=8), every(image)))
+    assert [len(cut.chips) for cut in cuts] == [3] * 6 + [2]

@@ -28,7 +28,7 @@ def vectors(model, image):
 
 def test_vectors_have_unit_length_and_fit_float16(fitted):
     found = vectors(fitted, tile_image(landscape(seed=5)))
-    assert found.shape == (64, 512)
+    assert found.shape == (64, 256)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
 
 
