@@ -9,7 +9,7 @@ from typing import Any
 
 from terradrift.errors import SourceError
 
-_FIELD = re.compile(r"\{(?P<name>\w+)(?::(?P<form>[^{}]+))?\}|(?P<any>\*)")
+_FIELD = re.compile(r"\{(?P<name>\w+)(?::(?P<form>[^{}]+))?\}|(?P<mark>[*\[\]])")
 _DIRECTIVES = {
     "Y": r"\d{4}",
     "y": r"\d{2}",
@@ -22,6 +22,7 @@ _DIRECTIVES = {
     "f": r"\d{1,6}",
     "b": r"[A-Za-z]{3}",
 }
+_MARKS = {"*": "[^/]*", "[": "(?:", "]": ")?"}
 _EXAMPLE = "'{collection}_{datetime:%Y%m%d}_{band}.tif'"
 
 Scene = tuple[str, dict[str, Any], dict[str | None, Path]]
@@ -34,7 +35,7 @@ class Pattern:
 
     `band`, `collection`, `platform`, `constellation`, `level`, `baseline` and `id` are
     understood; other names only keep scenes apart. `{datetime:FORM}` takes strptime's %Y %y %m %d %j %H %M %S %f %b; other `{names}` match
-    anything but a slash; `*` matches without a name. With a slash in it, the pattern is for
+    anything but a slash; `*` matches without a name; `[_{band}]` may be missing. With a slash in it, the pattern is for
     the path within the folder, else for the file's name.
     """
 
@@ -73,9 +74,13 @@ class Pattern:
         match = self.regex.fullmatch(name)
         if match is None:
             return None
-        fields: dict[str, Any] = match.groupdict()
+        fields: dict[str, Any] = {
+            field: value for field, value in match.groupdict().items() if value
+        }
         try:
-            when = datetime.strptime(fields["datetime"], self.form).replace(tzinfo=UTC)
+            when = datetime.strptime(match["datetime"] or "", self.form).replace(
+                tzinfo=UTC
+            )
         except ValueError:
             return None
         fields["datetime"] = when
@@ -114,8 +119,8 @@ class Pattern:
 
 
 def _group(text: str, match: re.Match[str], forms: list[str]) -> str:
-    if match["any"]:
-        return "[^/]*"
+    if match["mark"]:
+        return _MARKS[match["mark"]]
     name, form = match["name"], match["form"]
     if name != "datetime":
         if form:
@@ -140,9 +145,9 @@ def _group(text: str, match: re.Match[str], forms: list[str]) -> str:
 
 def _scene_id(name: str, match: re.Match[str]) -> str:
     """The name without suffix and band; a field called `id` stands for it."""
-    if "id" in match.re.groupindex:
+    if match.groupdict().get("id"):
         return match["id"]
-    if "band" in match.re.groupindex:
+    if match.groupdict().get("band"):
         start, end = match.span("band")
         left, right = name[:start].rstrip("_-. /"), name[end:]
         name = left + right if left else right.lstrip("_-. /")

@@ -129,7 +129,8 @@ def _reflectance(
         collection=item.collection_id or "",
         level=level_of(item),
         baseline=baseline_of(item),
-        applied=offset_applied(item),
+        # Earth Search's flag is about its GeoTIFFs; the JPEG 2000 beside are ESA's own.
+        applied=None if band.asset.endswith("-jp2") else offset_applied(item),
         scale=band.scale,
         offset=band.offset,
         data_type=band.data_type,

@@ -101,6 +101,20 @@ def test_a_pattern_gathers_one_file_per_band(tmp_path: Path) -> None:
     assert all(Path(a["href"]).is_file() for a in found["assets"])
 
 
+def test_a_mask_beside_a_multi_band_file_belongs_to_it(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "S2_20180516.tif", ("B04", "B8A"))
+    write(tmp_path / "masks" / "S2_20180516_SCL.tif", (None,))
+    pattern = "S2_{datetime:%Y%m%d}[_{band}].tif"
+    table, skipped = scenes(tmp_path, pattern=pattern, boa_offset=0.0)
+    assert (skipped, table["scene_id"].to_pylist()) == ([], ["S2_20180516"])
+    found = [(a["band"], Path(a["href"]).name) for a in table["assets"][0].as_py()]
+    assert found == [
+        ("red", "S2_20180516.tif"),
+        ("nir08", "S2_20180516.tif"),
+        ("mask:scl", "S2_20180516_SCL.tif"),
+    ]
+
+
 def test_b05_of_a_folder_is_nothing_until_the_sensor_is_told(tmp_path: Path) -> None:
     write(tmp_path / "20180516_B05.tif")
     table, _ = scenes(tmp_path, pattern="{datetime:%Y%m%d}_{band}.tif", scale=1e-4)

@@ -40,6 +40,8 @@ def test_collection_date_and_band_are_read_from_a_name() -> None:
         ),
         ("{id}_{datetime:%d%b%Y}.tif", "farm 1_16May2018.tif", "farm 1"),
         ("{datetime:%Y%m%d}_*.tif", "a/b/20180516_c.tif", "20180516_c"),
+        ("S2_{datetime:%Y%m%d}[_{band}].tif", "S2_20180516.tif", "S2_20180516"),
+        ("S2_{datetime:%Y%m%d}[_{band}].tif", "m/S2_20180516_SCL.tif", "S2_20180516"),
         ("{datetime:%y%m%d}.{band}.tif", "180516.B04.tif", "180516"),
     ],
 )
@@ -71,6 +73,8 @@ def test_names_that_are_no_date_do_not_fit() -> None:
     assert pattern.match(PurePath("20181350.tif")) is None
     assert pattern.match(PurePath("2018051.tif")) is None
     assert pattern.match(PurePath("20180516.tiff")) is None
+    optional = Pattern.parse("a[{datetime:%Y%m%d}].tif")
+    assert optional.match(PurePath("a.tif")) is None
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,7 @@ def test_names_that_are_no_date_do_not_fit() -> None:
         ("{datetime:%Y}_{band:x}.tif", "only datetime takes a form .* got {band:x}"),
         ("{datetime:%Y}_{a}_{a}.tif", "expected a pattern such as .* redefinition"),
         ("{datetime:%Y}/{datetime:%m}.tif", "with one {datetime"),
+        ("{datetime:%Y}[.tif", "expected a pattern such as .* got"),
     ],
 )
 def test_patterns_that_cannot_be_read_are_refused(text: str, problem: str) -> None:

@@ -58,6 +58,12 @@ def test_earth_search_keeps_the_flag_and_leaves_pictures_and_layers_out() -> Non
     assert set(bands) == {"red", "rededge071", "nir08", "mask:scl"}
 
 
+def test_the_flag_does_not_speak_for_esas_own_files_beside() -> None:
+    scene = products.earth_search(applied=True, baseline="05.09", offset=-0.1)
+    scene.assets = {"red-jp2": scene.assets["red-jp2"]}
+    assert made(scene)["boa_offset"] == -1000.0
+
+
 def test_collection_1_of_an_old_date_carries_the_offset() -> None:
     scene = products.earth_search(
         applied=None,
