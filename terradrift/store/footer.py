@@ -1,0 +1,220 @@
+"""What an exported file says about itself: `geo` and `emb` footers, and STAC beside it (pure).
+
+`geo` follows GeoParquet 1.1.0. `emb` carries the keys of Earth Index's published files and
+the names of the STAC embedding extension v0.0.1, both, since readers know one or the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import pyproj
+import shapely
+
+EXTENSION = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
+PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+
+# The store keeps float16; a float32 export widens those values, exactly.
+_QUANTIZATION = {
+    "method": "cast",
+    "original_dtype": "float32",
+    "quantized_dtype": "float16",
+    "scale": [1.0],
+    "offset": [0.0],
+}
+
+TERRADRIFT = "terradrift"
+"""Footer key that tells import the table's schema and model, as JSON."""
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an exported table holds, as far as its footers and STAC say it."""
+
+    kind: str
+    """embeddings, changes or events."""
+    model: Mapping[str, str]
+    """Schema metadata of the embeddings: model, revision, licence, source and more."""
+    dimensions: int
+    dtype: str
+    """float16 or float32, of the vectors in the file."""
+    patch_size: int
+    """Metres."""
+    patch_px: int | None
+    grid_crs: str
+    bands: tuple[str, ...]
+    bbox: Box | None
+    """West, south, east, north in degrees; None where there are no rows."""
+    start: datetime | None
+    end: datetime | None
+    collections: tuple[str, ...] = ()
+    sources: tuple[str, ...] = field(default=())
+    """Links to the source data."""
+
+
+def geo(contents: Contents, geometry_types: list[str]) -> dict[str, Any]:
+    """The GeoParquet 1.1.0 footer for a WKB column with a bbox covering column."""
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": geometry_types,
+        "crs": pyproj.CRS.from_user_input("OGC:CRS84").to_json_dict(),
+        "edges": "planar",
+        "covering": {
+            "bbox": {side: ["bbox", side] for side in ("xmin", "ymin", "xmax", "ymax")}
+        },
+    }
+    if contents.bbox is not None:
+        column["bbox"] = list(contents.bbox)
+    return {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {"geometry": column},
+    }
+
+
+def emb(contents: Contents) -> dict[str, Any]:
+    """The `emb` footer: what made the vectors, and how they lie on the ground."""
+    model = contents.model
+    return {
+        "version": "0.0.1",
+        "model": {
+            "id": f"{model.get('model', '')}@{model.get('revision', '')}",
+            "name": model.get("model", ""),
+            "version": model.get("revision", ""),
+            "family": model.get("model", "").partition("-")[0],
+            "description": model.get("preprocessing", ""),
+            "config": dict(model),
+            "source": model.get("source", ""),
+        },
+        "providers": [],
+        "license": model.get("licence", ""),
+        "datetime": None,
+        "start_datetime": _iso(contents.start),
+        "end_datetime": _iso(contents.end),
+        "datasets": list(contents.collections),
+        "embedding": {
+            "dim": contents.dimensions,
+            "quantization": dict(_QUANTIZATION),
+        },
+        "stac_item_id_column": "stac_item_id",
+        "stac_extensions": [EXTENSION],
+        **_collection_fields(contents),
+        "emb:quantization": dict(_QUANTIZATION),
+        "emb:preprocessing": _preprocessing(contents),
+        "processing:software": {"terradrift": version("terradrift")},
+    }
+
+
+def stac_item(
+    contents: Contents, name: str, href: str, made: datetime
+) -> dict[str, Any]:
+    """A STAC item whose asset `embeddings` is the exported file."""
+    if contents.bbox is None or contents.start is None:
+        raise ValueError(f"a STAC item needs a place and a time; {href} has no rows")
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [EXTENSION, PROCESSING],
+        "id": name,
+        "collection": f"{name}-collection",
+        "geometry": shapely.box(*contents.bbox).__geo_interface__,
+        "bbox": list(contents.bbox),
+        "properties": {
+            "datetime": None,
+            "start_datetime": _iso(contents.start),
+            "end_datetime": _iso(contents.end),
+            "created": _iso(made),
+            "processing:datetime": _iso(made),
+            "processing:version": version("terradrift"),
+            "processing:software": {"terradrift": version("terradrift")},
+            "emb:preprocessing": _preprocessing(contents),
+            "emb:quantization": dict(_QUANTIZATION),
+        },
+        "assets": {
+            "embeddings": {
+                "href": href,
+                "type": "application/vnd.apache.parquet",
+                "title": contents.kind,
+                "roles": ["data"],
+            }
+        },
+        "links": [
+            {
+                "rel": "collection",
+                "href": f"./{name}.collection.json",
+                "type": "application/json",
+            },
+            *_links(contents),
+        ],
+    }
+
+
+def stac_collection(contents: Contents, name: str) -> dict[str, Any]:
+    """The STAC collection of that item, with the fields the extension asks for."""
+    bbox = list(contents.bbox or (-180.0, -90.0, 180.0, 90.0))
+    return {
+        "type": "Collection",
+        "stac_version": "1.1.0",
+        "stac_extensions": [EXTENSION],
+        "id": f"{name}-collection",
+        "description": f"{contents.kind} by {contents.model.get('model', '')}, "
+        f"one per {contents.patch_size} m patch and date",
+        "license": contents.model.get("licence") or "other",
+        "extent": {
+            "spatial": {"bbox": [bbox]},
+            "temporal": {"interval": [[_iso(contents.start), _iso(contents.end)]]},
+        },
+        **_collection_fields(contents),
+        "links": [
+            {
+                "rel": "item",
+                "href": f"./{name}.item.json",
+                "type": "application/geo+json",
+            },
+            *_links(contents),
+        ],
+    }
+
+
+def _collection_fields(contents: Contents) -> dict[str, Any]:
+    px = contents.patch_px
+    layout: dict[str, Any] = {
+        "layout_type": "regular_grid",
+        "grid_id": f"terradrift {contents.grid_crs} {contents.patch_size} m",
+    }
+    if px is not None:
+        layout |= {"chip_size": [px, px], "stride": [px, px]}
+    return {
+        "emb:type": "chip",
+        "emb:dimensions": contents.dimensions,
+        "data_type": contents.dtype,
+        "gsd": contents.patch_size,
+        "emb:chip_layout": layout,
+        "emb:fit_for_use": ["change_detection", "retrieval"],
+    }
+
+
+def _preprocessing(contents: Contents) -> dict[str, str]:
+    words = contents.model.get("preprocessing", "")
+    return {"format": "text", "expression": words}
+
+
+def _links(contents: Contents) -> list[dict[str, str]]:
+    source = contents.model.get("source", "")
+    name = f"{contents.model.get('model', '')}:{contents.model.get('revision', '')}"
+    model = source if source.startswith("http") else f"urn:terradrift:model:{name}"
+    given = contents.sources or tuple(
+        f"urn:terradrift:collection:{one}" for one in contents.collections
+    )
+    return [
+        {"rel": "emb:model", "href": model, "title": contents.model.get("model", "")},
+        *({"rel": "emb:source-data", "href": href} for href in given),
+    ]
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat().replace("+00:00", "Z")

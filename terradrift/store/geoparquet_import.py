@@ -1,0 +1,175 @@
+"""GeoParquet that `export` wrote, back into an archive: each row once, however often it comes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift.errors import ArchiveError
+from terradrift.grid import Grid, parse_id
+from terradrift.store import names, sameday
+from terradrift.store.geoparquet_source import PLACE, Source
+from terradrift.store.tables import Store
+from terradrift.store.units import Writer, embeddings_table
+
+_KEYS = {"changes": "change_id", "events": "event_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did."""
+
+    model: str
+    rows: int
+    """Rows that the archive did not hold."""
+    skipped: int
+    """Rows that it held already, or that a clearer observation of the day stands for."""
+
+
+def import_embeddings(
+    store: Store, path: str | Path, *, model: str | None = None
+) -> Imported:
+    """Add the file's observations, and the patches they are of.
+
+    A (scene, tile) that the archive holds already is left as it is.
+
+    Raises:
+        SchemaError: the file does not have the columns or the footer of an export.
+        ModelMismatchError: its vectors are of another model than the archive's.
+        ArchiveError: it cannot be read, or its patches are of another grid.
+    """
+    source = Source.open(Path(path), "embeddings", model)
+    table = embeddings_table(source.model)
+    with store.lock("import"):
+        before = store.count(table) if store.exists(table) else 0
+        known = _held(store, "patches", "patch_id")
+        with Writer(store, source.model, source.columns) as writer:
+            for rows in source.by_tile():
+                _add_patches(store, rows, known, source.path)
+                for tile, unit in _units(rows.select(source.columns.names)):
+                    scenes = tuple(unit.column("scene_id").unique().to_pylist())
+                    writer.add(tile, scenes, unit)
+        added = (store.count(table) if store.exists(table) else 0) - before
+    return Imported(source.model, added, source.rows - added)
+
+
+def import_changes(
+    store: Store, path: str | Path, *, model: str | None = None
+) -> Imported:
+    """Add the changes whose `change_id` the archive does not hold; raises as above."""
+    return _import_by_key(store, Path(path), "changes", model)
+
+
+def import_events(
+    store: Store, path: str | Path, *, model: str | None = None
+) -> Imported:
+    """Add the events whose `event_id` the archive does not hold; raises as above."""
+    return _import_by_key(store, Path(path), "events", model)
+
+
+def _units(rows: pa.Table) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """The rows of each tile and day."""
+    tiles = rows["tile"].combine_chunks().dictionary_encode()
+    code = tiles.indices.to_numpy(zero_copy_only=False)
+    day = sameday.days(rows["datetime"])
+    order = np.lexsort((day, code))
+    rows = rows.take(pa.array(order)).combine_chunks()
+    key = np.column_stack([code[order], day[order]])
+    cut = np.flatnonzero(np.any(np.diff(key, axis=0) != 0, axis=1)) + 1
+    edges = [0, *cut.tolist(), len(key)]
+    for start, stop in pairwise(edges):
+        for unit in rows.slice(start, stop - start).to_batches():
+            yield tiles.dictionary[int(key[start, 0])].as_py(), unit
+
+
+def _add_patches(store: Store, rows: pa.Table, known: set[str], path: Path) -> None:
+    """Add the patches of the rows that are not `known`, and know them from then on.
+
+    Raises:
+        ArchiveError: they are of another grid than the archive's, or in another tile.
+    """
+    encoded = rows["patch_id"].combine_chunks().dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    _, first = np.unique(codes, return_index=True)
+    one_each = rows.take(pa.array(first)).select(["patch_id", "tile", *PLACE])
+    made = _patches(one_each, store.settings.grid, path)
+    new = pa.array([one not in known for one in made["patch_id"].to_pylist()])
+    fresh = made.filter(new)
+    if fresh.num_rows:
+        store.append("patches", fresh)
+        known.update(fresh["patch_id"].to_pylist())
+
+
+def _held(store: Store, table: str, column: str) -> set[str]:
+    if not store.exists(table):
+        return set()
+    found: set[str] = set()
+    for batch in store.scan(table, [column]):
+        found.update(batch.column(0).to_pylist())
+    return found
+
+
+def _patches(rows: pa.Table, grid: Grid, path: Path) -> pa.Table:
+    """The rows as patches of the grid; cells and centres come from their ids."""
+    ids = rows["patch_id"].to_pylist()
+    tiles = rows["tile"].to_pylist()
+    cells = np.array([parse_id(one) for one in ids], np.int64).reshape(-1, 3)
+    centers = np.empty((len(ids), 2))
+    for epsg in np.unique(cells[:, 0]).tolist():
+        here = np.flatnonzero(cells[:, 0] == epsg)
+        row, col = cells[here, 1], cells[here, 2]
+        ours, ours_tile = grid.patch_ids(epsg, row, col), grid.tile_of(epsg, row, col)
+        for i, patch, tile in zip(here, ours, ours_tile, strict=True):
+            if ids[i] != patch or tiles[i] != tile or not _in_crs(grid, epsg):
+                raise ArchiveError(
+                    f"{path} is of another grid than the archive: patch {ids[i]} in tile "
+                    f"{tiles[i]}, the archive's patches are of {grid.patch_size} m in "
+                    f"{grid.crs}"
+                )
+        centers[here] = grid.centers(epsg, row, col)
+    columns = [
+        rows["patch_id"],
+        rows["tile"],
+        pa.array([f"EPSG:{epsg}" for epsg in cells[:, 0]], pa.string()),
+        pa.array(cells[:, 1].astype(np.int32)),
+        pa.array(cells[:, 2].astype(np.int32)),
+        pa.array(centers[:, 0]),
+        pa.array(centers[:, 1]),
+        rows["bbox"],
+        rows["geometry"],
+    ]
+    return pa.Table.from_arrays(columns, schema=schema.patches())
+
+
+def _in_crs(grid: Grid, epsg: int) -> bool:
+    if grid.crs == "utm":
+        return 32601 <= epsg <= 32660 or 32701 <= epsg <= 32760
+    return grid.crs.upper() == f"EPSG:{epsg}"
+
+
+def _import_by_key(store: Store, path: Path, kind: str, model: str | None) -> Imported:
+    source = Source.open(path, kind, model)
+    table = f"{kind}_{schema.suffix(source.model)}"
+    key = _KEYS[kind]
+    with store.lock("import"):
+        vectors = embeddings_table(source.model)
+        if store.exists(vectors):
+            held_by = store.dataset(vectors).schema
+            names.check_model(held_by, source.described, table)
+        held = _held(store, table, key)
+        before = len(held)
+
+        def fresh() -> Iterator[pa.RecordBatch]:
+            for batch in source.batches(source.columns.names):
+                ids = batch.column(key).to_pylist()
+                new = [one not in held for one in ids]
+                held.update(ids)
+                yield batch.filter(pa.array(new, pa.bool_()))
+
+        store.append(table, fresh(), source.columns)
+    added = len(held) - before
+    return Imported(source.model, added, source.rows - added)
