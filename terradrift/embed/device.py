@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+_GPU_NODES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+"""What a driver of a GPU that torch can use shows on Linux: desktop, Jetson, WSL, ROCm."""
 
 if TYPE_CHECKING:
     import torch
@@ -17,8 +22,8 @@ def resolve(device: str) -> str:
     Raises:
         ValueError: unknown name, or CUDA asked for where there is none.
     """
-    if device == "cpu":
-        return device
+    if device == "cpu" or (device == "auto" and not _gpu_possible()):
+        return "cpu"
     import torch
 
     if device == "auto":
@@ -33,6 +38,13 @@ def resolve(device: str) -> str:
             "pass --device cpu or auto"
         )
     return device
+
+
+def _gpu_possible() -> bool:
+    """Whether to ask torch, whose import takes longer than many a run on the CPU."""
+    if sys.platform != "linux":
+        return True
+    return any(Path(node).exists() for node in _GPU_NODES)
 
 
 def send(array: NDArray[np.float32], device: torch.device) -> torch.Tensor:

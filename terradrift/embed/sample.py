@@ -1,6 +1,7 @@
 """Patches of a stream of images, to fit a model on."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,8 @@ def sample(
         if len(new) == 0:
             continue
         card = _card(image, context_px, len(new))
-        (cut,) = chips.cut(image, card, seen[new])
-        kept = cut.chips if kept is None else _joined(kept, old, cut.chips)
+        cuts = [cut.chips for cut in chips.cut(image, card, seen[new])]
+        kept = _joined(cuts if kept is None else [_taken(kept, old), *cuts])
         keys = merged[best]
     if kept is None:
         raise SourceError(
@@ -73,14 +74,19 @@ def _card(image: TileImage, context_px: int, batch: int) -> ModelCard:
     )
 
 
-def _joined(kept: Chips, old: NDArray[np.intp], new: Chips) -> Chips:
-    """The chips `old` of `kept`, then all of `new`."""
-    return Chips(
-        pixels=np.concatenate([kept.pixels[old], new.pixels]),
-        bands=kept.bands,
-        wavelengths=kept.wavelengths,
-        times=np.concatenate([kept.times[old], new.times]),
-        centers=np.concatenate([kept.centers[old], new.centers]),
-        gsd=kept.gsd,
-        level=kept.level,
+def _taken(kept: Chips, old: NDArray[np.intp]) -> Chips:
+    return replace(
+        kept,
+        pixels=kept.pixels[old],
+        times=kept.times[old],
+        centers=kept.centers[old],
+    )
+
+
+def _joined(parts: list[Chips]) -> Chips:
+    return replace(
+        parts[0],
+        pixels=np.concatenate([part.pixels for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        centers=np.concatenate([part.centers for part in parts]),
     )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from terradrift.embed import chips
 from terradrift.embed.sample import sample
 from terradrift.errors import SourceError
 from tests.embed.images import landscape, tile_image
@@ -51,6 +52,12 @@ def test_memory_is_bounded_by_bytes_too():
         (marked(k) for k in range(10)), context_px=1, max_bytes=50 * 6 * 6 * 4
     )
     assert len(found) == 50
+
+
+def test_large_chips_are_cut_in_batches_and_joined(monkeypatch):
+    monkeypatch.setattr(chips, "_BATCH_BYTES", 5 * 6 * 6 * 4)
+    found = sample(iter([marked(1), marked(2)]), context_px=1)
+    assert found.pixels[:, 0, 1, 1].tolist() == [1] * 16 + [2] * 16
 
 
 def test_a_stream_without_clear_pixels_is_refused():
