@@ -13,8 +13,11 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
+from terradrift.query import pushdown
+
 ROW_ID = "_rowid"
 BATCH_ROWS = 4096
+NARROW_BATCH_ROWS = 1 << 16
 
 # Scattered rows cost about fifty times as much each as rows of a scan (pylance 14, 384
 # float16 values per row), so below this share of a table rows are picked, above scanned.
@@ -64,12 +67,14 @@ class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
     ) -> pads.Scanner:
         """Read `columns` of the rows for which `filter`, an Arrow expression, holds."""
         names = self._names if columns is None else columns
-        # Lance 14 takes no filter on a field of a struct (bbox.xmin): Arrow applies those.
+        # Lance 14 takes no expression on a field of a struct (bbox.xmin).
+        wanted = pa.schema([self.schema.field(name) for name in names])
         if filter is None or "FieldRef.Nested" not in str(filter):
             return self._table.scanner(
-                columns=self.projection(names), filter=filter, batch_size=BATCH_ROWS
+                columns=self.projection(names),
+                filter=filter,
+                batch_size=_batch_rows(wanted),
             )
-        wanted = pa.schema([self.schema.field(name) for name in names])
         batches = self._filtered(names, wanted, filter)
         return pads.Scanner.from_batches(batches, schema=wanted)
 
@@ -91,23 +96,42 @@ class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
         wanted: pa.Schema,
         condition: Any,  # noqa: ANN401 - a pyarrow Expression
     ) -> Iterator[pa.RecordBatch]:
-        """Narrow columns decide which rows are read whole."""
-        narrow = [
-            name
-            for name in names
-            if not pa.types.is_fixed_size_list(wanted.field(name).type)
-        ]
-        picked: NDArray[np.uint64] | None = None
-        if narrow != names:
-            columns = self.projection([*dict.fromkeys([*narrow, ROW_ID])])
-            found = self._table.scanner(columns=columns).to_reader()
-            kept = pads.Scanner.from_batches(
-                found, filter=condition, columns=[ROW_ID]
-            ).to_table()
-            picked = kept[ROW_ID].to_numpy()
-        for batch in scan(self._table, self.projection(names), allowed=picked):
+        columns = self.projection(names)
+        text = pushdown.sql(str(condition), self._table.schema)
+        if text is None:
+            batches = scan(self._table, columns, self._passing(names, condition))
+        else:
+            batches = self._table.scanner(
+                columns=columns, filter=text, batch_size=_batch_rows(wanted)
+            ).to_batches()
+        for batch in batches:
             kept = pa.Table.from_batches([batch]).filter(condition)
             yield from kept.cast(wanted).to_batches()
+
+    def _passing(
+        self,
+        names: list[str],
+        condition: Any,  # noqa: ANN401 - a pyarrow Expression
+    ) -> NDArray[np.uint64] | None:
+        """Ids of the rows for which `condition` holds, where that saves reading vectors."""
+        named = [name for name in names if name in str(condition)]
+        if not any(
+            is_vector(self._table.schema.field(n).type) for n in names if n != ROW_ID
+        ):
+            return None
+        found = self._table.scanner(
+            columns=self.projection([*dict.fromkeys([*named, ROW_ID])]),
+            batch_size=NARROW_BATCH_ROWS,
+        ).to_reader()
+        kept = pads.Scanner.from_batches(found, filter=condition, columns=[ROW_ID])
+        ids: NDArray[np.uint64] = kept.to_table()[ROW_ID].to_numpy()
+        return ids
+
+
+def _batch_rows(wanted: pa.Schema) -> int:
+    """Rows per batch that are quick to read: few where there are vectors."""
+    wide = any(pa.types.is_fixed_size_list(field.type) for field in wanted)
+    return BATCH_ROWS if wide else NARROW_BATCH_ROWS
 
 
 def scan(

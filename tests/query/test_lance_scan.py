@@ -178,7 +178,8 @@ def test_a_filter_on_one_row_reads_the_vectors_of_one_row(
     monkeypatch.setattr(lance_scan, "scan", counted)
     connection = duckdb.connect().register("t", FloatDataset(table))
     query = (
-        "SELECT change_id, delta FROM t WHERE bbox.xmin < 3.005 AND bbox.ymin < 50.005"
+        "SELECT change_id, delta FROM t WHERE bbox.xmin < 3.005 "
+        "AND bbox.ymin < 50.005 AND persistence IN ('persistent', 'x')"
     )
     found = connection.execute(query).fetchall()
     assert 0 < len(found) == sum(read) < ROWS / 100
