@@ -15,8 +15,12 @@ _Number = TypeVar("_Number", bound=np.generic)
 _BLOCK_POSITIONS = 1024
 """Windows per block: they and their responses stay in the cache of one core."""
 
-ENOUGH = 0.5
-"""Share of a patch's clear pixels that must have a whole clear window around them."""
+ENOUGH = 0.75
+"""Share of a patch's clear pixels that must have a whole clear window around them.
+
+Under masks of many shapes, vectors then stay as near to those of the unmasked patch as if
+masked pixels were always filled; and where there is plenty, pixels beside a mask, which
+clouds often reach, count less."""
 
 
 def pooled(
@@ -31,9 +35,9 @@ def pooled(
     r = window . filter + offset for (m, k) `filters` and (k,) `offset`, at every window of
     (n, y, x, band) `pixels`, which are NaN where masked in any band; m runs over y, x and
     band of a window. A chip is its pixels but for a margin of size // 2. Windows that touch
-    a masked pixel do not count. Where fewer than half of a chip's clear pixels have a whole
-    window, windows around clear pixels count instead, masked pixels being the mean of the
-    clear ones. A chip without a clear pixel gives NaN.
+    a masked pixel do not count. Where fewer than three quarters of a chip's clear pixels
+    have a whole window, windows around clear pixels count instead, masked pixels being the
+    mean of the clear ones. A chip without a clear pixel gives NaN.
     """
     clear: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(pixels), axis=3)
     share = weights(clear, size)

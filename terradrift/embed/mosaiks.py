@@ -138,7 +138,7 @@ class Mosaiks:
             preprocessing=(
                 f"{len(self.kernels)} kernels of {self.size}x{self.size} pixels, ZCA, "
                 f"relu(+-r - {self.bias:g}), mean over clear windows (where fewer than "
-                "half of the clear pixels have one: masked pixels filled by the mean of "
+                "3/4 of the clear pixels have one: masked pixels filled by the mean of "
                 "the clear ones), standardised, unit length"
             ),
             source="Rolf et al. 2021, doi:10.1038/s41467-021-24638-z; kernels of the archive",

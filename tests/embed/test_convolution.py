@@ -28,7 +28,8 @@ def slow_twin(pixels, filters, offset, bias, size):
                 if clear[y + margin, x + margin]:
                     around.append(value)
         if around:
-            out[k] = np.mean(around if len(whole) < len(around) / 2 else whole, axis=0)
+            few = len(whole) < 0.75 * len(around)
+            out[k] = np.mean(around if few else whole, axis=0)
     return out
 
 
