@@ -21,3 +21,22 @@ def shared() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalogue of a small simulated series: 192 px, 14 dates, planted changes."""
+    from terradrift.ingest.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("scenes")
+    return simulate(folder, size_px=192, dates=14, seed=3)
+
+
+@pytest.fixture(scope="session")
+def finished(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of that series after the main job; tests only read it."""
+    import terradrift as td
+
+    place = tmp_path_factory.mktemp("finished") / "small.td"
+    td.create(place, td.Grid(80)).run(scenes, quiet=True)
+    return place

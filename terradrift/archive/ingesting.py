@@ -162,10 +162,10 @@ def _with_gsd(grid: Grid, table: pa.Table) -> Grid:
     if grid.gsd is not None:
         return grid
     native = float(pc.min(table["gsd"]).as_py())
-    # Degrees give metres such as 9.97: the nearest whole division of a patch, within 10 %.
+    # Degrees give metres such as 9.97: the nearest whole division of a patch, within 2 %.
     pixels = max(1, round(grid.patch_size / native))
     fitted = grid.patch_size / pixels
-    if not np.isclose(fitted, native, rtol=0.1):
+    if not np.isclose(fitted, native, rtol=0.02):
         raise ArchiveError(
             f"patch size {grid.patch_size} m is not a whole number of pixels of "
             f"{native:g} m; pass --patch-size as a multiple of {native:g}, or --gsd"
