@@ -35,20 +35,25 @@ IDENTITY = (
 """Schema metadata that must be equal for two embeddings to be comparable."""
 
 
+def known(table: str) -> bool:
+    """Whether an archive may hold a table of that name."""
+    base, _, model = table.partition("_")
+    if model:
+        return base in _PER_MODEL or base in _WITH_VECTORS
+    return base in _PLAIN
+
+
 def kind(table: str) -> str:
     """The table's name without its model.
 
     Raises:
         ArchiveError: no such table in an archive.
     """
-    base, _, model = table.partition("_")
-    if (base in _PLAIN and not model) or (
-        model and (base in _PER_MODEL or base in _WITH_VECTORS)
-    ):
-        return base
-    known = [*_PLAIN, *(f"{name}_<model>" for name in (*_PER_MODEL, *_WITH_VECTORS))]
+    if known(table):
+        return table.partition("_")[0]
+    may = [*_PLAIN, *(f"{name}_<model>" for name in (*_PER_MODEL, *_WITH_VECTORS))]
     raise ArchiveError(
-        f"an archive has no table {table!r}; expected one of {', '.join(known)}"
+        f"an archive has no table {table!r}; expected one of {', '.join(may)}"
     )
 
 

@@ -109,9 +109,9 @@ class Store:
         return versions.is_dir() and any(versions.glob("*.manifest"))
 
     def tables(self) -> list[str]:
-        """Names of the tables that are there, sorted."""
+        """Names of the tables that are there, sorted; what is no table of ours is not."""
         found = (entry.stem for entry in self.root.glob(f"*{_SUFFIX}"))
-        return sorted(table for table in found if self.exists(table))
+        return sorted(name for name in found if names.known(name) and self.exists(name))
 
     def dataset(self, table: str, version: int | None = None) -> lance.LanceDataset:
         """The table's newest version, or the one asked for; its schema is checked.

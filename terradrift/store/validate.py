@@ -31,7 +31,11 @@ def validate(store: Store) -> list[str]:
 
     Reads every table once, vectors included, a tile or a batch at a time.
     """
-    found: list[str] = []
+    found = [
+        f"{entry.name} is not a table of an archive"
+        for entry in sorted(store.root.glob("*.lance"))
+        if not names.known(entry.stem)
+    ]
     for table in store.tables():
         try:
             store.dataset(table)
