@@ -27,8 +27,9 @@ class Events:
     peak_change: NDArray[np.int64]
     """(e,), the strongest change."""
     strength: NDArray[np.float64]
-    """(e,), what events are ranked by: scores of the patches, the r-th best divided by r.
-    n equal scores give log n times as much as one; stragglers add little."""
+    """(e,), what events are ranked by: root of the sum of (r-th best score / r) squared over
+    the patches. Neighbours that confirm it lift an event by at most 28 percent (pi / root
+    of 6), so that a wide harvest does not outrank a small site that scores higher."""
     start: NDArray[np.datetime64]
     """(e,), the first onset."""
     peak: NDArray[np.datetime64]
@@ -105,7 +106,7 @@ def _summary(changes: Changes, seed: NDArray[np.int64]) -> Events:
     owner = event[best][by_event]
     place = np.arange(len(best)) - np.searchsorted(owner, owner) + 1
     scores = changes.score[best][by_event].astype(np.float64)
-    strength = np.bincount(owner, scores / place, len(seeds))
+    strength = np.sqrt(np.bincount(owner, (scores / place) ** 2, len(seeds)))
     ids = changes.change_ids[seeds]
     ranked = np.lexsort((ids, -strength))
     number = np.empty(len(seeds), np.int64)

@@ -13,7 +13,9 @@ The rule, in the order in which it is applied:
 3. Growth. A chain of links may wander far in time and direction, as fields harvested one
    after the other do. So an event grows from its strongest change, and takes in only
    what is linked to it through members that are themselves within `span_days` and
-   `min_cosine` of that strongest change. What is left grows events of its own.
+   `min_cosine` of that strongest change, and score at least `min_share` of it: the faint
+   changes of the fields around are not part of a building site. What is left grows
+   events of its own.
 
 """
 
@@ -78,6 +80,7 @@ class Connect:
     span_days: int = 60
     min_cosine: float = 0.3
     bridge_cosine: float = 0.6
+    min_share: float = 0.25
 
     def __post_init__(self) -> None:
         for name in ("repeat_days", "gap_days", "span_days"):
@@ -90,6 +93,8 @@ class Connect:
                 "min_cosine must be between -1 and bridge_cosine "
                 f"({self.bridge_cosine}), got {self.min_cosine}"
             )
+        if not 0 <= self.min_share <= 1:
+            raise ValueError(f"min_share must be 0 to 1, got {self.min_share}")
 
     def seeds(self, changes: Changes) -> NDArray[np.int64]:
         """(n,), for each change the strongest of its event; rows come strongest first."""
@@ -143,6 +148,7 @@ class Connect:
             first = _first_of_component(len(changes), left, right)[open_]
             fits = _gap(before, after, open_, first) <= self.span_days
             fits &= _cosines(unit, open_, first) >= self.min_cosine
+            fits &= changes.score[open_] >= self.min_share * changes.score[first]
             fits |= open_ == first
             member = np.zeros(len(changes), bool)
             member[open_[fits]] = True

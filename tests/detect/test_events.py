@@ -94,6 +94,7 @@ def slow_twin(made: Changes, rule: Connect) -> set[frozenset[int]]:
             for i in open_
             if apart(i, seed) <= rule.span_days
             and made.delta[i] @ made.delta[seed] >= rule.min_cosine
+            and made.score[i] >= rule.min_share * made.score[seed]
         }
         event, front = {seed}, [seed]
         while front:
@@ -110,7 +111,7 @@ def slow_twin(made: Changes, rule: Connect) -> set[frozenset[int]]:
 @settings(deadline=None, max_examples=60)
 def test_events_are_those_of_the_slow_twin(n: int, seed: int) -> None:
     made = at_random(n, seed)
-    rule = Connect(repeat_days=60, gap_days=5, span_days=20)
+    rule = Connect(repeat_days=60, gap_days=5, span_days=20, min_share=0.5)
     assert groups(connect(made, rule)) == slow_twin(made, rule)
 
 
@@ -162,7 +163,7 @@ def test_a_chain_of_fields_does_not_swallow_what_differs_in_direction() -> None:
     made = changes(
         [(0, col) for col in range(len(angles))],
         deltas=np.stack([np.cos(angles), np.sin(angles)], axis=1).tolist(),
-        scores=[float(len(angles) - i) for i in range(len(angles))],
+        scores=[float(100 - i) for i in range(len(angles))],
     )
     found = connect(made)
     for members in groups(found):
@@ -175,7 +176,7 @@ def test_a_chain_of_fields_does_not_run_through_the_summer() -> None:
     made = changes(
         [(0, col) for col in range(12)],
         days=list(range(0, 180, 15)),
-        scores=[12.0 - col for col in range(12)],
+        scores=[100.0 - col for col in range(12)],
     )
     found = connect(made)
     assert len(found) > 1
@@ -190,20 +191,31 @@ def test_a_hamlet_among_harvested_fields_is_an_event_of_its_own() -> None:
         changes(
             fields,
             deltas=[[0.1, 1] if cell in hamlet else [1, 0] for cell in fields],
-            scores=[9.0 if cell in hamlet else 2.0 for cell in fields],
+            scores=[6.0 if cell in hamlet else 2.0 for cell in fields],
         )
     )
     assert len(found) == 2
     assert found.n_patches.tolist() == [4, 140]
 
 
-def test_size_counts_for_the_rank_but_only_as_its_logarithm() -> None:
+def test_size_counts_for_the_rank_but_by_no_more_than_28_percent() -> None:
     many = [(0, col) for col in range(100)]
-    found = connect(changes([*many, (9, 0)], scores=[1.0] * 100 + [4.0]))
+    found = connect(changes([*many, (9, 0)], scores=[1.0] * 100 + [1.2]))
     assert found.n_patches.tolist() == [100, 1]
-    found = connect(changes([*many, (9, 0)], scores=[1.0] * 100 + [6.0]))
+    found = connect(changes([*many, (9, 0)], scores=[1.0] * 100 + [1.3]))
     assert found.n_patches.tolist() == [1, 100]
-    assert found.strength[1] == pytest.approx((1 / np.arange(1, 101)).sum())
+    assert found.strength[0] == 1.3
+    assert found.strength[1] == pytest.approx(
+        np.sqrt((1 / np.arange(1, 101) ** 2).sum())
+    )
+
+
+def test_faint_changes_around_a_site_are_not_part_of_it() -> None:
+    row = [(0, col) for col in range(6)]
+    found = connect(changes(row, scores=[1.0, 1.0, 5.0, 4.0, 1.0, 1.0]))
+    assert found.n_patches.tolist() == [2, 2, 2]
+    assert groups(found) == {frozenset({2, 3}), frozenset({0, 1}), frozenset({4, 5})}
+    assert len(connect(changes(row, scores=[2.0, 2.0, 5.0, 4.0, 2.0, 2.0]))) == 1
 
 
 def test_equal_strength_is_ordered_by_change_id() -> None:
@@ -277,3 +289,5 @@ def test_bad_input_is_refused() -> None:
         Connect(gap_days=-1)
     with pytest.raises(ValueError, match=r"bridge_cosine \(0.6\), got 0.9"):
         Connect(min_cosine=0.9)
+    with pytest.raises(ValueError, match="min_share must be 0 to 1, got 2"):
+        Connect(min_share=2)
