@@ -82,7 +82,7 @@ def write(root: Path, settings: Settings) -> None:
         ArchiveError: the folder cannot be written.
     """
     path = root / NAME
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = root / f"{NAME}.{os.getpid()}.tmp"
     text = json.dumps(_to_json(settings), indent=2, sort_keys=True) + "\n"
     try:
         try:
@@ -98,6 +98,11 @@ def write(root: Path, settings: Settings) -> None:
         raise ArchiveError(
             f"cannot write {path}: {error.strerror}; the archive is as it was"
         ) from error
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of that name is what `write` leaves when it is killed."""
+    return name.startswith(f"{NAME}.") and name.endswith(".tmp")
 
 
 def _sync_folder(root: Path) -> None:

@@ -18,6 +18,7 @@ from terradrift.errors import ArchiveError
 from terradrift.store import names, settings
 from terradrift.store.disk import doing
 from terradrift.store.door import BATCH_ROWS, Rows, conform
+from terradrift.store.lock import NAME as LOCK
 from terradrift.store.lock import WriterLock
 from terradrift.store.settings import Settings
 
@@ -50,7 +51,9 @@ class Store:
         root = _local(path)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            inside = sorted(entry.name for entry in root.iterdir())
+            inside = sorted(
+                entry.name for entry in root.iterdir() if not _leftover(entry.name)
+            )
         except FileExistsError as error:
             raise ArchiveError(
                 f"expected a folder for the archive, got the file {root}"
@@ -226,6 +229,11 @@ class Store:
                 data_storage_version=DATA_STORAGE_VERSION,
                 transaction_properties=dict(properties or {}),
             )
+
+
+def _leftover(name: str) -> bool:
+    """Whether a process that was killed while making an archive may have left the file."""
+    return name == LOCK or settings.is_temporary(name)
 
 
 def _local(path: str | Path) -> Path:

@@ -105,6 +105,11 @@ def test_a_folder_that_holds_something_is_not_made_an_archive(tmp_path: Path) ->
         made.store(tmp_path / "a")
 
 
+def test_what_a_killed_creation_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "archive.json.4711.tmp").write_text("{")
+    assert made.store(tmp_path).tables() == []
+
+
 @pytest.mark.parametrize("uri", ["s3://bucket/a.td", "https://example.org/a.td"])
 def test_a_remote_archive_is_refused(uri: str) -> None:
     with pytest.raises(
