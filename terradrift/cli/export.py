@@ -37,7 +37,9 @@ def import_(
     source: Annotated[
         Path, typer.Argument(metavar="FILE", help="GeoParquet that `export` wrote.")
     ],
-    what: Annotated[str, typer.Option(help="embeddings, changes or events.")] = "embeddings",
+    what: Annotated[
+        str, typer.Option(help="embeddings, changes or events.")
+    ] = "embeddings",
 ) -> None:
     """Read exported GeoParquet into ARCHIVE; its model must be the archive's."""
     import terradrift as td

@@ -22,7 +22,7 @@ def archive_at(
 
     if not (path / "archive.json").exists():
         with usage():
-            grid = td.Grid(patch_size or 160, gsd, crs or "utm")
+            grid = td.Grid(160 if patch_size is None else patch_size, gsd, crs or "utm")
         return td.create(path, grid)
     archive = td.open(path)
     held = archive.store.settings.grid

@@ -1,0 +1,178 @@
+"""The command as a user runs it: a process, its output, its exit status."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(
+    *words: str | Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "terradrift", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], status: int, *phrases: str) -> None:
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    for phrase in phrases:
+        assert phrase in " ".join(done.stderr.split())
+    if status == 1:
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("error: ")
+
+
+def json_lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_help_names_every_verb() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for verb in ("run", "ingest", "embed", "detect", "cluster", "sql", "similar"):
+        assert f"  {verb} " in done.stdout
+
+
+def test_run_prints_ranked_events_as_json_lines(scenes: Path, tmp_path: Path) -> None:
+    place = tmp_path / "a.td"
+    done = run(
+        *("run", place, scenes, "--patch-size", "80", "--model", "spectral"),
+        *("--threads", "2", "--json"),
+    )
+    events = json_lines(done)
+    assert [event["rank"] for event in events] == list(range(1, len(events) + 1))
+    assert "scenes found" in done.stderr
+    again = run("run", place, scenes, "--model", "spectral", "--json", "--quiet")
+    assert json_lines(again) == events
+    assert again.stderr == ""
+
+
+def test_a_dry_run_counts_and_reads_nothing(scenes: Path, tmp_path: Path) -> None:
+    place = tmp_path / "a.td"
+    done = run("run", place, scenes, "--patch-size", "80", "--dry-run", "--json")
+    (plan,) = json_lines(done)
+    assert plan["scenes"] == 14
+    assert isinstance(plan["bytes"], int)
+    assert plan["bytes"] > 1_000_000
+    assert not (place / "embeddings_mosaiks.lance").exists()
+
+
+def test_sql_answers_as_table_json_and_file(finished: Path, tmp_path: Path) -> None:
+    text = "SELECT count(*) AS n FROM changes"
+    assert "n" in run("sql", finished, text).stdout
+    (row,) = json_lines(run("sql", finished, text, "--json"))
+    out = tmp_path / "answer.csv"
+    assert run("sql", finished, text, "-o", out).returncode == 0
+    assert out.read_text().splitlines()[1] == str(row["n"])
+
+
+def test_similar_filters_first_and_gives_k_rows(finished: Path) -> None:
+    (best, *_) = json_lines(run("events", finished, "--json"))
+    event = best["event_id"]
+    rows = json_lines(
+        run("similar", finished, "--event", str(event), "-k", "5", "--json")
+    )
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+def test_a_user_can_look_around(finished: Path, tmp_path: Path) -> None:
+    (facts,) = json_lines(run("info", finished, "--json"))
+    assert facts["sensor"] == "sentinel-2"
+    assert run("validate", finished).returncode == 0
+    names = [row["name"] for row in json_lines(run("models", "--json"))]
+    assert {"mosaiks", "spectral"} <= set(names)
+    page = tmp_path / "report.html"
+    assert run("report", finished, "-o", page, "-n", "2").returncode == 0
+    assert page.exists()
+
+
+def test_optimize_keeps_the_answers(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.td"
+    shutil.copytree(finished, copy)
+    before = json_lines(run("events", copy, "--json"))
+    assert run("optimize", copy).returncode == 0
+    assert json_lines(run("events", copy, "--json")) == before
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (("frobnicate",), 2, "No such command"),
+        (("run", "{new}", "{scenes}", "--bbox", "3,4"), 2, "expected a box west"),
+        (("run", "{new}", "{scenes}", "--datetime", "soon"), 2, "expected a period"),
+        (("run", "{new}", "{scenes}", "--patch-size", "0"), 2, "metres above 0"),
+        (("run", "{new}", "{scenes}", "--crs", "EPSG:4326"), 2, "grid CRS must be"),
+        (("run", "{new}", "{scenes}", "--boa-offset", "5"), 2, "expected 0 or -1000"),
+        (("run", "{new}", "/nowhere"), 1, "/nowhere"),
+        (("run", "{old}", "{scenes}", "--model", "clya"), 1, "named 'clya'; installed"),
+        (("run", "{old}", "{scenes}", "--patch-size", "40"), 1, "has a grid with"),
+        (("sql", "{old}", "DROP TABLE changes"), 1, "only reads"),
+        (("sql", "{old}", "SELECT * FROM read_csv('/etc/passwd')"), 1, "read_csv"),
+        (("sql", "{old}", "SELECT nosuch FROM changes"), 1, "nosuch"),
+        (("similar", "{old}", "--change", "x", "-k", "0"), 1, "between 1 and 100,000"),
+        (("similar", "{old}", "--change", "nosuch"), 1, "nosuch"),
+        (("info", "{new}"), 1, "no archive at"),
+        (("export", "{old}", "x.xyz"), 1, "expected a file ending in"),
+        (("export", "{old}", "x.parquet", "--what", "cows"), 2, "got 'cows'"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(
+    finished: Path,
+    scenes: Path,
+    tmp_path: Path,
+    case: tuple[tuple[str, ...], int, str],
+) -> None:
+    words, status, phrase = case
+    places = {"new": tmp_path / "new.td", "old": finished, "scenes": scenes}
+    refused(run(*(word.format(**places) for word in words)), status, phrase)
+
+
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    refused(run("run", taken / "a.td", "/nowhere"), 1, str(taken))
+
+
+def test_a_scene_that_cannot_be_read_is_named_and_harms_nothing(
+    scenes: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "scenes"
+    shutil.copytree(scenes.parent, folder)
+    images = sorted((folder / "images").glob("*.tif"))
+    whole = images[5].read_bytes()
+    images[5].write_bytes(whole[: len(whole) // 3])
+    place, catalog = tmp_path / "a.td", folder / "catalog.json"
+    words = ("run", place, catalog, "--patch-size", "80", "--model", "spectral")
+    refused(run(*words), 1, images[5].stem)
+    done = run(*words, "--skip-bad", "--json")
+    assert json_lines(done)
+    assert images[5].stem in done.stderr
+    assert run("validate", place).returncode == 0
+    # The scene was not marked as done: mended, it is the only one read.
+    images[5].write_bytes(whole)
+    mended = run(*words, "--dry-run", "--json")
+    (plan,) = json_lines(mended)
+    assert plan["scenes"] == 1
+
+
+def test_a_second_writer_is_told_who_holds_the_archive(
+    finished: Path, tmp_path: Path, scenes: Path
+) -> None:
+    import terradrift as td
+
+    copy = tmp_path / "held.td"
+    shutil.copytree(finished, copy)
+    with td.open(copy).store.lock("embed"):
+        done = run("ingest", copy, scenes)
+    refused(done, 1, f"{os.getpid()}", "embed")
