@@ -14,7 +14,7 @@ from terradrift.detect import events as grouping
 from terradrift.detect import growth
 from terradrift.detect.block import Block, Changes
 from terradrift.detect.events import Events
-from terradrift.detect.features import features
+from terradrift.detect.features import components
 from terradrift.detect.labels import label
 from terradrift.detect.lof import lof
 from terradrift.detect.rarity import rarity
@@ -133,7 +133,7 @@ def changes_table(
     if len(found) == 0:
         return columns.empty_table()
     changes, delta, n = found.changes, found.delta(), len(found)
-    points = features(found.before, delta, dimensions=_COMPARED, state=0.5)
+    points = components(delta, _COMPARED)
     rare = rarity(points, events.event, events.peak_change, threads=threads)
     made = {
         "change_id": pa.array(found.change_ids(), pa.string()),

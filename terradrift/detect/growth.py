@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from terradrift.detect import features
 from terradrift.detect.links import Pairs, beside
 
 _BLOCK_BYTES = 1 << 26
@@ -139,7 +140,7 @@ class Connect:
 
     def _grow(self, changes: Changes) -> NDArray[np.int64]:
         """(n,), the seed of each change's event; changes come strongest first."""
-        unit = _unit(changes.delta)
+        unit = features.unit(changes.delta)
         before, after = _days(changes.date_before), _days(changes.date_after)
         left, right = self._links(changes, unit)
         seed = np.arange(len(changes))
@@ -178,13 +179,6 @@ def _gap(
     """(pairs,), days between two intervals; 0 or less where they overlap."""
     later = np.maximum(before[left], before[right])
     return np.asarray(later - np.minimum(after[left], after[right]))
-
-
-def _unit(delta: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Rows of length 1; rows of length 0 stay, and point nowhere."""
-    rows = delta.astype(np.float32)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
 def _cosines(

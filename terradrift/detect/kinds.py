@@ -106,7 +106,7 @@ class Cluster:
         points = features(
             before[order], delta, dimensions=self.dimensions, state=self.state
         )
-        if points.shape[1] == 0:
+        if not points.any():
             return _none(n, f"the {n} changes are all equal")
         found = self._dense(points, least, threads)
         if found.label.max() < 0:

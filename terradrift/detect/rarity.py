@@ -20,7 +20,9 @@ def rarity(
     own event: the patches of one building site are alike, and are no less rare for that.
 
     Args:
-        points: (n, c), what changes are compared by, as of `features.features`.
+        points: (n, c), what changes are compared by: components of their deltas, at
+            full length, since a faint change has the direction of its noise, which is
+            always rare.
         event: (n,), 0 .. e - 1, the event of each change.
         peak_change: (e,), the change that represents each event.
         k: other events; all of them where there are fewer.
