@@ -2,7 +2,8 @@
 
 Neighbouring tiles of a day are read in one window (a strip). Each file of a strip is a job
 for the thread that has the file open, so decoded blocks are used by all the tiles they lie
-under. At most `threads` + 2 strips are under way.
+under. A scene's mask comes first, and under a closed cloud deck its bands are not read. At
+most `threads` + 2 strips are under way.
 """
 
 from collections import deque

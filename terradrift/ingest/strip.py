@@ -1,31 +1,18 @@
 """Tiles side by side that are read in one window, and the images they become."""
 
-import threading
 from collections.abc import Collection, Iterator
-from concurrent.futures import Future
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.chip import TileImage
-from terradrift.errors import SourceError
 from terradrift.grid import TILE_PATCHES, Grid, parse_id
-from terradrift.ingest.acquisition import Acquisition
-from terradrift.ingest.compose import Layer, tile_image
-from terradrift.ingest.files import Files
+from terradrift.ingest.compose import tile_image
 from terradrift.ingest.frame import Frame
 from terradrift.ingest.lanes import Lanes
+from terradrift.ingest.part import Part
 from terradrift.ingest.plan import Plan, Unit
 from terradrift.ingest.plausible import implausible
-from terradrift.ingest.window import (
-    Slots,
-    blank,
-    by_file,
-    check_bands,
-    read_bands,
-    read_clear,
-)
 
 _STRIP_BYTES = 24 << 20
 """Reflectance of one scene in a strip. Below 32 MiB the allocator keeps and reuses it."""
@@ -59,25 +46,25 @@ class Strip:
         self._grid, self._halo = grid, halo_px
         self._rows = _reach([unit.ground.rows for unit in units])
         self._cols = _reach([unit.ground.cols for unit in units])
-        self._parts = [_Part(plan.acquisitions[name]) for name in units[0].scene_ids]
-        self._futures: list[Future[None]] = []
+        self._parts = [Part(plan.acquisitions[name]) for name in units[0].scene_ids]
+        self._started: list[Part] = []
 
     def start(self, lanes: Lanes, bad: Collection[str]) -> None:
         """Queue what is to be read, but of no scene in `bad`."""
         frame = self._frame()
         for part in self._parts:
             if part.scene.scene_id not in bad:
-                self._futures += part.start(lanes, frame)
+                part.start(lanes, frame)
+                self._started.append(part)
 
     def wait(self, judged: set[str]) -> dict[str, str]:
         """Wait for all reads; gives scenes that failed and why.
 
         Scenes not yet in `judged` are looked at once whether their reflectance can be true.
         """
-        for future in self._futures:
-            future.result()
         found: dict[str, str] = {}
-        for part in self._parts:
+        for part in self._started:
+            part.done.result()
             name = part.scene.scene_id
             if part.failures:
                 found[name] = part.failures[min(part.failures)]
@@ -121,74 +108,6 @@ class Strip:
             (left - self._cols[0]) * px, (right - self._cols[0]) * px + around
         )
         return down, across
-
-
-class _Part:
-    """One scene's share of a strip."""
-
-    def __init__(self, scene: Acquisition) -> None:
-        self.scene = scene
-        self.layer: Layer | None = None
-        self.failures: dict[int, str] = {}
-        """What went wrong, by number of the job."""
-        self._lock = threading.Lock()
-        self._left = 0
-
-    def start(self, lanes: Lanes, frame: Frame) -> list[Future[None]]:
-        """Queue a job per file."""
-        try:
-            check_bands(self.scene)
-        except SourceError as error:
-            self.failures[0] = str(error)
-            return []
-        jobs = [
-            (href, partial(self._read, number, href, slots, frame))
-            for number, (href, slots) in enumerate(by_file(self.scene).items())
-        ]
-        if self.scene.mask is not None:
-            jobs.append((self.scene.mask.href, partial(self._mask, len(jobs), frame)))
-        self._left = len(jobs)
-        return [lanes.submit(href, run) for href, run in jobs]
-
-    def _read(
-        self, number: int, href: str, slots: Slots, frame: Frame, files: Files
-    ) -> None:
-        layer = self._layer(frame)
-        try:
-            clear = read_bands(
-                files, self.scene, href, slots=slots, target=frame, out=layer.pixels
-            )
-        except SourceError as error:
-            self.failures[number] = str(error)
-        else:
-            self._meet(layer, clear)
-
-    def _mask(self, number: int, frame: Frame, files: Files) -> None:
-        layer = self._layer(frame)
-        try:
-            clear = read_clear(files, self.scene, frame)
-        except SourceError as error:
-            self.failures[number] = str(error)
-        else:
-            self._meet(layer, clear)
-
-    def _layer(self, frame: Frame) -> Layer:
-        """What is read into; made with the first file, so that waiting takes no memory."""
-        with self._lock:
-            if self.layer is None:
-                shape = len(self.scene.bands), frame.height, frame.width
-                pixels = np.empty(shape, np.float32)
-                self.layer = Layer(self.scene, pixels, np.ones(shape[1:], bool))
-            return self.layer
-
-    def _meet(self, layer: Layer, clear: NDArray[np.bool_]) -> None:
-        """Take what a file does not have out of what is clear; the last one blanks it."""
-        with self._lock:
-            np.logical_and(layer.clear, clear, out=layer.clear)
-            self._left -= 1
-            last = self._left == 0
-        if last:
-            blank(layer.pixels, layer.clear)
 
 
 def _reach(axes: list[NDArray[np.int64]]) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from terradrift.grid import Grid
 from terradrift.ingest.plan import Plan, patches, plan
 from terradrift.ingest.read import read
 
+UTM = "EPSG:32631"
+CORNER = (500_040.0, 5_000_020.0)
 DAY = datetime(2020, 6, 1, 10, 30, tzinfo=UTC)
 
 
@@ -147,3 +149,50 @@ def expected_coordinates(image: TileImage) -> NDArray[np.float64]:
     height, width = image.pixels.shape[1:]
     rows, cols = np.mgrid[:height, :width] + 0.5
     return np.stack([left + cols * image.gsd, top - rows * image.gsd])
+
+
+def place(gsd: float = 10.0, corner: tuple[float, float] = CORNER) -> Affine:
+    return Affine(gsd, 0, corner[0], 0, -gsd, corner[1])
+
+
+def noise(height: int, width: int, bands: int = 1, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(1, 9999, (bands, height, width)).astype(np.uint16)
+
+
+def series(folder: Path, days: int = 4, size: int = 150) -> list[dict[str, object]]:
+    return [
+        written(
+            folder,
+            f"s{n}",
+            noise(size, size, seed=n),
+            UTM,
+            place(),
+            DAY + timedelta(days=n),
+        )
+        for n in range(days)
+    ]
+
+
+def stream(
+    work: Plan, grid: Grid, threads: int = 2
+) -> tuple[list[TileImage], list[tuple[str, str]]]:
+    told: list[tuple[str, str]] = []
+    found = read(
+        work,
+        grid,
+        threads=threads,
+        skip_bad=True,
+        on_bad=lambda scene_id, reason: told.append((scene_id, reason)),
+    )
+    return list(found), told
+
+
+def same(one: TileImage, other: TileImage) -> None:
+    assert (one.tile, one.scene_ids, one.bands) == (
+        other.tile,
+        other.scene_ids,
+        other.bands,
+    )
+    for name in ("pixels", "rows", "cols", "patch_ids", "times", "clear_percent"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))

@@ -9,39 +9,32 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.transform import Affine
 
-from terradrift.chip import TileImage
 from terradrift.errors import SourceError
 from terradrift.grid import Grid
 from terradrift.ingest.read import chip, read
 from tests.ingest.rasters import (
+    CORNER,
     DAY,
+    UTM,
     asset,
     coordinates,
     expected_coordinates,
     images,
+    noise,
+    place,
     planned,
+    same,
     scene,
+    series,
     write,
     written,
 )
-
-UTM = "EPSG:32631"
-CORNER = (500_040.0, 5_000_020.0)
-
-
-def place(gsd: float = 10.0, corner: tuple[float, float] = CORNER) -> Affine:
-    return Affine(gsd, 0, corner[0], 0, -gsd, corner[1])
 
 
 def middle(transform: Affine, size: tuple[int, int]) -> tuple[float, float]:
     a, b, c, d, e, f = transform[:6]
     col, row = size[1] / 2, size[0] / 2
     return a * col + b * row + c, d * col + e * row + f
-
-
-def noise(height: int, width: int, bands: int = 1, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.integers(1, 9999, (bands, height, width)).astype(np.uint16)
 
 
 CASES = {
@@ -164,16 +157,6 @@ def test_tiles_equal_a_whole_file_cut_by_numpy(  # noqa: PLR0917 - drawn values
     assert total == height * width
 
 
-def same(one: TileImage, other: TileImage) -> None:
-    assert (one.tile, one.scene_ids, one.bands) == (
-        other.tile,
-        other.scene_ids,
-        other.bands,
-    )
-    for name in ("pixels", "rows", "cols", "patch_ids", "times", "clear_percent"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-
-
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
     grid = Grid(40, 10.0)
     rows = [
@@ -254,114 +237,13 @@ def test_a_day_without_a_clear_pixel_is_still_told(tmp_path: Path) -> None:
     assert np.isnan(image.pixels).all()
 
 
-def stream(work, grid, threads=2) -> tuple[list[TileImage], list[tuple[str, str]]]:
-    told: list[tuple[str, str]] = []
-    found = read(
-        work,
-        grid,
-        threads=threads,
-        skip_bad=True,
-        on_bad=lambda scene_id, reason: told.append((scene_id, reason)),
-    )
-    return list(found), told
-
-
-def series(folder: Path, days: int = 4, size: int = 150) -> list[dict[str, object]]:
-    return [
-        written(
-            folder,
-            f"s{n}",
-            noise(size, size, seed=n),
-            UTM,
-            place(),
-            DAY + timedelta(days=n),
-        )
-        for n in range(days)
-    ]
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_a_bad_scene_is_told_once_and_left_out(tmp_path: Path, threads: int) -> None:
-    rows, grid = series(tmp_path), Grid(40, 10.0)
-    good, _ = stream(planned([rows[0], rows[2], rows[3]], grid), grid)
-    (tmp_path / "s1.tif").unlink()
-    got, told = stream(planned(rows, grid), grid, threads)
-    assert [scene_id for scene_id, _ in told] == ["s1"]
-    assert "expected a raster file, got" in told[0][1]
-    key = {(image.tile, image.scene_ids): image for image in got}
-    assert len(key) == len(good)
-    for image in good:
-        same(image, key[image.tile, image.scene_ids])
-
-
-@pytest.mark.parametrize("threads", [1, 2, 4])
-def test_damage_further_down_leaves_out_the_rest_of_the_scene(
-    tmp_path: Path, threads: int
-) -> None:
-    """What came before is kept, whatever the threads had read already."""
-    row = written(tmp_path, "s0", noise(500, 500), UTM, place())
-    path = tmp_path / "s0.tif"
-    grid = Grid(40, 10.0)
-    path.write_bytes(path.read_bytes()[:300_000])
-    got, told = stream(planned([row], grid), grid, threads)
-    assert [scene_id for scene_id, _ in told] == ["s0"]
-    assert 0 < len({image.tile for image in got}) == len(got) < 25
-    reference, _ = stream(planned([row], grid), grid, 1)
-    assert [image.tile for image in got] == [image.tile for image in reference]
-
-
-def test_a_bad_scene_ends_the_stream_unless_asked(tmp_path: Path) -> None:
-    rows, grid = series(tmp_path), Grid(40, 10.0)
-    (tmp_path / "s1.tif").write_text("no raster")
-    with pytest.raises(
-        SourceError,
-        match=r"scene s1: .*s1\.tif: expected a raster file.*--skip-bad leaves",
-    ):
-        images(planned(rows, grid), grid)
-
-
-def test_a_bad_scene_beside_a_good_one_leaves_the_good_one(tmp_path: Path) -> None:
-    grid = Grid(40, 10.0)
-    rows = [written(tmp_path, n, noise(8, 8), UTM, place()) for n in ("a", "b")]
+def test_bands_under_a_closed_cloud_deck_are_not_read(tmp_path: Path) -> None:
+    scl = np.full((8, 8), 9, np.uint8)
+    row = written(tmp_path, "a", noise(8, 8), UTM, place(), scl=scl)
     (tmp_path / "a.tif").unlink()
-    (image,), told = stream(planned(rows, grid), grid)
-    assert image.scene_ids == ("b",)
-    assert [scene_id for scene_id, _ in told] == ["a"]
-
-
-def test_a_scene_without_a_wanted_band_is_bad(tmp_path: Path) -> None:
     grid = Grid(40, 10.0)
-    rows = [
-        written(tmp_path, "a", noise(8, 8, bands=2), UTM, place()),
-        written(tmp_path, "b", noise(8, 8), UTM, place(), DAY + timedelta(days=1)),
-    ]
-    (image,), told = stream(planned(rows, grid, ("b0", "b1")), grid)
-    assert image.scene_ids == ("a",)
-    assert told == [
-        (
-            "b",
-            (
-                "expected band(s) b1, got b0; pass --bands with those that all scenes "
-                "have, or leave the scene out"
-            ),
-        )
-    ]
-
-
-def test_an_offset_that_was_removed_already_is_noticed(tmp_path: Path) -> None:
-    grid = Grid(160, 10.0)
-    dark = np.random.default_rng(0).integers(200, 700, (1, 160, 160)).astype(np.uint16)
-    path = write(tmp_path / "a.tif", dark, UTM, place())
-    assets = [asset("red", path, scale=1e-4, offset=-0.1)]
-    said = {"boa_offset": -1000.0, "boa_offset_source": "baseline"}
-    row = scene("a", assets, UTM, place(), (160, 160), **said)
-    got, told = stream(planned([row], grid, ("red",)), grid)
-    assert not got
-    assert "pass --boa-offset 0, or --boa-offset -1000 if that is right" in told[0][1]
-    row["boa_offset_source"] = "user"
-    got, told = stream(planned([row], grid, ("red",)), grid)
-    assert got
-    assert not told
+    (image,) = images(planned([row], grid), grid)
+    assert (image.clear_percent == 0).all()
 
 
 def test_nothing_is_read_far_ahead(tmp_path: Path) -> None:
