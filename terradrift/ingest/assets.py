@@ -83,14 +83,9 @@ def described(key: str, asset: Json, properties: Json, sensor: str) -> list[Band
     has the asset's key where that is a band's name.
 
     Raises:
-        SourceError: the lists are not of one length, or not of objects.
+        SourceError: the lists are not of one length.
     """
     lists = [asset.get(name) or [] for name in ("bands", "eo:bands", "raster:bands")]
-    if not all(isinstance(entry, dict) for entries in lists for entry in entries):
-        raise SourceError(
-            f"asset {key}: expected bands as objects, got numbers as before STAC 1.0; "
-            "update the items"
-        )
     sizes = {len(entries) for entries in lists if entries}
     if len(sizes) > 1:
         raise SourceError(

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+import numpy as np
 import pystac
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -159,10 +161,7 @@ def cloud_percent(item: pystac.Item) -> float | None:
 def stated_ground(item: pystac.Item) -> BaseGeometry | None:
     """What the item says it covers, in degrees; None where it says nothing that can be read."""
     if item.geometry is not None:
-        try:
-            return shapely.geometry.shape(item.geometry)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-            return None
+        return _shape(item.geometry)
     if item.bbox is None or len(item.bbox) not in (4, 6):
         return None
     half = len(item.bbox) // 2
@@ -171,3 +170,19 @@ def stated_ground(item: pystac.Item) -> BaseGeometry | None:
     return shapely.MultiPolygon(
         [shapely.box(*part) for part in _split((west, south, east, north))]
     )
+
+
+def _shape(geometry: dict[str, Any]) -> BaseGeometry | None:
+    try:
+        with np.errstate(invalid="ignore"):  # NaN is looked for below
+            shape = shapely.geometry.shape(geometry)
+    except (
+        shapely.errors.ShapelyError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+    ):
+        return None
+    return shape if np.isfinite(shapely.get_coordinates(shape)).all() else None

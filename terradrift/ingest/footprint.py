@@ -70,18 +70,32 @@ def pixel_metres(crs: str, transform: Transform, stated: float | None) -> float:
 
 
 def _split(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> BaseGeometry:
-    """A polygon of a ring in degrees, cut at 180 where it jumps from one edge to the other.
-
-    A raster wider than half the globe is taken as it stands.
-    """
-    jumps = np.abs(np.diff(lon, append=lon[:1])).max() > 180.0
-    if not jumps and np.abs(lon).max() <= 180.0:
-        return shapely.Polygon(np.column_stack([lon, lat]))
-    ring = shapely.Polygon(np.column_stack([lon % 360.0, lat]))
-    west = ring.intersection(shapely.box(0, -90, 180, 90))
-    east = ring.intersection(shapely.box(180, -90, 360, 90))
-    moved = shapely.transform(east, lambda xy: xy - np.array([360.0, 0.0]))
+    """A polygon of a ring in degrees, cut where it crosses 180; up to the pole where it has it."""
+    closed = np.unwrap(np.append(lon, lon[:1]), period=360.0)
+    if abs(closed[-1] - closed[0]) > 180.0:
+        return _around_pole(lon, lat)
+    east = closed[:-1] - 360.0 * np.floor((closed.min() + 180.0) / 360.0)
+    ring = shapely.Polygon(np.column_stack([east, lat]))
+    if not ring.is_valid:
+        raise SourceError(
+            "expected a raster whose outline does not cross itself in degrees; "
+            "its CRS or transform is wrong"
+        )
+    if east.max() <= 180.0:
+        return ring
+    west = ring.intersection(shapely.box(-180, -90, 180, 90))
+    rest = ring.intersection(shapely.box(180, -90, 540, 90))
+    moved = shapely.transform(rest, lambda xy: xy - np.array([360.0, 0.0]))
     return shapely.union_all([part for part in (west, moved) if part.area > 0])
+
+
+def _around_pole(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> BaseGeometry:
+    """The polygon between a ring that goes once around the globe and its nearer pole."""
+    order = np.argsort(lon)
+    pole = math.copysign(90.0, float(lat.mean()))
+    edge = float(lat[np.abs(lon).argmax()])
+    sides = [(180.0, edge), (180.0, pole), (-180.0, pole), (-180.0, edge)]
+    return shapely.Polygon([*zip(lon[order], lat[order], strict=True), *sides])
 
 
 @lru_cache(maxsize=64)

@@ -17,6 +17,7 @@ from terradrift.ingest.filters import Options
 from terradrift.ingest.header import Header, is_remote, read_header
 from terradrift.ingest.mask_asset import find_mask, mask_kind
 from terradrift.ingest.stated import sensor_of
+from terradrift.ingest.valid import check_asset
 
 
 def bands_of(
@@ -40,10 +41,16 @@ def absolute_assets(item: pystac.Item) -> dict[str, Json]:
 
     An absolute path that is a file here is that file, also where an API states it: servers
     on the same machine do, and against the server's URL it would lead nowhere.
+
+    Raises:
+        SourceError: a field that is not as in STAC.
     """
+    plain = {key: asset.to_dict() for key, asset in item.assets.items()}
+    for key, asset in plain.items():
+        check_asset(key, asset)
     return {
-        key: {**asset.to_dict(), "href": _absolute(asset)}
-        for key, asset in item.assets.items()
+        key: {**asset, "href": _absolute(item.assets[key])}
+        for key, asset in plain.items()
     }
 
 

@@ -23,6 +23,7 @@ from terradrift.ingest.stated import (
     level_of,
     offset_applied,
 )
+from terradrift.ingest.valid import check_properties
 
 Row = dict[str, Any]
 
@@ -41,6 +42,11 @@ def row(item: pystac.Item, options: Options, run_id: str) -> Row:
     """
     if PROBLEM in item.properties:
         raise SourceError(item.properties[PROBLEM])
+    if not isinstance(item.id, str) or not isinstance(item.collection_id, str | None):
+        raise SourceError(
+            f"expected an id and a collection as texts, got {item.id!r} and {item.collection_id!r}"
+        )
+    check_properties(item.properties)
     assets = absolute_assets(item)
     family, spectral, mask = bands_of(item, assets, options)
     finest = assets[min(spectral, key=lambda band: band.pixel).asset]

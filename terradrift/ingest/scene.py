@@ -62,7 +62,7 @@ def to_table(
         except HarmonisationError:
             raise
         except SourceError as error:
-            skipped.append(Skipped(item.id, str(error)))
+            skipped.append(Skipped(str(item.id), str(error)))
             continue
         _add(rows, made)
     _one_level(rows.values())

@@ -51,6 +51,20 @@ def test_degrees_past_180_are_the_same_ground(west: float) -> None:
     assert outline.area == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("crs", "pole"), [("EPSG:3995", 90.0), ("EPSG:3031", -90.0)])
+def test_a_raster_over_a_pole_reaches_it(crs: str, pole: float) -> None:
+    outline = footprint(crs, (1000, 0, -1e6, 0, -1000, 1e6), (2000, 2000))
+    assert outline.is_valid
+    assert outline.covers(shapely.Point(0.0, pole))
+    assert outline.covers(shapely.Point(123.0, pole * 0.95))
+    assert not outline.covers(shapely.Point(123.0, pole * 0.8))
+
+
+def test_degrees_from_0_to_360_are_the_whole_world() -> None:
+    outline = footprint("EPSG:4326", (1, 0, 0, 0, -1, 90), (180, 360))
+    assert outline.equals(shapely.box(-180, -90, 180, 90))
+
+
 def test_a_raster_that_ends_at_180_is_one_part() -> None:
     outline = footprint("EPSG:4326", (0.01, 0, 179.0, 0, -0.01, 1.0), (100, 100))
     assert outline.geom_type == "Polygon"

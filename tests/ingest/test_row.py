@@ -255,7 +255,9 @@ def test_landsat_masks_are_found_by_every_name(key: str) -> None:
 def test_bands_as_numbers_are_refused() -> None:
     scene = products.landsat()
     scene.assets["red"].extra_fields["eo:bands"] = [3]
-    with pytest.raises(SourceError, match="asset red: expected bands as objects"):
+    with pytest.raises(
+        SourceError, match="asset red: expected eo:bands as a list of objects, got"
+    ):
         made(scene)
 
 
