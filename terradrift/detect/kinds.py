@@ -59,11 +59,12 @@ class Cluster:
 
     dimensions: int = 16
     """Principal components, at most 50: trees for neighbour search fail far above."""
-    state: float = 0.5
-    """Weight of the state before a change beside its direction."""
+    state: float = 0.25
+    """Weight of the state before a change beside its direction. Kinds explain most of the
+    differences in NDVI, NBR and NDWI, which they do not know, from 0 to 0.25."""
     min_cluster_size: int | None = None
     """The fewest changes of a kind; None: half the root of their number, 5 to 250."""
-    min_samples: int = 5
+    min_samples: int = 3
     """Neighbours that density is measured by; more makes more changes of no kind."""
     exemplars: int = 5
     most: int = 20_000
