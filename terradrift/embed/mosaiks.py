@@ -108,7 +108,7 @@ class Mosaiks:
 
     def _standardised(self, sample: Chips) -> Self:
         """The same kernels, features centred and scaled over the sample."""
-        features = self._features(sample)
+        features = self.features(sample)
         features = features[np.isfinite(features).all(axis=1)]
         scale = features.std(axis=0, dtype=np.float64)
         # A kernel that hardly ever answers must not become the loudest of all.
@@ -157,14 +157,19 @@ class Mosaiks:
         Raises:
             ValueError: other bands than those the model was made from.
         """
-        features = self._features(chips)
+        features = self.features(chips)
         features -= self.feature_mean
         features /= self.feature_scale
         length = np.linalg.norm(features, axis=1, keepdims=True)
         features /= np.maximum(length, np.float32(1e-12))
         return features
 
-    def _features(self, chips: Chips) -> NDArray[np.float32]:
+    def features(self, chips: Chips) -> NDArray[np.float32]:
+        """(n, 2 k) mean rectified responses, before they are standardised.
+
+        Raises:
+            ValueError: other bands than those the model was made from.
+        """
         if chips.bands != self.bands:
             raise ValueError(
                 f"this mosaiks was made from bands {', '.join(self.bands)}, "
@@ -175,7 +180,7 @@ class Mosaiks:
         np.subtract(chips.pixels.transpose(0, 2, 3, 1), self.band_mean, out=standard)
         standard /= self.band_scale
         if self.device == "cpu":
-            return convolution.pooled(standard, *self._filters, self.bias, self.size)
+            return convolution.pooled(standard, *self.filters, self.bias, self.size)
         return self._features_on_device(standard)
 
     def _features_on_device(self, standard: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -185,7 +190,7 @@ class Mosaiks:
 
         where = torch.device(self.device)
         with torch.inference_mode():
-            filters, offset = (device.send(array, where) for array in self._filters)
+            filters, offset = (device.send(array, where) for array in self.filters)
             found = convolution_torch.pooled(
                 device.send(standard, where), filters, offset, self.bias, self.size
             )
@@ -193,7 +198,7 @@ class Mosaiks:
         return features
 
     @cached_property
-    def _filters(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def filters(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Filters (y * x * band, k) with the whitening in them, and offset (k,)."""
         flat = self.kernels.reshape(len(self.kernels), -1).astype(np.float64)
         white = (flat - self.window_mean) @ self.whitening
