@@ -4,7 +4,7 @@ On disk vectors are float16, which DuckDB refuses; here they are float32, cast w
 reads. Projections and filters go down to Lance.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import lance
@@ -18,6 +18,7 @@ from terradrift.query import pushdown
 ROW_ID = "_rowid"
 BATCH_ROWS = 4096
 NARROW_BATCH_ROWS = 1 << 16
+_READ_AHEAD_BYTES = 64 << 20
 
 # Scattered rows cost about fifty times as much each as rows of a scan (pylance 14, 384
 # float16 values per row), so below this share of a table rows are picked, above scanned.
@@ -144,19 +145,20 @@ def scan(
     Where those are many the whole table is scanned and rows beside them come too, so the
     caller checks `_rowid` if that matters. None: all rows.
     """
-    if allowed is None or len(allowed) > PICK_SHARE * table.count_rows():
+    conditions: Iterable[str | None] = [None]
+    if allowed is not None and len(allowed) <= PICK_SHARE * table.count_rows():
+        starts = range(0, len(allowed), BATCH_ROWS)
+        conditions = (_row_id_filter(allowed[at : at + BATCH_ROWS]) for at in starts)
+    for condition in conditions:
         yield from table.scanner(
-            columns=dict(columns), batch_size=BATCH_ROWS
-        ).to_batches()
-        return
-    for first in range(0, len(allowed), BATCH_ROWS):
-        ids = allowed[first : first + BATCH_ROWS]
-        yield from table.scanner(
-            columns=dict(columns), filter=row_id_filter(ids), batch_size=BATCH_ROWS
+            columns=dict(columns),
+            filter=condition,
+            batch_size=BATCH_ROWS,
+            io_buffer_size=_READ_AHEAD_BYTES,
         ).to_batches()
 
 
-def row_id_filter(ids: NDArray[np.uint64]) -> str:
+def _row_id_filter(ids: NDArray[np.uint64]) -> str:
     """Lance's condition for the rows with these ids; at least one."""
     return f"{ROW_ID} IN ({','.join(map(str, ids.tolist()))})"
 
@@ -168,9 +170,21 @@ def take(
     shown = FloatDataset(table, row_ids=True)
     names = [*columns, ROW_ID]
     wanted = pa.schema([shown.schema.field(name) for name in names])
-    batches = scan(table, shown.projection(names), allowed=np.sort(ids))
-    rows = pa.Table.from_batches(batches, wanted)
-    found = rows[ROW_ID].to_numpy()
-    order = np.argsort(found)
-    at = order[np.searchsorted(found, ids, sorter=order)] if len(ids) else order[:0]
+    ordered = np.sort(ids)
+    kept = [
+        batch.filter(pa.array(among(batch, ordered)))
+        for batch in scan(table, shown.projection(names), ordered)
+    ]
+    rows = pa.Table.from_batches(kept, wanted).combine_chunks()
+    place = np.argsort(rows[ROW_ID].to_numpy())
+    at = place[np.searchsorted(ordered, ids)] if len(ids) else place
     return rows.take(pa.array(at)).select(columns)
+
+
+def among(batch: pa.RecordBatch, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """(n,) whether each row's id is one of `ids`, which are sorted."""
+    if len(ids) == 0:
+        return np.zeros(batch.num_rows, bool)
+    given = batch[ROW_ID].to_numpy()
+    at = np.minimum(np.searchsorted(ids, given), len(ids) - 1)
+    return np.asarray(ids[at] == given)

@@ -1,8 +1,8 @@
 """Exact nearest vectors of a stream, in bounded memory.
 
-Each batch is one task with one BLAS thread. A task keeps only rows that are as near as the
-k-th so far, and the best are merged by (distance, key), so that ties and threads do not
-change the answer.
+Each batch is one task with one BLAS thread. float32 products find the rows that may be as
+near as the k-th so far; only those are summed in float64, row by row, and merged by
+(distance, key). So neither ties, batches nor threads change the answer.
 """
 
 import threading
@@ -17,13 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from terradrift.query.lance_scan import ROW_ID
+from terradrift.query.lance_scan import ROW_ID, among
 from terradrift.threads import single_blas
 
 BLOCK = 1024
 """Rows converted at a time, so that float32 copies stay in the cache."""
 
 _DISTANCE = "__distance"
+
+# More than float32 sums of 10,000 products can be wrong, and little beside 2.
+_SLACK = 1e-3
 _LARGEST = np.float32(65504.0)
 """The largest finite float16."""
 
@@ -39,6 +42,15 @@ class Query:
     """Columns that name a row uniquely; they break ties."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Rows, nearest first."""
+
+    row_ids: NDArray[np.uint64]
+    distances: NDArray[np.float64]
+    """Cosine, 0 to 2."""
+
+
 def nearest(
     batches: Iterable[pa.RecordBatch],
     query: Query,
@@ -46,44 +58,37 @@ def nearest(
     *,
     allowed: NDArray[np.uint64] | None = None,
     threads: int = 1,
-) -> NDArray[np.uint64]:
-    """Row ids of the `k` rows at the least cosine distance, nearest first.
+) -> Found:
+    """The `k` rows at the least cosine distance.
 
     Batches hold the query's columns (float16 vectors), its keys and `_rowid`. Rows whose
     vector is null, zero or not finite have no direction and are left out, as are those not
-    in `allowed` (sorted). Distances are of float32 sums; see `exact` for the last bits.
+    in `allowed` (sorted).
     """
     best = _Best(k, query.keys)
     scratch = threading.local()
 
     def task(batch: pa.RecordBatch) -> pa.Table:
         if allowed is not None:
-            batch = batch.filter(pa.array(_among(batch, allowed)))
-        distance = _distances(batch, query, scratch)
-        near = np.flatnonzero(distance <= best.bound)
-        kept = pa.table({_DISTANCE: distance[near]})
-        rows = batch.select([*query.keys, ROW_ID]).take(pa.array(near))
-        for name in rows.schema.names:
-            kept = kept.append_column(name, rows[name])
-        return kept
+            batch = batch.filter(pa.array(among(batch, allowed)))
+        near = np.flatnonzero(_distances(batch, query, scratch) <= best.bound + _SLACK)
+        rows = batch.take(pa.array(near))
+        kept = pa.Table.from_batches([rows.select([*query.keys, ROW_ID])])
+        return kept.append_column(_DISTANCE, pa.array(exact(rows, query)))
 
     with single_blas(), ThreadPoolExecutor(threads) as pool:
         for found in _in_turn(pool, task, batches, 2 * threads):
             best.add(found)
-    return best.row_ids()
+    return best.found()
 
 
-def exact(rows: pa.Table, query: Query) -> NDArray[np.float64]:
-    """Cosine distance of each row (float32 vectors), summed in float64: 0 to 2."""
-    dots = np.zeros(rows.num_rows)
-    norms = np.zeros(rows.num_rows)
-    start = 0
-    for batch in rows.select(list(query.columns)).to_batches(max_chunksize=BLOCK):
-        part = slice(start, start := start + batch.num_rows)
-        for name, vector in zip(query.columns, query.vectors, strict=True):
-            values = _matrix(batch[name]).astype(np.float64)
-            dots[part] += (values * vector).sum(axis=1)
-            norms[part] += (values * values).sum(axis=1)
+def exact(rows: pa.RecordBatch, query: Query) -> NDArray[np.float64]:
+    """(n,) cosine distances of rows that have a direction, each summed by itself."""
+    dots, norms = np.zeros(rows.num_rows), np.zeros(rows.num_rows)
+    for name, vector in zip(query.columns, query.vectors, strict=True):
+        values = _matrix(rows[name]).astype(np.float64)
+        dots += (values * vector).sum(axis=1)
+        norms += (values * values).sum(axis=1)
     length = np.linalg.norm(query.vectors.astype(np.float64))
     distance: NDArray[np.float64] = 1.0 - dots / (np.sqrt(norms) * length)
     return np.clip(distance, 0.0, 2.0)
@@ -97,7 +102,8 @@ class _Best:
         self._order = [(_DISTANCE, "ascending"), *((key, "ascending") for key in keys)]
         self._tables: list[pa.Table] = []
         self._rows = 0
-        self.bound = np.float32(np.inf)
+        self.bound = np.inf
+        """No row farther than this can be among the best any more."""
 
     def add(self, found: pa.Table) -> None:
         self._tables.append(found)
@@ -109,16 +115,15 @@ class _Best:
         rows = pa.concat_tables(self._tables)
         if rows.num_rows > self._k:
             rows = rows.take(pc.select_k_unstable(rows, self._k, sort_keys=self._order))
-            self.bound = np.float32(pc.max(rows[_DISTANCE]).as_py())
+            self.bound = pc.max(rows[_DISTANCE]).as_py()
         self._tables, self._rows = [rows], rows.num_rows
 
-    def row_ids(self) -> NDArray[np.uint64]:
+    def found(self) -> Found:
         if not self._tables:
-            return np.empty(0, np.uint64)
+            return Found(np.empty(0, np.uint64), np.empty(0))
         self._cut()
-        (rows,) = self._tables
-        ids: NDArray[np.uint64] = rows.sort_by(self._order)[ROW_ID].to_numpy()
-        return ids
+        rows = self._tables[0].sort_by(self._order)
+        return Found(rows[ROW_ID].to_numpy(), rows[_DISTANCE].to_numpy())
 
 
 def _in_turn(
@@ -137,12 +142,6 @@ def _in_turn(
         yield waiting.popleft().result()
 
 
-def _among(batch: pa.RecordBatch, allowed: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    ids = batch[ROW_ID].to_numpy()
-    at = np.minimum(np.searchsorted(allowed, ids), len(allowed) - 1)
-    return np.asarray(allowed[at] == ids) if len(allowed) else np.zeros(len(ids), bool)
-
-
 def _matrix(column: pa.FixedSizeListArray) -> NDArray[Any]:
     """(n, d) view of the vectors; a null row's values are whatever lies there."""
     size = column.type.list_size
@@ -154,7 +153,7 @@ def _matrix(column: pa.FixedSizeListArray) -> NDArray[Any]:
 def _distances(
     batch: pa.RecordBatch, query: Query, scratch: threading.local
 ) -> NDArray[np.float32]:
-    """(n,) cosine distances, NaN where a vector has no direction."""
+    """(n,) cosine distances of float32 sums, NaN where a vector has no direction."""
     dimensions = query.vectors.shape[1]
     if getattr(scratch, "bits", None) is None:
         scratch.bits = np.zeros((BLOCK, dimensions), np.int32)
@@ -168,10 +167,9 @@ def _distances(
             part = slice(start, min(start + BLOCK, batch.num_rows))
             rows = part.stop - start
             _widen(matrix[part], scratch.bits, scratch.values)
-            # The whole buffer each time: BLAS sums the last rows of a product in another
-            # order, and equal vectors must have equal distances wherever they stand.
-            dots[part] += (scratch.values @ vector)[:rows]
-            norms[part] += np.einsum("nd,nd->n", scratch.values, scratch.values)[:rows]
+            values = scratch.values[:rows]
+            dots[part] += values @ vector
+            norms[part] += np.einsum("nd,nd->n", values, values)
             if norms[part].max(initial=0) > _LARGEST**2:
                 norms[part][~np.isfinite(matrix[part]).all(axis=1)] = np.nan
         if column.null_count:

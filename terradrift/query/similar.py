@@ -12,7 +12,7 @@ from terradrift import threads as _threads
 from terradrift.errors import QueryError
 from terradrift.query import candidates, example, lance_scan
 from terradrift.query import tables as _tables
-from terradrift.query.nearest import Query, exact, nearest
+from terradrift.query.nearest import Found, nearest
 from terradrift.query.result import Result
 from terradrift.query.views import open_tables
 from terradrift.query.where import Where
@@ -33,9 +33,6 @@ K_MAX = 100_000
 
 On = Literal["delta", "after", "before", "before+after"]
 Target = Literal["changes", "observations"]
-
-# Rows beyond k that are compared again in float64, so that float32 sums decide nothing.
-_SPARE = 64
 
 
 def similar(
@@ -119,12 +116,11 @@ def similar(
     found = nearest(
         lance_scan.scan(table, {name: f"`{name}`" for name in names}, allowed),
         query,
-        k + len(itself) + _SPARE,
+        k + len(itself),
         allowed=allowed,
         threads=_threads.resolve(threads),
     )
-    found = found[~np.isin(found, itself)]
-    rows = _ranked(table, found, query, k, vectors=vectors)
+    rows = _rows(table, found, ~np.isin(found.row_ids, itself), k, vectors=vectors)
     if target == "observations":
         rows = _with_place(tables, rows)
     note = None
@@ -133,27 +129,25 @@ def similar(
     return Result(rows, note)
 
 
-def _ranked(
+def _rows(
     table: "lance.LanceDataset",
-    found: NDArray[np.uint64],
-    query: Query,
+    found: Found,
+    others: NDArray[np.bool_],
     k: int,
     *,
     vectors: bool,
 ) -> pa.Table:
-    """The rows found, with `rank` and the exact `distance`, cut to `k`."""
-    plain = [f.name for f in table.schema if not lance_scan.is_vector(f.type)]
-    wanted = table.schema.names if vectors else plain
-    compared = lance_scan.take(table, found, [*query.keys, *query.columns])
-    distance = exact(compared, query)
-    compared = compared.append_column("distance", pa.array(distance))
-    order = [("distance", "ascending"), *((key, "ascending") for key in query.keys)]
-    best = pc.sort_indices(compared, sort_keys=order)[:k].to_numpy()
-    rows = lance_scan.take(table, found[best], list(wanted))
+    """The first `k` rows found that are `others`, with `rank` and `distance`."""
+    best = np.flatnonzero(others)[:k]
+    wanted = [
+        field.name
+        for field in table.schema
+        if vectors or not lance_scan.is_vector(field.type)
+    ]
+    rows = lance_scan.take(table, found.row_ids[best], wanted)
     rank = pa.array(np.arange(1, len(best) + 1, dtype=np.int32))
-    return rows.add_column(0, "rank", rank).add_column(
-        1, "distance", pa.array(distance[best])
-    )
+    distance = pa.array(found.distances[best])
+    return rows.add_column(0, "rank", rank).add_column(1, "distance", distance)
 
 
 def _with_place(tables: "Tables", rows: pa.Table) -> pa.Table:

@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import shapely
 
 from terradrift.errors import QueryError
+from terradrift.query import geoparquet
+from terradrift.query.geoparquet import GEOMETRY, has_geometry, shapes
 from terradrift.query.sandbox import query_error
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
 
-GEOMETRY = "geometry"
 _BATCH_ROWS = 10_000
-_GROUP_BYTES = 32 << 20
 
 
 def write(rows: Rows, path: str | Path) -> int:
@@ -117,14 +116,13 @@ def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":
     import geopandas as gpd
 
     table = to_arrow(rows)
-    if GEOMETRY not in table.schema.names:
+    if not has_geometry(table.schema):
         raise QueryError(
-            f"expected a column {GEOMETRY}, got {', '.join(table.schema.names)}; "
+            f"expected a WKB column {GEOMETRY}, got {', '.join(table.schema.names)}; "
             "select it, or use df()"
         )
     frame = table.drop_columns([GEOMETRY]).to_pandas()
-    shapes = shapely.from_wkb(np.asarray(table[GEOMETRY].to_pylist(), dtype=object))
-    return gpd.GeoDataFrame(frame, geometry=shapes, crs="OGC:CRS84")
+    return gpd.GeoDataFrame(frame, geometry=shapes(table[GEOMETRY]), crs="OGC:CRS84")
 
 
 def json_lines(rows: Rows) -> Iterator[str]:
@@ -170,8 +168,7 @@ def _readable(table: pa.Table) -> pa.Table:
     for field in table.schema:
         column = table[field.name]
         if field.name == GEOMETRY and pa.types.is_binary(field.type):
-            shapes = shapely.from_wkb(np.asarray(column.to_pylist(), dtype=object))
-            text = shapely.to_wkt(shapes, rounding_precision=7)
+            text = shapely.to_wkt(shapes(column), rounding_precision=7)
             columns[field.name] = pa.array(text, pa.string())
         elif pa.types.is_struct(field.type):
             for part in field.type:
@@ -223,80 +220,8 @@ def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
     frame.to_file(path, engine="pyogrio", layer=layer)
 
 
-def _write_parquet(rows: pa.RecordBatchReader, path: Path) -> None:
-    from pyarrow import parquet
-
-    width = sum(_width(field.type) for field in rows.schema)
-    group_rows = max(1024, min(1 << 16, _GROUP_BYTES // max(width, 1)))
-    box = _Box()
-    plain = pa.schema([pa.field(f.name, f.type) for f in rows.schema])
-    with parquet.ParquetWriter(path, plain, compression="zstd") as file:
-        for table in _groups(rows, group_rows):
-            box.add(table)
-            file.write_table(table.cast(plain), row_group_size=group_rows)
-        if GEOMETRY in plain.names:
-            geo = _geo(box, covered="bbox" in plain.names)
-            file.add_key_value_metadata({"geo": json.dumps(geo)})
-
-
-def _groups(rows: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
-    """Tables of `size` rows and a rest; one without rows where there are none."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in rows:
-        held.append(batch)
-        count += batch.num_rows
-        while count >= size:
-            table = pa.Table.from_batches(held)
-            yield table.slice(0, size)
-            held, count = table.slice(size).to_batches(), count - size
-    yield pa.Table.from_batches(held, rows.schema)
-
-
-def _width(type_: pa.DataType) -> int:
-    """Bytes per value, roughly."""
-    if pa.types.is_fixed_size_list(type_):
-        return int(type_.list_size) * _width(type_.value_type)
-    if pa.types.is_primitive(type_):
-        return max(1, int(type_.bit_width) // 8)
-    return 64
-
-
-class _Box:
-    """The box around all geometries written."""
-
-    def __init__(self) -> None:
-        self.types: set[str] = set()
-        self.bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
-
-    def add(self, table: pa.Table) -> None:
-        if GEOMETRY not in table.schema.names or table.num_rows == 0:
-            return
-        shapes = shapely.from_wkb(np.asarray(table[GEOMETRY].to_pylist(), dtype=object))
-        low_high = shapely.total_bounds(shapes)
-        if np.isfinite(low_high).all():
-            self.bounds[:2] = np.minimum(self.bounds[:2], low_high[:2])
-            self.bounds[2:] = np.maximum(self.bounds[2:], low_high[2:])
-        self.types |= {shape.geom_type for shape in shapes if shape is not None}
-
-
-def _geo(box: _Box, *, covered: bool) -> dict[str, Any]:
-    """GeoParquet 1.1 metadata; without a CRS it means OGC:CRS84."""
-    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(box.types)}
-    if np.isfinite(box.bounds).all():
-        column["bbox"] = box.bounds.tolist()
-    if covered:
-        sides = ("xmin", "ymin", "xmax", "ymax")
-        column["covering"] = {"bbox": {side: ["bbox", side] for side in sides}}
-    return {
-        "version": "1.1.0",
-        "primary_column": GEOMETRY,
-        "columns": {GEOMETRY: column},
-    }
-
-
 _WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, Path], None]] = {
-    ".parquet": _write_parquet,
+    ".parquet": geoparquet.write,
     ".csv": _write_csv,
     ".jsonl": _write_lines,
     ".json": _write_list,

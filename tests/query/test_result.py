@@ -102,7 +102,7 @@ def test_large_tables_have_small_row_groups(tmp_path: Path) -> None:
     write.write(table, tmp_path / "out.parquet")
     metadata = pq.read_metadata(tmp_path / "out.parquet")
     assert metadata.num_rows == 30_000
-    assert metadata.num_row_groups == 3
+    assert metadata.num_row_groups == 4
     assert "geo" not in {key.decode() for key in metadata.metadata}
 
 
@@ -165,9 +165,21 @@ def test_a_folder_that_is_not_there_is_said(found: Result, tmp_path: Path) -> No
 
 def test_rows_without_geometry_are_not_a_map(store: Store, tmp_path: Path) -> None:
     relation = sql(store, "SELECT kind FROM changes")
-    with pytest.raises(QueryError, match="expected a column geometry, got kind"):
+    with pytest.raises(QueryError, match="expected a WKB column geometry, got kind"):
         write.write(relation, tmp_path / "out.gpkg")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_that_are_not_wkb_are_said(store: Store, tmp_path: Path) -> None:
+    relation = sql(store, "SELECT 'abc'::BLOB AS geometry FROM changes")
+    with pytest.raises(QueryError, match="expected WKB in the column geometry"):
+        write.write(relation, tmp_path / "out.parquet")
+
+
+def test_a_text_named_geometry_is_a_text(store: Store, tmp_path: Path) -> None:
+    relation = sql(store, "SELECT ST_AsText(geometry) AS geometry FROM changes LIMIT 3")
+    assert write.write(relation, tmp_path / "out.parquet") == 3
+    assert b"geo" not in pq.read_metadata(tmp_path / "out.parquet").metadata
 
 
 @pytest.mark.parametrize(
