@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from terradrift import threads
 from terradrift.embed import convolution, device, weights, whitening
 from terradrift.embed.protocol import ModelCard
 
@@ -88,9 +89,10 @@ class Mosaiks:
         windows = whitening.draw(
             standard, size, max(_FIT_WINDOWS, kernels), np.random.default_rng(seed)
         )
-        window_mean, matrix = whitening.zca(
-            windows.reshape(len(windows), -1), regularisation
-        )
+        with threads.single_blas():
+            window_mean, matrix = whitening.zca(
+                windows.reshape(len(windows), -1), regularisation
+            )
         drawn = windows[:kernels]
         model = cls(
             bands=sample.bands,
