@@ -64,15 +64,16 @@ def svg(figure: Figure, salt: str) -> str:
     figure.patch.set_alpha(0)
     target = io.BytesIO()
     with rc_context({**_STYLE, "svg.hashsalt": salt}):
-        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+        # The dots per inch of what is drawn as pixels inside.
+        figure.savefig(
+            target, format="svg", dpi=190, metadata={"Date": None, "Creator": None}
+        )
     text = target.getvalue().decode("utf-8")
     text = re.sub(
         r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL
     )
     # matplotlib names the same shapes alike in every figure of a page.
-    names = set(re.findall(r'\bid="([^"]+)"', text))
-    for name in sorted(names, key=len, reverse=True):
-        text = re.sub(rf'(["#]){re.escape(name)}(["\)])', rf"\1{salt}-{name}\2", text)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{salt}-", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
     size = re.search(r'viewBox="[^"]+"', text)

@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import shapely
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
@@ -17,6 +21,7 @@ from terradrift.report.data import ReportData, ranked
 
 _METRES_PER_DEGREE = 111_320.0
 _COLOURS = "viridis"
+_FINE = 20_000
 
 
 def place(data: ReportData) -> Figure | None:
@@ -52,23 +57,17 @@ def _patches(figure: Figure, axes: Axes, data: ReportData) -> None:
     values, corners = data.values, data.corners
     unknown, still = np.isnan(values), values == 0
     moved = ~unknown & ~still
-    axes.add_collection(
-        PolyCollection(
-            list(corners[still]), facecolor=ink.FAINT, alpha=0.22, rasterized=True
-        )
-    )
-    axes.add_collection(
-        PolyCollection(
-            list(corners[unknown]),
+    if still.any():
+        axes.add_artist(_region(corners[still], facecolor=ink.FAINT, alpha=0.22))
+    if unknown.any():
+        hatched = _region(
+            corners[unknown],
             facecolor="none",
             edgecolor=ink.FAINT,
-            linewidth=0.2,
-            hatch="/////" if unknown.sum() < 2000 else None,
-            alpha=0.6,
+            linewidth=0.3,
+            hatch="/////",
         )
-        if unknown.any()
-        else PolyCollection([])
-    )
+        axes.add_artist(hatched)
     if not moved.any():
         return
     shown = PolyCollection(
@@ -88,6 +87,22 @@ def _patches(figure: Figure, axes: Axes, data: ReportData) -> None:
     bar.set_label(data.values_name)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
+
+
+def _region(corners: NDArray[np.float64], **look: Any) -> PathPatch:  # noqa: ANN401 - as matplotlib takes it
+    """Many patches as one shape; as pixels where the shape is too fine to be drawn."""
+    # Neighbours share corners to the last digit but for rounding.
+    squares = shapely.polygons(np.round(corners, 9))
+    # Holes must run the other way round than outlines, or they would be filled.
+    whole = shapely.normalize(shapely.coverage_union_all(squares))
+    rings = shapely.get_rings(shapely.get_parts(whole))
+    ends = np.cumsum(shapely.get_num_coordinates(rings))
+    codes = np.full(ends[-1], Path.LINETO, Path.code_type)
+    codes[np.r_[0, ends[:-1]]] = Path.MOVETO
+    codes[ends - 1] = Path.CLOSEPOLY
+    path = Path(shapely.get_coordinates(rings), codes)
+    fine = len(codes) > _FINE
+    return PathPatch(path, rasterized=fine, **({"linewidth": 0} | look))
 
 
 def _norm(values: NDArray[np.float32]) -> Normalize:

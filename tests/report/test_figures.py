@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm
+from matplotlib.patches import PathPatch
 
 from terradrift.report import history, ink
 from terradrift.report.place import _norm, place
@@ -23,15 +24,25 @@ def series(z, reasons=None, **given):
     )
 
 
-def test_the_map_shows_every_patch_once(report_data):
+def test_every_patch_is_coloured_grey_or_hatched(report_data):
     data = report_data()
     axes = place(data).axes[0]
-    drawn = sum(
-        len(one.get_paths())
-        for one in axes.collections
-        if isinstance(one, PolyCollection)
-    )
-    assert drawn == len(data.values)
+    (coloured,) = (one for one in axes.collections if isinstance(one, PolyCollection))
+    assert len(coloured.get_paths()) == (data.values > 0).sum()
+    regions = [one for one in axes.patches if isinstance(one, PathPatch)]
+    still, unknown = sorted(regions, key=lambda one: one.get_hatch() is not None)
+    assert still.get_hatch() is None
+    assert unknown.get_hatch()
+    one_patch = abs(signed_area(data.corners[0]))
+    for region, wanted in ((still, data.values == 0), (unknown, np.isnan(data.values))):
+        # Holes run the other way round than outlines, so they count as less.
+        whole = sum(signed_area(ring) for ring in region.get_path().to_polygons())
+        assert abs(whole) / one_patch == pytest.approx(wanted.sum(), rel=1e-4)
+
+
+def signed_area(ring):
+    x, y = (np.asarray(ring) - np.asarray(ring)[0]).T
+    return 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
 
 
 def test_the_map_is_true_to_scale_and_has_north_a_bar_and_degrees(report_data):
