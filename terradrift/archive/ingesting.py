@@ -68,7 +68,7 @@ def ingest(
             "widen --bbox, --datetime, --collection or --max-cloud"
         )
     settings = _settled(store.settings, table, filters.region, options)
-    known = set(_column(store, "scenes", "scene_id"))
+    known = _known(store, table)
     new = table.filter(
         pa.array([scene not in known for scene in table["scene_id"].to_pylist()])
     )
@@ -98,6 +98,26 @@ def ingest(
         settings.bands,
         settings.grid,
     )
+
+
+def _known(store: Store, table: pa.Table) -> set[str]:
+    """Ids of the scenes held; one that now comes from another collection is refused."""
+    if not store.exists("scenes"):
+        return set()
+    held = {
+        row["scene_id"]: row["collection"]
+        for row in store.scan("scenes", ["scene_id", "collection"])
+        .read_all()
+        .to_pylist()
+    }
+    for row in table.select(["scene_id", "collection"]).to_pylist():
+        if row["collection"] != held.get(row["scene_id"], row["collection"]):
+            raise ArchiveError(
+                f"scene {row['scene_id']} is held from collection "
+                f"{held[row['scene_id']]}, and now comes from {row['collection']}; pass "
+                "--collection, or make another archive"
+            )
+    return set(held)
 
 
 def _settled(

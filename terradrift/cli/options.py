@@ -59,12 +59,12 @@ BoaOffset = Annotated[
     float | None,
     typer.Option(
         metavar="DN",
-        help="Sentinel-2: added to digital numbers, 0 or -1000, where metadata do not tell.",
+        help="Sentinel-2: added to digital numbers of all scenes, 0 or -1000, whatever the metadata say.",
     ),
 ]
 Scale = Annotated[
     float | None,
-    typer.Option(help="Reflectance per digital number, where metadata do not tell."),
+    typer.Option(help="Reflectance per digital number, whatever the metadata say."),
 ]
 Bands = Annotated[
     str | None,
@@ -76,7 +76,9 @@ Pattern = Annotated[
 ]
 Level = Annotated[
     str | None,
-    typer.Option(help="Processing level (L1C, L2A), where metadata do not tell."),
+    typer.Option(
+        help="Keep only this processing level, such as L2A; scenes that state none are given it."
+    ),
 ]
 Model = Annotated[
     str | None,
