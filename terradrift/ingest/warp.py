@@ -13,6 +13,7 @@ half of these are.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,13 @@ from numpy.typing import NDArray
 from terradrift.ingest.frame import Frame, Span, is_geographic, same_crs, transformer
 
 _LATTICE = 16
-_CHUNK_PX = 1 << 19
+_CHUNK_PX = 1 << 18
+_KEPT = 32
+"""Chunks whose places are kept (at most 3 MiB each): bands and days share them."""
 _MARGIN = 2
 _OUTSIDE = -1e9
+_PAD = 2
+"""Pixels of nothing around a source, so that no place needs to be asked if it is inside."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,14 +87,16 @@ def warp(
     Values that are not `clear` (y, x) must be finite; they are not used. Returns which
     pixels of `out` (y, x) are clear; the others hold nothing of meaning.
     """
-    samples = per_side(source, target)
+    side = per_side(source, target)
+    flat = np.pad(values, ((0, 0), (_PAD, _PAD), (_PAD, _PAD))).reshape(len(values), -1)
+    usable = np.pad(clear, _PAD).ravel()
     found = np.zeros((target.height, target.width), bool)
-    for lines in _chunks(target, samples):
-        at = _centres(source, target, lines, samples)
-        if samples == 1:
-            out[:, lines], found[lines] = _bilinear(values, clear, at, span)
+    for lines in _chunks(target, side):
+        taps = _taps(source, span, target, (lines.start, lines.stop, side))
+        if side == 1:
+            found[lines] = _bilinear(flat, usable, taps, out[:, lines])
         else:
-            out[:, lines], found[lines] = _average(values, clear, at, span, samples)
+            found[lines] = _average(flat, usable, taps.index, out[:, lines])
     return found
 
 
@@ -97,12 +104,59 @@ def nearest(
     values: NDArray[np.generic], source: Frame, span: Span, target: Frame
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
     """(y, x) `values` at the middle of the target's pixels, and where there are any."""
+    flat, there = (
+        np.pad(values, _PAD).ravel(),
+        np.pad(np.ones(values.shape, bool), _PAD),
+    )
     out = np.zeros((target.height, target.width), values.dtype)
     found = np.zeros(out.shape, bool)
     for lines in _chunks(target, 1):
-        index, found[lines] = _index(_centres(source, target, lines, 1), span)
-        out[lines] = values.ravel()[index]
+        taps = _taps(source, span, target, (lines.start, lines.stop, 1))
+        index = taps.nearest()
+        out[lines], found[lines] = flat[index], there.ravel()[index]
     return out, found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taps:
+    """Positions of source pixels in a padded, flattened span; (y, x) each."""
+
+    index: NDArray[np.int32]
+    """The upper left of the four around, or with several samples the one they lie in."""
+    down: NDArray[np.float32]
+    """How far the place is from there to the next row, 0 to 1; empty where not needed."""
+    across: NDArray[np.float32]
+    stride: int
+    """Positions from one row to the next."""
+
+    def nearest(self) -> NDArray[np.int32]:
+        """The pixel that the place lies in."""
+        right = (self.across >= 0.5).astype(np.int32)
+        below = (self.down >= 0.5).astype(np.int32)
+        position: NDArray[np.int32] = self.index + below * np.int32(self.stride) + right
+        return position
+
+
+@lru_cache(maxsize=_KEPT)
+def _taps(
+    source: Frame, span: Span, target: Frame, part: tuple[int, int, int]
+) -> _Taps:
+    """Taps of target lines `part` = (first, end, samples per side)."""
+    first, end, side = part
+    at = _centres(source, target, slice(first, end), side)
+    half = 0.5 if side == 1 else 0.0
+    row, col = np.floor(at.rows - half), np.floor(at.cols - half)
+    stride = span.width + 2 * _PAD
+    # Far off places move onto the padding, of which all four are nothing.
+    down = np.clip(row - span.top, -_PAD, span.height).astype(np.int32) + _PAD
+    right = np.clip(col - span.left, -_PAD, span.width).astype(np.int32) + _PAD
+    index = down * np.int32(stride) + right
+    if side > 1:
+        none = np.empty((0, 0), np.float32)
+        return _Taps(index, none, none, stride)
+    fractions = at.rows - half - row, at.cols - half - col
+    below, beside = (fraction.astype(np.float32) for fraction in fractions)
+    return _Taps(index, below, beside, stride)
 
 
 def _chunks(target: Frame, samples: int) -> Iterator[slice]:
@@ -181,56 +235,49 @@ def _between(
     return found
 
 
-def _index(at: Places, span: Span) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Flat position in the span of the pixels that places lie in, and where there is one."""
-    return _flat(
-        np.floor(at.rows).astype(np.int64), np.floor(at.cols).astype(np.int64), span
-    )
-
-
-def _flat(
-    rows: NDArray[np.int64], cols: NDArray[np.int64], span: Span
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    rows, cols = rows - span.top, cols - span.left
-    inside = (rows >= 0) & (rows < span.height) & (cols >= 0) & (cols < span.width)
-    return np.where(inside, rows * span.width + cols, 0), inside
-
-
 def _bilinear(
-    values: NDArray[np.float32], clear: NDArray[np.bool_], at: Places, span: Span
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    flat, usable = values.reshape(len(values), -1), clear.ravel()
-    row, col = np.floor(at.rows - 0.5), np.floor(at.cols - 0.5)
-    down, across = at.rows - 0.5 - row, at.cols - 0.5 - col
-    row0, col0 = row.astype(np.int64), col.astype(np.int64)
-    total = np.zeros(row.shape, np.float32)
-    found = np.zeros((len(values), *row.shape), np.float32)
-    for dr, dc in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        index, inside = _flat(row0 + dr, col0 + dc, span)
-        share = (down if dr else 1 - down) * (across if dc else 1 - across)
-        weight = np.where(inside & usable[index], share, 0).astype(np.float32)
+    flat: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    taps: _Taps,
+    out: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    shape = taps.index.shape
+    total, picked = np.zeros(shape, np.float32), np.empty(shape, np.float32)
+    out[...] = 0
+    for below, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        index = taps.index + np.int32(below * taps.stride + right)
+        weight = taps.down if below else 1 - taps.down
+        weight = weight * (taps.across if right else 1 - taps.across)
+        weight *= usable[index]
         total += weight
-        found += weight * flat[:, index]
-    index, inside = _index(at, span)
-    ok = inside & usable[index] & (total > 0)
-    found /= np.where(total > 0, total, 1)
-    return found, ok
+        for number, band in enumerate(flat):
+            np.take(band, index, out=picked, mode="clip")
+            picked *= weight
+            out[number] += picked
+    ok: NDArray[np.bool_] = usable[taps.nearest()] & (total > 0)
+    out /= np.where(total > 0, total, 1)
+    return ok
 
 
 def _average(
-    values: NDArray[np.float32],
-    clear: NDArray[np.bool_],
-    at: Places,
-    span: Span,
-    samples: int,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    index, inside = _index(at, span)
-    usable = inside & clear.ravel()[index]
-    height, width = (n // samples for n in index.shape)
-    blocks = (height, samples, width, samples)
-    counts = usable.reshape(blocks).sum(axis=(1, 3))
-    found = np.empty((len(values), height, width), np.float32)
-    for band, flat in enumerate(values.reshape(len(values), -1)):
-        picked = np.where(usable, flat[index], 0).reshape(blocks)
-        found[band] = picked.sum(axis=(1, 3)) / np.maximum(counts, 1)
-    return found, counts * 2 >= samples * samples
+    flat: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    index: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    _, height, width = out.shape
+    side = len(index) // height
+    blocks = (height, side, width, side)
+    seen = usable[index]
+    counts = seen.reshape(blocks).sum(axis=1, dtype=np.int32).sum(axis=2)
+    for band, line in zip(flat, out, strict=True):
+        picked = np.take(band, index, mode="clip")
+        picked *= seen
+        np.divide(
+            picked.reshape(blocks).sum(axis=1).sum(axis=2),
+            np.maximum(counts, 1),
+            out=line,
+            casting="same_kind",
+        )
+    ok: NDArray[np.bool_] = counts * 2 >= side * side
+    return ok
