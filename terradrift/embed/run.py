@@ -60,7 +60,7 @@ def embed(
     """Embed every image, one after the other, in order.
 
     Patches of less than `min_clear` percent, and those the model gives no vector for, get
-    no row. At most `2 + 2 * threads` images are in memory. Closing the iterator stops the
+    no row. At most `threads + 4` images are in memory. Closing the iterator stops the
     threads. Nothing is read before the first row is asked for.
 
     Raises:
@@ -118,7 +118,7 @@ def _stream(
             stack.enter_context(_torch_threads(1))
         executor = stack.enter_context(ThreadPoolExecutor(workers, "terradrift-embed"))
         coming = stack.enter_context(ahead(images, _AHEAD))
-        yield from in_order(one, coming, executor, 2 * workers)
+        yield from in_order(one, coming, executor, workers + 1)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def test_memory_is_bounded_by_the_queues_while_the_consumer_waits():
     stream = run.embed(images(60, taken), Constant(), run_id="r1", threads=2)
     next(stream)
     threading.Event().wait(0.3)
-    assert len(taken) <= 2 + 2 * 2 + 3
+    assert len(taken) <= 1 + 2 + 4
     stream.close()
     assert threads() == []
 
