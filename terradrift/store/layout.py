@@ -76,7 +76,7 @@ def read_ranges(
     dataset: lance.LanceDataset,
     columns: list[str],
     ranges: Ranges,
-    batch_size: int = 8192,
+    batch_size: int = 2048,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows of each range as batches, with the position of each batch's first row."""
     for start, stop in ranges.tolist():

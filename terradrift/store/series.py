@@ -21,7 +21,7 @@ from terradrift.store.units import embeddings_table
 MAX_BYTES = 64 << 20
 """Bytes of float16 vectors in a block, before its patches are cut into another one."""
 
-_AHEAD = 3
+_AHEAD = 2
 _RANGE_BYTES = 1 << 19
 """What starting to read another range costs, in bytes that could be read meanwhile."""
 

@@ -172,7 +172,8 @@ class Writer:
         schema.check(batch.schema, self._columns, self._table)
         whole = ordered(batch, self._columns)
         _check_unit(tile, scene_ids, whole)
-        return whole
+        # A block of patches then is one stretch of every unit, read without the others.
+        return whole.sort_by("patch_id")
 
     def _commit(
         self, rows: pa.Table, places: set[Place], properties: dict[str, str]
