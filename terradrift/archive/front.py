@@ -75,7 +75,7 @@ class Archive:
         self,
         source: str | Path,
         *,
-        bbox: str | Sequence[float] | None = None,
+        bbox: str | tuple[float, ...] | None = None,
         region: str | Path | BaseGeometry | None = None,
         datetime: str | Period | None = None,
         collection: str | Sequence[str] = (),

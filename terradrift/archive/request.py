@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import shapely
 from shapely.geometry.base import BaseGeometry
 
-from terradrift.archive import regions
 from terradrift.ingest.scene import Filters
 from terradrift.period import Period
+from terradrift.query import region as regions
 
 
 def filters(
-    bbox: str | Sequence[float] | None = None,
+    bbox: str | tuple[float, ...] | None = None,
     region: str | Path | BaseGeometry | None = None,
     datetime: str | Period | None = None,
     collection: str | Sequence[str] = (),
@@ -24,10 +25,10 @@ def filters(
     """
     if bbox is not None and region is not None:
         raise ValueError("pass --bbox or --region-file, not both")
-    place = regions.region(region) if region is not None else None
-    bounds = regions.box(bbox) if bbox is not None else None
+    place = regions.parse(region) if region is not None else None
+    bounds = regions.parse_bbox(bbox) if bbox is not None else None
     if bounds is not None:
-        place = regions.box_geometry(bounds)
+        place = box_geometry(bounds)
     period = Period.parse(datetime) if isinstance(datetime, str) else datetime
     if max_cloud is not None and not 0 <= max_cloud <= 100:
         raise ValueError(f"max cloud is a percentage from 0 to 100, got {max_cloud:g}")
@@ -38,4 +39,14 @@ def filters(
         period=period,
         collections=names,
         max_cloud=max_cloud,
+    )
+
+
+def box_geometry(bounds: regions.Bbox) -> BaseGeometry:
+    """The box as a polygon; as two where it crosses the antimeridian (west > east)."""
+    west, south, east, north = bounds
+    if west <= east:
+        return shapely.box(west, south, east, north)
+    return shapely.union_all(
+        [shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)]
     )

@@ -1,7 +1,6 @@
 """One row in `runs` for every run of a verb, also for the one that failed."""
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,10 +33,8 @@ class Run:
 def recorded(store: Store, verb: str, parameters: dict[str, Any]) -> Iterator[Run]:
     """Lock the archive for `verb`, and write its row when it ends, however it ends."""
     started = datetime.now(UTC)
-    # Second, process and verb: unique on one machine, and readable in a table.
-    run = Run(
-        run_id=f"{started:%Y%m%dT%H%M%S}-{os.getpid()}-{verb}", parameters=parameters
-    )
+    # The lock lets one run at a time begin, so the instant is unique; the verb is to read.
+    run = Run(run_id=f"{started:%Y%m%dT%H%M%S.%f}-{verb}", parameters=parameters)
     with store.lock(verb):
         try:
             yield run

@@ -109,7 +109,7 @@ def test_optimize_keeps_the_answers(finished: Path, tmp_path: Path) -> None:
     "case",
     [
         (("frobnicate",), 2, "No such command"),
-        (("run", "{new}", "{scenes}", "--bbox", "3,4"), 2, "expected a box west"),
+        (("run", "{new}", "{scenes}", "--bbox", "3,4"), 1, "expected a box west"),
         (("run", "{new}", "{scenes}", "--datetime", "soon"), 2, "expected a period"),
         (("run", "{new}", "{scenes}", "--patch-size", "0"), 2, "metres above 0"),
         (("run", "{new}", "{scenes}", "--crs", "EPSG:4326"), 2, "grid CRS must be"),
