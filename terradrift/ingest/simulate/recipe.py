@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from terradrift.ingest.simulate.spectra import BANDS
 
@@ -79,10 +81,36 @@ class Recipe:
         for wrong, message in problems:
             if wrong:
                 raise ValueError(message)
+        if not _in_metres(self.epsg):
+            raise ValueError(
+                f"epsg must be a projected CRS in metres such as 32631, got {self.epsg}"
+            )
 
     def metres(self, length: float) -> float:
         """A length in metres as a number of pixels."""
         return length / self.gsd
+
+
+def _in_metres(epsg: int) -> bool:
+    try:
+        crs = CRS.from_epsg(epsg)
+    except CRSError:
+        return False
+    return crs.is_projected and crs.axis_info[0].unit_conversion_factor == 1.0
+
+
+def parse_day(name: str, text: str) -> date:
+    """A day such as 2019-01-31.
+
+    Raises:
+        ValueError: not one; the message says which argument it was.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be a day such as 2019-01-31, got {text!r}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

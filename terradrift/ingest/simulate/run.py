@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,12 @@ from terradrift.ingest.simulate import catalog, truth
 from terradrift.ingest.simulate.changes import Change, plan
 from terradrift.ingest.simulate.classify import classify
 from terradrift.ingest.simulate.landscape import Landscape, landscape
-from terradrift.ingest.simulate.recipe import Acquisition, Recipe, acquisitions
+from terradrift.ingest.simulate.recipe import (
+    Acquisition,
+    Recipe,
+    acquisitions,
+    parse_day,
+)
 from terradrift.ingest.simulate.render import render
 from terradrift.ingest.simulate.seasons import Parcels, parcels, surface
 from terradrift.ingest.simulate.spectra import BANDS
@@ -92,13 +96,15 @@ def simulate(
         gsd=float(gsd),
         bands=tuple(bands),
         seed=seed,
-        start=date.fromisoformat(start),
+        start=parse_day("start", start),
         revisit_days=revisit_days,
         changes_per_year=changes_per_year,
         quiet_days=quiet_days,
         cloudiness=cloudiness,
         duplicates=duplicates,
-        baseline_jump=date.fromisoformat(baseline_jump) if baseline_jump else None,
+        baseline_jump=(
+            parse_day("baseline_jump", baseline_jump) if baseline_jump else None
+        ),
         epsg=epsg,
         origin=(float(origin[0]), float(origin[1])),
         layout=layout,

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from terradrift.ingest.simulate.recipe import acquisitions
+from terradrift.ingest.simulate.recipe import acquisitions, parse_day
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,9 @@ from terradrift.ingest.simulate.recipe import acquisitions
         ({"stac_version": "0.9"}, "stac_version must be 1.0.0 or 1.1.0, got '0.9'"),
         ({"bands": ("B02", "B99")}, "bands must be some of B02 .* got B02 B99"),
         ({"bands": ()}, "bands must be some of B02"),
+        ({"epsg": 4326}, "projected CRS in metres such as 32631, got 4326"),
+        ({"epsg": 2263}, "projected CRS in metres such as 32631, got 2263"),
+        ({"epsg": 99}, "projected CRS in metres such as 32631, got 99"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_range(recipe, given, message):
@@ -45,3 +48,9 @@ def test_the_baseline_jumps_on_the_day_asked_for(recipe):
     scenes = list(acquisitions(recipe(baseline_jump=date(2019, 3, 2)), 8))
     assert [scene.boa_add for scene in scenes] == [0] * 4 + [1000] * 4
     assert {scene.baseline for scene in scenes} == {"02.13", "05.00"}
+
+
+def test_a_day_that_is_none_is_refused_by_name():
+    assert parse_day("start", "2019-01-31") == date(2019, 1, 31)
+    with pytest.raises(ValueError, match=r"start must be a day such as .* got 'May'"):
+        parse_day("start", "May")
