@@ -89,10 +89,9 @@ class Mosaiks:
         windows = whitening.draw(
             standard, size, max(_FIT_WINDOWS, kernels), np.random.default_rng(seed)
         )
-        with threads.single_blas():
-            window_mean, matrix = whitening.zca(
-                windows.reshape(len(windows), -1), regularisation
-            )
+        window_mean, matrix = whitening.zca(
+            windows.reshape(len(windows), -1), regularisation
+        )
         drawn = windows[:kernels]
         model = cls(
             bands=sample.bands,
@@ -110,7 +109,8 @@ class Mosaiks:
 
     def _standardised(self, sample: Chips) -> Self:
         """The same kernels, features centred and scaled over the sample."""
-        features = self.features(sample)
+        with threads.single_blas():
+            features = self.features(sample)
         features = features[np.isfinite(features).all(axis=1)]
         scale = features.std(axis=0, dtype=np.float64)
         # A kernel that hardly ever answers must not become the loudest of all.

@@ -26,35 +26,36 @@ def sample(
     """A uniform sample of the clear patches, the same for the same stream.
 
     Patches that are clear in part are taken only where whole ones do not suffice. Every
-    image is read; at most `patches` chips of together `max_bytes`, and as many of one image,
-    are in memory.
+    image is read; twice `patches` chips, or twice `max_bytes` of them, are in memory.
 
     Raises:
         SourceError: no image has a clear pixel.
     """
     rng = np.random.default_rng(seed)
-    kept: Chips | None = None
+    parts: list[Chips] = []
     keys = np.empty(0)
+    bound = np.inf
     for image in images:
         side = image.patch_px + 2 * context_px
         fit = max(1, min(patches, max_bytes // (4 * len(image.bands) * side**2)))
         seen = np.flatnonzero(image.clear_percent > 0)
         # Patches with the smallest random keys are a uniform sample of a stream.
         drawn = rng.random(len(seen)) + (image.clear_percent[seen] < _CLEAR)
-        merged = np.concatenate([keys, drawn])
-        best = np.sort(np.argsort(merged, kind="stable")[:fit])
-        old, new = best[best < len(keys)], best[best >= len(keys)] - len(keys)
-        if len(new) == 0:
+        new = drawn < bound
+        if not new.any():
             continue
-        card = _card(image, context_px, len(new))
-        cuts = [cut.chips for cut in chips.cut(image, card, seen[new])]
-        kept = _joined(cuts if kept is None else [_taken(kept, old), *cuts])
-        keys = merged[best]
-    if kept is None:
+        card = _card(image, context_px, len(seen))
+        parts += [cut.chips for cut in chips.cut(image, card, seen[new])]
+        keys = np.append(keys, drawn[new])
+        if len(keys) >= 2 * fit:
+            parts, keys = _smallest(parts, keys, fit)
+            bound = keys.max()
+    if not parts:
         raise SourceError(
             "a model is fitted to clear pixels, but no image has any; "
             "ingest clearer scenes, or check the mask"
         )
+    ((kept,), _) = _smallest(parts, keys, fit)
     return kept
 
 
@@ -74,19 +75,21 @@ def _card(image: TileImage, context_px: int, batch: int) -> ModelCard:
     )
 
 
-def _taken(kept: Chips, old: NDArray[np.intp]) -> Chips:
-    return replace(
-        kept,
-        pixels=kept.pixels[old],
-        times=kept.times[old],
-        centers=kept.centers[old],
-    )
-
-
-def _joined(parts: list[Chips]) -> Chips:
-    return replace(
+def _smallest(
+    parts: list[Chips], keys: NDArray[np.float64], count: int
+) -> tuple[list[Chips], NDArray[np.float64]]:
+    """The chips with the `count` smallest keys in the order they came, as one part."""
+    best = np.sort(np.argsort(keys, kind="stable")[:count])
+    starts = np.cumsum([0, *map(len, parts)])
+    which = [
+        best[(best >= start) & (best < start + len(part))] - start
+        for start, part in zip(starts, parts, strict=False)
+    ]
+    taken = list(zip(parts, which, strict=True))
+    joined = replace(
         parts[0],
-        pixels=np.concatenate([part.pixels for part in parts]),
-        times=np.concatenate([part.times for part in parts]),
-        centers=np.concatenate([part.centers for part in parts]),
+        pixels=np.concatenate([part.pixels[rows] for part, rows in taken]),
+        times=np.concatenate([part.times[rows] for part, rows in taken]),
+        centers=np.concatenate([part.centers[rows] for part, rows in taken]),
     )
+    return [joined], keys[best]

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from terradrift.threads import single_blas
+
 
 def moments(
     pixels: NDArray[np.float32],
@@ -78,7 +80,8 @@ def zca(
     """
     mean = windows.mean(axis=0, dtype=np.float64)
     centred = windows - mean
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(windows))
+    with single_blas():
+        values, vectors = np.linalg.eigh(centred.T @ centred / len(windows))
     values = np.maximum(values, 0)
     floor = regularisation * values.mean() or 1.0
     matrix = (vectors / np.sqrt(values + floor)) @ vectors.T
