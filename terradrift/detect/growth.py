@@ -23,8 +23,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from terradrift.detect import features
 from terradrift.detect.links import Pairs, beside
@@ -143,25 +141,27 @@ class Connect:
         unit = features.unit(changes.delta)
         before, after = _days(changes.date_before), _days(changes.date_after)
         left, right = self._links(changes, unit)
+        starts, linked = _neighbours(len(changes), left, right)
         seed = np.arange(len(changes))
-        open_ = np.arange(len(changes))
-        while len(left):
-            first = _first_of_component(len(changes), left, right)[open_]
-            fits = _gap(before, after, open_, first) <= self.span_days
-            fits &= _cosines(unit, open_, first) >= self.min_cosine
-            fits &= changes.score[open_] >= self.min_share * changes.score[first]
-            fits |= open_ == first
-            member = np.zeros(len(changes), bool)
-            member[open_[fits]] = True
-            inside = member[left] & member[right]
-            reached = _first_of_component(len(changes), left[inside], right[inside])
-            taken = fits & (reached[open_] == first)
-            seed[open_[taken]] = first[taken]
-            open_ = open_[~taken]
-            free = np.zeros(len(changes), bool)
-            free[open_] = True
-            still = free[left] & free[right]
-            left, right = left[still], right[still]
+        open_ = np.ones(len(changes), bool)
+        # One event after the other: each change is taken once, so this is linear in links,
+        # where splitting all chains at once is not.
+        for first in np.flatnonzero(np.diff(starts)):
+            if not open_[first]:
+                continue
+            open_[first] = False
+            least = self.min_share * changes.score[first]
+            front = np.array([first])
+            while len(front):
+                near = [linked[starts[each] : starts[each + 1]] for each in front]
+                met = np.unique(np.concatenate(near))
+                met = met[open_[met]]
+                fits = _gap(before, after, met, first) <= self.span_days
+                fits &= changes.score[met] >= least
+                front = met[fits]
+                front = front[unit[front] @ unit[first] >= self.min_cosine]
+                open_[front] = False
+                seed[front] = first
         return seed
 
 
@@ -174,7 +174,7 @@ def _gap(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
     left: NDArray[np.int64],
-    right: NDArray[np.int64],
+    right: NDArray[np.int64] | np.int64,
 ) -> NDArray[np.float64]:
     """(pairs,), days between two intervals; 0 or less where they overlap."""
     later = np.maximum(before[left], before[right])
@@ -193,11 +193,11 @@ def _cosines(
     return cosines
 
 
-def _first_of_component(
+def _neighbours(
     n: int, left: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """(n,), the lowest row that each row is connected to."""
-    graph = coo_array((np.ones(len(left), bool), (left, right)), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
-    _, first = np.unique(label, return_index=True)
-    return np.asarray(first[label], dtype=np.int64)
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Links in both directions: those of row i are `linked[starts[i] : starts[i + 1]]`."""
+    row = np.concatenate([left, right])
+    order = np.argsort(row, kind="stable")
+    starts = np.searchsorted(row[order], np.arange(n + 1))
+    return starts, np.concatenate([right, left])[order]
