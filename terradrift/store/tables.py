@@ -17,7 +17,7 @@ from terradrift import schema
 from terradrift.errors import ArchiveError
 from terradrift.store import names, settings
 from terradrift.store.disk import doing
-from terradrift.store.door import BATCH_ROWS, Rows, conform
+from terradrift.store.door import BATCH_ROWS, Incoming, Rows, conform
 from terradrift.store.lock import NAME as LOCK
 from terradrift.store.lock import WriterLock
 from terradrift.store.settings import Settings
@@ -170,13 +170,13 @@ class Store:
             ModelMismatchError: embeddings of another model than the table's.
             ArchiveError: they cannot be written; the table is as it was.
         """
-        reader = conform(table, rows, columns)
+        incoming = conform(table, rows, columns)
         with self.lock(f"append to {table}"):
             mode = "create"
             if self.exists(table):
-                self._check_same(table, reader.schema)
+                self._check_same(table, incoming.columns)
                 mode = "append"
-            self._write(table, reader, mode, properties)
+            self._write(table, incoming, mode, properties)
 
     def overwrite(
         self,
@@ -190,13 +190,13 @@ class Store:
 
         Raises: as `append`.
         """
-        reader = conform(table, rows, columns)
+        incoming = conform(table, rows, columns)
         with self.lock(f"overwrite {table}"):
             mode = "create"
             if self.exists(table):
-                names.expected(table, reader.schema)
+                names.expected(table, incoming.columns)
                 mode = "overwrite"
-            self._write(table, reader, mode, None, max_rows_per_file)
+            self._write(table, incoming, mode, None, max_rows_per_file)
 
     def drop(self, table: str) -> None:
         """Remove the table with its history, where it is there."""
@@ -214,21 +214,26 @@ class Store:
     def _write(
         self,
         table: str,
-        reader: pa.RecordBatchReader,
+        incoming: Incoming,
         mode: str,
         properties: Mapping[str, str] | None,
         max_rows_per_file: int = MAX_ROWS_PER_FILE,
     ) -> None:
-        with doing(self.root, f"write {table}"):
-            lance.write_dataset(
-                reader,
-                str(self.path(table)),
-                schema=reader.schema,
-                mode=mode,
-                max_rows_per_file=max_rows_per_file,
-                data_storage_version=DATA_STORAGE_VERSION,
-                transaction_properties=dict(properties or {}),
-            )
+        try:
+            with doing(self.root, f"write {table}"):
+                lance.write_dataset(
+                    incoming.reader(),
+                    str(self.path(table)),
+                    schema=incoming.columns,
+                    mode=mode,
+                    max_rows_per_file=max_rows_per_file,
+                    data_storage_version=DATA_STORAGE_VERSION,
+                    transaction_properties=dict(properties or {}),
+                )
+        except ArchiveError:
+            if incoming.failed:
+                raise incoming.failed[0] from None
+            raise
 
 
 def _leftover(name: str) -> bool:

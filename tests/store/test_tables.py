@@ -262,6 +262,24 @@ def test_overwrite_streams_and_leaves_open_readers_alone(tmp_path: Path) -> None
     assert reader.read_all().num_rows == 5
 
 
+@pytest.mark.parametrize("error", [ValueError("says no"), OSError("no such scene")])
+def test_an_error_of_the_rows_own_source_is_shown_as_it_is(
+    tmp_path: Path, error: Exception
+) -> None:
+    store = made.store(tmp_path)
+    store.append("runs", runs(5))
+
+    def stream():
+        yield from runs(3).to_batches()
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        store.overwrite("runs", stream(), schema.runs())
+    with pytest.raises(type(error), match=str(error)):
+        store.append("runs", stream(), schema.runs())
+    assert store.count("runs") == 5
+
+
 def test_no_batches_without_a_schema_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match="at least one record batch or a schema, got no"
