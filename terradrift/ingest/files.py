@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from terradrift.errors import SourceError
 from terradrift.ingest.frame import Frame, Span, same_crs
 
-_CACHE_BYTES = 512 << 20
+_CACHE_BYTES = 320 << 20
 _REMOTE = {"http": "/vsicurl/{0}", "https": "/vsicurl/{0}"}
 _BUCKETS = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "abfs": "/vsiadls/"}
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)

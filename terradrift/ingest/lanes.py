@@ -9,8 +9,8 @@ from typing import Self
 
 from terradrift.ingest.files import Files, gdal
 
-_FILES_IN_ALL = 512
-"""Open files of all threads together; the usual limit of a process is 1024."""
+_FILES_IN_ALL = 192
+"""Open files of all threads together: those of the days that are read side by side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,8 +27,9 @@ BYTES_PER_SECOND = 200e6
 """Decoded bytes that one thread reads from local files: benchmarks/read.py."""
 _DAYS_TOGETHER = 4
 """Days that go through the image side by side: files kept open for enough threads."""
-_PANEL_PX = 4096
-"""Width of the swath of tiles that is walked from north to south."""
+_PANEL_PX = 3072
+"""Width of the swath of tiles that is walked from north to south: two rows of its blocks, of
+all bands of the days together, stay in the cache of `files.py`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

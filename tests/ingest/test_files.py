@@ -91,7 +91,14 @@ def test_a_file_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     with (
         pytest.warns(rasterio.errors.NotGeoreferencedWarning),
         rasterio.open(
-            path, "w", driver="GTiff", count=1, height=4, width=4, dtype="uint8", crs=UTM
+            path,
+            "w",
+            driver="GTiff",
+            count=1,
+            height=4,
+            width=4,
+            dtype="uint8",
+            crs=UTM,
         ) as file,
     ):
         file.write(np.ones((1, 4, 4), "u1"))
