@@ -19,7 +19,7 @@ from terradrift.store.spatial import ITEM
 PLACE = ("bbox", "geometry")
 """Columns that an export of observations adds to their own."""
 
-_GROUP_BYTES = 128 << 20
+_GROUP_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +87,8 @@ class Source:
             kept = dataset.to_table(
                 columns=[*self.columns.names, *PLACE],
                 filter=pc.field("tile").isin(group),
+                batch_readahead=1,
+                fragment_readahead=1,
             )
             batches = [
                 _cast(batch, self.columns, keep=PLACE) for batch in kept.to_batches()
