@@ -112,9 +112,11 @@ def _pictures(
 ) -> tuple[Picture, ...]:
     outline = _outline(event)
     instants = (("Before", before), ("After", after))
-    if outline is None:
+    if outline is None or not len(data.corners):
         return tuple(Picture(name, words.day(at), None, "") for name, at in instants)
-    box, shape = window(outline, data.patch_size)
+    (west, south), (east, north) = data.corners.min((0, 1)), data.corners.max((0, 1))
+    extent = (float(west), float(south), float(east), float(north))
+    box, shape = window(outline, data.patch_size, extent)
     chips = [None if at is None else data.chip(at, box, shape) for _, at in instants]
     return tuple(
         Picture(

@@ -45,7 +45,8 @@ def draw(axes: Axes, history: History) -> None:
     value = np.array([np.nan if one is None else one for one in history.z], float)
     ink.quiet(axes)
     if history.before is not None and history.after is not None:
-        _mark(axes, ink.days(history.before), ink.days(history.after))
+        late = ink.days(history.after) > at.min() + 0.85 * np.ptp(at)
+        _mark(axes, ink.days(history.before), ink.days(history.after), late=late)
     axes.axhline(0, color=ink.FAINT, linewidth=0.6)
     known = np.isfinite(value)
     axes.plot(at[known], value[known], color=ink.FAINT, linewidth=0.8)
@@ -58,14 +59,15 @@ def draw(axes: Axes, history: History) -> None:
     ink.dates(axes, 3, 6)
 
 
-def _mark(axes: Axes, before: float, after: float) -> None:
+def _mark(axes: Axes, before: float, after: float, *, late: bool) -> None:
     axes.axvspan(before, after, color=ink.TRANSIENT, alpha=0.25, linewidth=0)
     axes.axvline(after, color=ink.TRANSIENT, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.annotate(
         "change",
         (after, 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(3, 1),
+        xytext=(-3 if late else 3, 1),
+        ha="right" if late else "left",
         textcoords="offset points",
         fontsize=8,
         color=ink.INK,

@@ -18,20 +18,26 @@ SIDE = 300
 _METRES_PER_DEGREE = 111_320.0
 _LEAST_RANGE = 0.06
 _MOST = 2.0
+_CLOSE = 1e-7
 _GAMMA = 1 / 1.35
 _UNKNOWN = (150, 155, 160)
 
 
-def window(outline: BaseGeometry, patch_size: float) -> tuple[Box, tuple[int, int]]:
+def window(
+    outline: BaseGeometry, patch_size: float, extent: Box
+) -> tuple[Box, tuple[int, int]]:
     """The box to show an event in, and its picture's (height, width).
 
-    The event fills about half of it; never less than twelve patches across.
+    The event fills about half of it; never less than twelve patches across. At the edge
+    of `extent` the box moves inwards, since outside there is nothing to see.
     """
     west, south, east, north = outline.bounds
     lon, lat = (west + east) / 2, (south + north) / 2
     wide = max(math.cos(math.radians(lat)), 0.02) * _METRES_PER_DEGREE
     metres = max((east - west) * wide, (north - south) * _METRES_PER_DEGREE)
     half = max(metres, 6.0 * patch_size)
+    lon = _inwards(lon, half / wide, extent[0], extent[2])
+    lat = _inwards(lat, half / _METRES_PER_DEGREE, extent[1], extent[3])
     box = (
         lon - half / wide,
         lat - half / _METRES_PER_DEGREE,
@@ -39,6 +45,12 @@ def window(outline: BaseGeometry, patch_size: float) -> tuple[Box, tuple[int, in
         lat + half / _METRES_PER_DEGREE,
     )
     return box, (SIDE, SIDE)
+
+
+def _inwards(middle: float, half: float, low: float, high: float) -> float:
+    if high - low <= 2 * half:
+        return (low + high) / 2
+    return min(max(middle, low + half), high - half)
 
 
 def pictures(
@@ -83,6 +95,8 @@ def _draw(picture: Image.Image, outline: BaseGeometry, box: Box) -> Image.Image:
         [(picture.width - 1) / (east - west), (picture.height - 1) / (south - north)]
     )
     pen = ImageDraw.Draw(picture)
+    # Patches that touch may leave a gap of a rounding error, which is no hole.
+    outline = outline.buffer(_CLOSE, join_style="mitre")
     rings = [
         ring
         for part in shapely.get_parts(outline)

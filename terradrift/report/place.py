@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from terradrift.report import ink
@@ -86,6 +86,9 @@ def _patches(figure: Figure, axes: Axes, data: ReportData) -> None:
     )
     bar.set_label(data.values_name)
     bar.outline.set_visible(False)
+    if isinstance(shown.norm, LogNorm):
+        bar.locator = LogLocator(subs=(1, 2, 5))
+        bar.update_ticks()
     bar.ax.minorticks_off()
 
 

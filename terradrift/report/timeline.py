@@ -14,6 +14,7 @@ from terradrift.report import ink
 from terradrift.report.data import ReportData
 
 _KINDS = 8
+_CROWD = 80
 _LOOK: dict[str, dict[str, Any]] = {
     "persistent": {"facecolor": ink.PERSISTENT, "edgecolor": ink.PAPER},
     "transient": {"facecolor": ink.PAPER, "edgecolor": ink.TRANSIENT, "hatch": "////"},
@@ -93,6 +94,7 @@ def _lanes(
     """One dot per event, its area by the event's; one row per label."""
     ink.quiet(axes)
     axes.spines["left"].set_visible(False)
+    crowd = min(1.0, math.sqrt(_CROWD / max(len(events), 1)))
     for lane, label in enumerate(labels):
         own = [row for row in events if (row["label"] or "no label") == label]
         for name, colour in (
@@ -103,12 +105,12 @@ def _lanes(
             axes.scatter(
                 [ink.days(row["start"]) for row in some],
                 [lane] * len(some),
-                s=[_dot(row["area_km2"]) for row in some],
+                s=[_dot(row["area_km2"]) * crowd for row in some],
                 marker="o" if name == "persistent" else "D",
                 facecolor=colour if name == "persistent" else "none",
                 edgecolor=colour,
                 linewidth=1.0,
-                alpha=0.75,
+                alpha=0.65,
             )
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)

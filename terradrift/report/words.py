@@ -3,6 +3,7 @@
 from datetime import date
 
 NOTHING = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
 
 _REFERENCES = {
     "season": "its own past in the same season",
@@ -16,13 +17,13 @@ def day(at: date | None) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A plain number; an en dash where there is none."""
-    return NOTHING if value is None else f"{value:,.{digits}f}"
+    """A plain number with a true minus; an en dash where there is none."""
+    return NOTHING if value is None else f"{value:,.{digits}f}".replace("-", _MINUS)
 
 
 def signed(value: float | None) -> str:
     """With its sign, a true minus."""
-    return NOTHING if value is None else f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return NOTHING if value is None else f"{value:+.2f}".replace("-", _MINUS)
 
 
 def probability(value: float | None) -> str:

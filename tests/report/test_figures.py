@@ -59,6 +59,14 @@ def test_the_map_of_patches_that_nothing_can_be_said_of_has_no_colour_bar(report
     assert len(place(data).axes) == 1
 
 
+def test_a_logarithmic_colour_bar_has_more_than_one_number(report_data):
+    values = np.geomspace(0.3, 12, 576).astype(np.float32)
+    bar = place(report_data(n_events=0, values=values)).axes[1]
+    low, high = bar.get_ylim()
+    shown = [tick for tick in bar.get_yticks() if low <= tick <= high]
+    assert shown == pytest.approx([0.5, 1, 2, 5, 10])
+
+
 def test_scores_of_very_different_size_get_a_logarithmic_scale():
     assert isinstance(_norm(np.array([1, 10, 100], np.float32)), LogNorm)
     assert not isinstance(_norm(np.array([0.1, 0.2], np.float32)), LogNorm)

@@ -8,6 +8,7 @@ from terradrift.report.pictures import SIDE, data_uri, pictures, window
 
 BOX = (3.0, 50.0, 3.01, 50.01)
 MIDDLE = shapely.box(3.004, 50.004, 3.006, 50.006)
+WORLD = (-180.0, -90.0, 180.0, 90.0)
 FAR = shapely.box(4, 51, 4.1, 51.1)
 
 
@@ -18,7 +19,7 @@ def chip(value, bands=3):
 @pytest.mark.parametrize("latitude", [0.0, 50.0, -65.0])
 def test_the_window_is_square_on_the_ground_and_the_event_in_its_middle(latitude):
     event = shapely.box(10, latitude, 10.02, latitude + 0.01)
-    (west, south, east, north), shape = window(event, 40)
+    (west, south, east, north), shape = window(event, 40, WORLD)
     wide = math.cos(math.radians(latitude + 0.005))
     assert (east - west) * wide == pytest.approx(north - south, rel=1e-6)
     assert (west + east) / 2 == pytest.approx(10.01)
@@ -28,8 +29,22 @@ def test_the_window_is_square_on_the_ground_and_the_event_in_its_middle(latitude
 
 
 def test_a_small_event_is_shown_with_its_surroundings():
-    (_, south, _, north), _ = window(shapely.box(10, 50, 10.0001, 50.0001), 40)
+    (_, south, _, north), _ = window(shapely.box(10, 50, 10.0001, 50.0001), 40, WORLD)
     assert (north - south) * 111_320 == pytest.approx(12 * 40)
+
+
+def test_at_the_edge_of_the_archive_the_window_moves_inwards():
+    event = shapely.box(10.0, 50.0, 10.001, 50.001)
+    (west, south, east, north), _ = window(event, 40, (10.0, 50.0, 11.0, 51.0))
+    assert (west, south) == pytest.approx((10.0, 50.0))
+    assert east > 10.001
+    assert north > 50.001
+
+
+def test_a_window_larger_than_the_archive_is_centred_on_it():
+    extent = (10.0, 50.0, 10.002, 50.002)
+    (west, _, east, _), _ = window(shapely.box(*extent), 40, extent)
+    assert (west + east) / 2 == pytest.approx(10.001)
 
 
 def test_before_and_after_share_one_stretch():
@@ -74,6 +89,16 @@ def test_the_outline_is_drawn_where_the_event_is():
     for found in (rows, cols):
         assert found.min() == pytest.approx(0.4 * SIDE, abs=2)
         assert found.max() == pytest.approx(0.6 * SIDE, abs=2)
+
+
+def test_a_gap_of_a_rounding_error_is_not_drawn_as_a_hole():
+    gap = shapely.box(3.005, 50.0045, 3.005 + 1e-11, 50.0055)
+    split = MIDDLE.difference(gap)
+    assert len(split.interiors) == 1
+    with_gap, without = pictures([chip(0.0)], split, BOX) + pictures(
+        [chip(0.0)], MIDDLE, BOX
+    )
+    assert np.array_equal(np.asarray(with_gap), np.asarray(without))
 
 
 def test_a_picture_becomes_an_address():

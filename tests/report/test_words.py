@@ -12,6 +12,7 @@ from terradrift.report import words
         (words.day(date(2018, 5, 6)), "6 May 2018"),
         (words.day(None), words.NOTHING),
         (words.number(1234.567, 1), "1,234.6"),
+        (words.number(-0.14, 1), "\N{MINUS SIGN}0.1"),
         (words.number(None), words.NOTHING),
         (words.signed(-0.416), "\N{MINUS SIGN}0.42"),
         (words.signed(0.5), "+0.50"),
