@@ -32,7 +32,7 @@ def masked_median(
     low = np.maximum((count - 1) // 2, 0).reshape(-1, 1, *shape[2:])
     high = np.minimum(count // 2, valid.shape[1] - 1).reshape(-1, 1, *shape[2:])
     middle = np.take_along_axis(ordered, low, 1) + np.take_along_axis(ordered, high, 1)
-    median = 0.5 * middle[:, 0].astype(np.float64)
+    median: NDArray[np.float64] = 0.5 * middle[:, 0].astype(np.float64)
     median[count == 0] = np.nan
     return median
 

@@ -8,24 +8,33 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.detect.own import own
 from terradrift.detect.settings import Settings
 from terradrift.series import Series
 
 _SAMPLE_ROWS = 16384
 _SAMPLE_PER_PATCH = 16
+_LEAST_SCALE = 0.1
+"""Least standard deviation of a feature, as a share of the median one."""
 Blocks = Callable[[], Iterator[Series]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
-    """Principal components of a sample of clear observations."""
+    """Principal components of a sample of clear observations, standardised and squashed."""
 
+    center: NDArray[np.float32]
+    """(d,), mean of the sample."""
+    scale: NDArray[np.float32]
+    """(d,), standard deviation of the sample."""
     mean: NDArray[np.float32]
-    """(d,)"""
+    """(d,), mean of the squashed sample."""
     axes: NDArray[np.float32]
     """(d, r), orthonormal columns."""
 
@@ -36,13 +45,12 @@ class Basis:
         out = np.zeros((*clear.shape, self.axes.shape[1]), np.float32)
         for row in range(len(clear)):  # one patch at a time: no float32 copy of a block
             seen = clear[row]
-            out[row, seen] = (
-                vectors[row, seen].astype(np.float32) - self.mean
-            ) @ self.axes
+            squashed = squash(vectors[row, seen], self.center, self.scale)
+            out[row, seen] = (squashed - self.mean) @ self.axes
         return out
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Pool:
     """Reduced histories of `m` patches over all `t` days of the archive."""
 
@@ -54,6 +62,15 @@ class Pool:
     """(m, t, r), zeros where not clear."""
     clear: NDArray[np.bool_]
     """(m, t)"""
+    z: NDArray[np.float32]
+    """(m, t), robust z of their drift from their own past, NaN where not known."""
+
+    @cached_property
+    def square(self) -> float:
+        """Mean squared length of the clear vectors."""
+        seen = max(int(self.clear.sum()), 1)
+        total = float(np.einsum("mtr,mtr->", self.vectors, self.vectors))
+        return max(total / seen, 1e-30)
 
     def __len__(self) -> int:
         return len(self.patch_ids)
@@ -116,48 +133,89 @@ def fit(
     return components(sample, settings.dimensions), days
 
 
+def squash(
+    rows: NDArray[np.floating], center: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Tanh of standardised (m, d) rows.
+
+    Features with heavy tails (a kernel that answers to roofs and clouds only) would
+    otherwise decide every distance alone.
+    """
+    standard = (rows.astype(np.float32) - center) / scale
+    squashed: NDArray[np.float32] = np.tanh(standard)
+    return squashed
+
+
 def components(sample: NDArray[np.float32], dimensions: int) -> Basis:
-    """The leading principal components of (m, d) rows, each with a fixed sign."""
-    mean = sample.mean(axis=0, dtype=np.float64)
-    centred = sample - mean
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(sample))
+    """The leading principal components of squashed (m, d) rows, each with a fixed sign."""
+    center = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scale = sample.std(axis=0, dtype=np.float64)
+    # A feature that hardly varies must not become as loud as the others.
+    scale = np.maximum(scale, _LEAST_SCALE * np.median(scale))
+    scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
+    squashed = squash(sample, center, scale).astype(np.float64)
+    mean = squashed.mean(axis=0)
+    squashed -= mean
+    values, vectors = np.linalg.eigh(squashed.T @ squashed / len(sample))
     # Components without variance are noise of the arithmetic.
     real = int((values > 1e-9 * max(values[-1], 1e-30)).sum())
     axes = vectors[:, ::-1][:, : max(1, min(dimensions, real))]
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    return Basis(mean.astype(np.float32), np.ascontiguousarray(axes, np.float32))
+    return Basis(
+        center,
+        scale,
+        mean.astype(np.float32),
+        np.ascontiguousarray(axes, np.float32),
+    )
 
 
 def gather(
     blocks: Blocks, basis: Basis, days: NDArray[np.datetime64], settings: Settings
 ) -> Pool:
-    """The reduced histories of the pool's patches."""
-    width = max(1, len(days)) * basis.axes.shape[1] * 4
+    """The reduced histories of the pool's patches, and how they judge themselves."""
+    width = max(1, len(days)) * (basis.axes.shape[1] * 4 + 5)
     most = max(
         settings.min_controls + 1, min(settings.pool, settings.pool_bytes // width)
     )
-    kept: list[tuple[int, str, NDArray[np.float32], NDArray[np.bool_]]] = []
+    kept: list[_Member] = []
     for series in blocks():
         clear = usable(series, settings)
         columns = np.searchsorted(days, series.days)
-        for row, patch_id in enumerate(series.patch_ids):
-            entry = (-priority(str(patch_id), settings.seed), str(patch_id))
-            if not clear[row].any() or (len(kept) == most and entry < kept[0][:2]):
-                continue
-            seen = clear[row]
-            whole = np.zeros((len(days), basis.axes.shape[1]), np.float32)
-            whole[columns[seen]] = basis.reduce(
-                series.vectors[row : row + 1], clear[row : row + 1]
-            )[0, seen]
-            mask = np.zeros(len(days), bool)
-            mask[columns[seen]] = True
-            item = (*entry, whole, mask)
-            (heapq.heappushpop if len(kept) == most else heapq.heappush)(kept, item)
-    kept.sort(key=lambda item: item[1])
+        found = [
+            (-priority(str(patch_id), settings.seed), str(patch_id), row)
+            for row, patch_id in enumerate(series.patch_ids)
+            if clear[row].any()
+        ]
+        if len(kept) == most:
+            found = [item for item in found if item[:2] > kept[0][:2]]
+        rows = np.array([row for _, _, row in sorted(found)[-most:]], np.int64)
+        if len(rows) == 0:
+            continue
+        vectors = basis.reduce(series.vectors[rows], clear[rows])
+        z = own(series.vectors[rows], clear[rows], series.days, settings).z
+        for key, item in zip(sorted(found)[-most:], range(len(rows)), strict=True):
+            seen = np.flatnonzero(clear[rows[item]])
+            member = (
+                *key[:2],
+                _whole(vectors[item, seen], columns[seen], len(days)),
+                _whole(clear[rows[item], seen], columns[seen], len(days)),
+                _whole(z[item, seen], columns[seen], len(days)),
+            )
+            (heapq.heappushpop if len(kept) == most else heapq.heappush)(kept, member)
+    kept.sort(key=lambda member: member[1])
     return Pool(
-        np.array([item[1] for item in kept], dtype=np.str_),
+        np.array([member[1] for member in kept], dtype=np.str_),
         days,
-        np.stack([item[2] for item in kept]),
-        np.stack([item[3] for item in kept]),
+        *(np.stack([member[part] for member in kept]) for part in (2, 3, 4)),
     )
+
+
+_Member = tuple[int, str, NDArray[Any], NDArray[Any], NDArray[Any]]
+
+
+def _whole(values: NDArray[Any], columns: NDArray[np.int64], days: int) -> NDArray[Any]:
+    """(k, ...) values at `columns` of (days, ...), zeros elsewhere."""
+    whole = np.zeros((days, *values.shape[1:]), values.dtype)
+    whole[columns] = values
+    return whole

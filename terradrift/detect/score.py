@@ -1,8 +1,10 @@
-"""Which patches changed for good, when, and how they rank (pure).
+"""Which patches changed, when, whether for good, and how they rank (pure).
 
 Per patch the split of its history with the greatest strength (`steps.strength`) is the
-candidate; its score is that strength beside the pool's typical one, times the rarity of
-the step.
+candidate; its score is that strength beside the pool's typical one, times the root of the
+rarity of the step. Where a state that came and went fits clearly better, the change is
+transient. Its score is by the same measure, strength of a lasting step at its onset, so
+what returns ranks below what lasts.
 """
 
 from dataclasses import dataclass
@@ -11,45 +13,61 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect import steps
+from terradrift.detect import onset, steps
 from terradrift.detect.settings import Settings
 
 COMMON_STEPS = 1024
 """Pool patches whose steps say what is common."""
+_CLEARLY = 1.2
+"""How much stronger an excursion must be than a lasting step to be believed.
+
+It has one more free date, and so always fits somewhat better."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histories:
+    """Reduced histories of `n` patches, less the scene-wide shift and tempered."""
+
+    vectors: NDArray[np.float32]
+    """(n, t, r)"""
+    clear: NDArray[np.bool_]
+    """(n, t)"""
+    columns: NDArray[np.int64]
+    """(t,), place of the dates among the pool's."""
+    own: NDArray[np.int64]
+    """(n,), place of the patch in the pool, -1 where it is not in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """The strongest split of each patch that has one."""
+    """At most one change per patch."""
 
     row: NDArray[np.int64]
     """(m,)"""
-    split: NDArray[np.int64]
-    """(m,), number of the first date of the new state."""
+    first: NDArray[np.int64]
+    """(m,), number of the first clear date of the new state."""
+    end: NDArray[np.int64]
+    """(m,), number of the first date after it, t where it lasts."""
     score: NDArray[np.float32]
     """(m,)"""
-    persistent: NDArray[np.bool_]
+    lasts: NDArray[np.bool_]
     """(m,)"""
 
 
 class Common:
     """Steps of the pool's patches at any date, computed once per date."""
 
-    def __init__(
-        self,
-        vectors: NDArray[np.float32],
-        clear: NDArray[np.bool_],
-        index: NDArray[np.int64],
-        settings: Settings,
-    ) -> None:
-        """Take (p, t, r) shifted vectors of the pool, and (p,) their place in it."""
-        self._sums = steps.running(vectors, clear)
-        self._index = index
+    def __init__(self, pool: Histories, settings: Settings) -> None:
+        """Take the histories of pool patches, `own` ascending."""
+        self._sums = steps.running(pool.vectors, pool.clear)
+        self._own = pool.own
         self._settings = settings
-        strongest = steps.strength(self._sums, settings.min_segment).max(axis=1)
+        strongest = steps.strength(self._sums, settings.min_segment).max(
+            axis=1, initial=0.0
+        )
         found = strongest[strongest > 0]
         self.typical = float(np.median(found)) if len(found) else 1.0
-        self._at: dict[int, tuple[NDArray[np.int64], ...]] = {}
+        self._at: dict[int, _Steps] = {}
         self._lock = Lock()
 
     def rarity(
@@ -60,89 +78,104 @@ class Common:
         split: int,
     ) -> NDArray[np.float64]:
         """(m,) rarity of steps at one date; `own` (m,) is the patch's place in the pool."""
-        rows, features, reach = self._steps(split)
-        place = np.searchsorted(self._index[rows], own)
-        place = np.minimum(place, max(len(rows) - 1, 0))
-        inside = (
-            self._index[rows][place] == own if len(rows) else np.zeros(len(own), bool)
-        )
+        common = self._steps(split)
+        if len(common.own) <= self._settings.neighbours:
+            return np.ones(len(own))
+        place = np.minimum(np.searchsorted(common.own, own), len(common.own) - 1)
+        inside = common.own[place] == own
         queries = np.concatenate([before, after], axis=1).astype(np.float32)
-        return steps.rarity(
+        ratio = steps.rarity(
             queries,
-            features,
-            reach,
+            common.states,
+            common.reach,
             np.where(inside, place, -1),
             self._settings.neighbours,
         )
+        length = np.linalg.norm(after - before, axis=1)
+        rare: NDArray[np.float64] = ratio * length / max(common.length, 1e-12)
+        return rare
 
-    def _steps(self, split: int) -> tuple[NDArray[np.int64], ...]:
+    def _steps(self, split: int) -> "_Steps":
         with self._lock:
             if split not in self._at:
-                least = self._settings.min_segment
-                count = self._sums.count
-                rows = np.flatnonzero(
-                    (count[:, split] >= least)
-                    & (count[:, -1] - count[:, split] >= least)
+                count, least = self._sums.count, self._settings.min_segment
+                after = count[:, -1] - count[:, split]
+                rows = np.flatnonzero((count[:, split] >= least) & (after >= least))
+                old, new = steps.states(self._sums, rows, np.full(len(rows), split))
+                states = np.concatenate([old, new], axis=1).astype(np.float32)
+                length = np.linalg.norm(new - old, axis=1)
+                self._at[split] = _Steps(
+                    self._own[rows],
+                    states,
+                    steps.reach(states, self._settings.neighbours),
+                    float(np.median(length)) if len(length) else 0.0,
                 )
-                pair = steps.states(self._sums, rows, np.full(len(rows), split))
-                features = np.concatenate(pair, axis=1).astype(np.float32)
-                reach = steps.reach(features, self._settings.neighbours)
-                self._at[split] = (rows, features, reach)
             return self._at[split]
 
 
-def candidates(
-    vectors: NDArray[np.float32],
-    clear: NDArray[np.bool_],
-    columns: NDArray[np.int64],
-    own: NDArray[np.int64],
-    common: Common,
-    settings: Settings,
-) -> Candidates:
-    """The strongest split of each of `n` patches, scored.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Steps:
+    own: NDArray[np.int64]
+    states: NDArray[np.float32]
+    reach: NDArray[np.float32]
+    length: float
 
-    `vectors` (n, t, r) are less the scene-wide shift, `columns` (t,) place the dates among
-    the pool's, `own` (n,) the patches in the pool.
-    """
-    sums = steps.running(vectors, clear)
-    # A state begins with an observation: splits before a date that was not seen are the same.
-    strength = np.where(clear, steps.strength(sums, settings.min_segment), 0.0)
-    split = strength.argmax(axis=1)
-    row = np.flatnonzero(strength.max(axis=1, initial=0.0) > 0)
-    split = split[row]
+
+def candidates(patches: Histories, common: Common, settings: Settings) -> Candidates:
+    """The change of each patch that is strong enough, scored and dated."""
+    sums = steps.running(patches.vectors, patches.clear)
+    # A state begins with an observation: splits before unseen dates say nothing new.
+    strength = np.where(patches.clear, steps.strength(sums, settings.min_segment), 0.0)
+    strongest = strength.max(axis=1, initial=0.0)
+    row = np.flatnonzero(strongest > 0)
+    split = strength[row].argmax(axis=1)
+    passing, came, went = steps.excursion(sums, settings.min_segment)
+    lasts = passing[row] <= _CLEARLY * strongest[row]
+    t = patches.clear.shape[1]
+    first = np.where(lasts, split, came[row])
+    end = np.where(lasts, t, went[row])
+    rare = _rarity(patches, sums, row, first, common)
+    score = strength[row, first] / common.typical * np.sqrt(rare)
+    kept = (score >= settings.min_score) & (
+        np.maximum(strongest, passing)[row] >= settings.min_strength
+    )
+    row, first, end, lasts = row[kept], first[kept], end[kept], lasts[kept]
+    began = _onset(patches, sums, row, first, end)
+    return Candidates(row, began, end, score[kept].astype(np.float32), lasts)
+
+
+def _rarity(
+    patches: Histories,
+    sums: steps.Running,
+    row: NDArray[np.int64],
+    split: NDArray[np.int64],
+    common: Common,
+) -> NDArray[np.float64]:
+    """(m,) how rare the step of each patch is among the pool's of the same date."""
     before, after = steps.states(sums, row, split)
     rare = np.ones(len(row))
     for at in np.unique(split):
         here = split == at
         rare[here] = common.rarity(
-            before[here], after[here], own[row[here]], int(columns[at])
+            before[here],
+            after[here],
+            patches.own[row[here]],
+            int(patches.columns[at]),
         )
-    score = strength[row, split] / common.typical * rare
-    return Candidates(
-        row,
-        split,
-        score.astype(np.float32),
-        _lasts(vectors, clear, row, split, before, after),
-    )
+    return rare
 
 
-def _lasts(
-    vectors: NDArray[np.float32],
-    clear: NDArray[np.bool_],
+def _onset(
+    patches: Histories,
+    sums: steps.Running,
     row: NDArray[np.int64],
-    split: NDArray[np.int64],
-    before: NDArray[np.float64],
-    after: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Whether the last third of the new state is nearer to it than to the old one."""
-    t = clear.shape[1]
-    new = clear[row] & (np.arange(t) >= split[:, None])
-    order = np.cumsum(new, axis=1)
-    late = new & (order > (2 * order[:, -1:]) // 3)
-    mean = np.where(late[..., None], vectors[row], 0.0).sum(axis=1) / np.maximum(
-        late.sum(axis=1), 1
-    ).reshape(-1, 1)
-    to_old = np.linalg.norm(mean - before, axis=1)
-    to_new = np.linalg.norm(mean - after, axis=1)
-    lasting: NDArray[np.bool_] = to_new <= to_old
-    return lasting
+    first: NDArray[np.int64],
+    end: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The first clear date of the new state, by the evidence of each date."""
+    inside = sums.total[row, end] - sums.total[row, first]
+    count = np.maximum(sums.count[row, end] - sums.count[row, first], 1.0)
+    new = sums.center[row] + inside / count[:, None]
+    before, _ = steps.states(sums, row, first)
+    gone = onset.progress(patches.vectors[row], before, new)
+    return onset.estimate(gone, patches.clear[row], end)

@@ -33,16 +33,19 @@ class Settings:
     """At most so many patches of the archive serve as analogues and as common steps."""
     pool_bytes: int = 256 * 2**20
     """Memory that the histories of the pool may take."""
-    splits: int = 64
-    """At most so many dates are tried as the date of a lasting change."""
+    outlier: float = 2.0
+    """Observations further from the patch's median than so many typical distances count as
+    if they were so far; keeps unmasked clouds from making states."""
     neighbours: int = 10
     """Steps among the pool's that tell how rare a step is."""
+    floor: float = 0.3
+    """Added to the spread of calibration scores, as a share of their median."""
     cusum_slack: float = 1.0
     """Evidence per date, in robust standard deviations, that CUSUM takes as noise."""
-    cusum_alarm: float = 5.0
-    """Sum of evidence at which CUSUM alarms."""
-    min_score: float = 3.0
-    """Changes with a smaller score are not reported."""
+    min_score: float = 1.5
+    """Changes with a smaller score are not reported; 1 is what the typical patch has."""
+    min_strength: float = 2.0
+    """Nor those whose states differ by less, in units of their scatter; noise has about 1."""
     seed: int = 0
     """Chooses the pool and the sample that the components are fitted on."""
 
@@ -59,14 +62,21 @@ class Settings:
             "min_segment",
             "dimensions",
             "pool",
-            "splits",
             "neighbours",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        for name in ("window_days", "guard_days", "cusum_slack", "cusum_alarm"):
+        for name in (
+            "window_days",
+            "guard_days",
+            "cusum_slack",
+            "floor",
+            "outlier",
+            "min_score",
+            "min_strength",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"

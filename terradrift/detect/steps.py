@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.detect.calibrate import masked_median
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Running:
@@ -25,6 +27,23 @@ class Running:
     """(n, t + 1), sum of their squared lengths, less `center`."""
     center: NDArray[np.float64]
     """(n, r), mean over the whole history."""
+
+
+def tempered(
+    vectors: NDArray[np.float32], clear: NDArray[np.bool_], limit: float
+) -> NDArray[np.float32]:
+    """Pull observations that lie beyond `limit` typical distances from the patch's median to it.
+
+    The typical distance is the patch's median one. An unmasked cloud then weighs as much
+    as any other observation, and a lasting state, being common, stays where it is.
+    """
+    middle = masked_median(vectors, clear).astype(np.float32)
+    middle = np.nan_to_num(middle)[:, None]
+    apart = np.linalg.norm(vectors - middle, axis=2)
+    typical = np.nan_to_num(masked_median(apart, clear))
+    share = np.minimum(1.0, limit * typical[:, None] / np.maximum(apart, 1e-12))
+    pulled = middle + (vectors - middle) * share[..., None].astype(np.float32)
+    return np.where(clear[..., None], pulled, np.float32(0.0))
 
 
 def running(vectors: NDArray[np.floating], clear: NDArray[np.bool_]) -> Running:
@@ -61,6 +80,44 @@ def strength(sums: Running, least: int) -> NDArray[np.float64]:
     within = np.maximum(sums.square[:, -1:] - between, 0.0) / np.maximum(whole - 2, 1.0)
     floor = 1e-9 * np.maximum(sums.square[:, -1:], 1e-30)
     return np.where(allowed, np.sqrt(between / (within + floor)), 0.0)
+
+
+def excursion(
+    sums: Running, least: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """The strongest state that came and went, of each patch.
+
+    Returns strength (n,), as `strength` of the window against all other dates, and the
+    first date (n,) of the window and of what follows it. At least `least` clear dates lie
+    inside, before and after; the window holds at most half of all. 0 where there is none.
+    """
+    n, t = sums.count.shape[0], sums.count.shape[1] - 1
+    best = np.zeros(n)
+    first = np.zeros(n, np.int64)
+    after = np.zeros(n, np.int64)
+    whole = sums.count[:, -1]
+    scatter = sums.square[:, -1]
+    for start in range(1, t):
+        inside = sums.count[:, start + 1 :] - sums.count[:, start, None]
+        rest = whole[:, None] - inside
+        allowed = (inside >= least) & (inside <= rest)
+        allowed &= (sums.count[:, start] >= least)[:, None]
+        allowed &= whole[:, None] - sums.count[:, start + 1 :] >= least
+        if not allowed.any():
+            continue
+        gone = sums.total[:, start + 1 :] - sums.total[:, start, None]
+        squared = np.einsum("ntr,ntr->nt", gone, gone)
+        between = squared / np.maximum(inside, 1) + squared / np.maximum(rest, 1)
+        within = np.maximum(scatter[:, None] - between, 0.0)
+        within /= np.maximum(whole - 2, 1.0)[:, None]
+        floor = 1e-9 * np.maximum(scatter, 1e-30)[:, None]
+        value = np.where(allowed, np.sqrt(between / (within + floor)), 0.0)
+        end = value.argmax(axis=1)
+        value = value[np.arange(n), end]
+        better = value > best
+        best[better], first[better] = value[better], start
+        after[better] = start + 1 + end[better]
+    return best, first, after
 
 
 def states(

@@ -1,0 +1,126 @@
+"""Scores of observations: drift, its calibration, and z against analogues (pure)."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.detect import analogue, calibrate, onset
+from terradrift.detect.block import Scores
+from terradrift.detect.own import Own
+from terradrift.detect.pool import Pool
+from terradrift.detect.settings import Settings
+
+_KIND = np.array(["", "season", "recent"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """How `n` patches compare with their analogues on `t` dates; NaN without enough."""
+
+    distance: NDArray[np.float32]
+    """(n, t), half the squared distance to the expected vector, in units of the pool's
+    mean squared length: as a cosine distance, 0 where alike and about 1 where unrelated."""
+    z: NDArray[np.float32]
+    p_value: NDArray[np.float32]
+    count: NDArray[np.int32]
+
+
+def beside(
+    patches: analogue.Histories,
+    columns: NDArray[np.int64],
+    members: NDArray[np.int64],
+    pool: Pool,
+    settings: Settings,
+) -> Beside:
+    """Judge reduced vectors of `n` patches on `t` dates against their analogues' of the same dates.
+
+    `columns` (t,) place the dates among the pool's, `members` (n,) the patches in the
+    pool. z is the distance to the expected vector in robust standard deviations of the
+    controls' distances to it.
+    """
+    vectors, shape = patches.vectors, patches.clear.shape
+    distance = np.full(shape, np.nan, np.float32)
+    z = np.full(shape, np.nan, np.float32)
+    p = np.full(shape, np.nan, np.float32)
+    count = np.zeros(shape, np.int32)
+    for found in analogue.controls(
+        patches,
+        analogue.Histories(pool.vectors[:, columns], pool.clear[:, columns]),
+        members,
+        most=settings.controls,
+        least=settings.min_controls,
+    ):
+        rows, at = found.rows, found.at
+        expected, others = analogue.expected(found, pool.vectors[:, columns[at]])
+        residual = np.linalg.norm(vectors[rows, at] - expected, axis=1)
+        apart = np.linalg.norm(others - expected[:, None], axis=2)
+        valid = found.weight > 0
+        floor = settings.floor * calibrate.masked_median(apart, valid) + 1e-6
+        distance[rows, at] = residual**2 / (2.0 * pool.square)
+        z[rows, at] = calibrate.robust_z(residual, apart, valid, floor)
+        p[rows, at] = calibrate.empirical_p(residual, apart, valid)
+        count[rows, at] = valid.sum(axis=1)
+    return Beside(distance, z, p, count)
+
+
+def scores(
+    by_own: Own,
+    by_others: Beside,
+    shift: NDArray[np.float32],
+    lof: NDArray[np.float32],
+    *,
+    slack: float,
+) -> Scores:
+    """Join both references: analogues where there are enough, otherwise the own past.
+
+    All are of the dates (n, t) on which anything was clear; `shift` (t,) is the scene-wide
+    z of own drift, taken off, and `lof` (n, t) the observations' novelty.
+    """
+    aside = by_others.count > 0
+    z = np.where(aside, by_others.z, by_own.z - shift)
+    p = np.where(aside, by_others.p_value, by_own.p_value)
+    # What a patch's own past and its analogues both find strange is strange.
+    drift = np.where(
+        aside & np.isfinite(by_own.drift),
+        np.sqrt(by_own.drift * by_others.distance),
+        by_own.drift,
+    )
+    used = np.char.add(_KIND[by_own.kind], np.where(aside, "+analogues", ""))
+    clear = by_own.clear
+    reason = np.where(clear, "", "not clear enough").astype("U24")
+    reason[clear & ~np.isfinite(z)] = "history too short"
+    reason[clear & ~np.isfinite(by_own.drift)] = "no earlier observation"
+    return Scores(
+        by_own.count,
+        by_others.count,
+        used,
+        drift,
+        z.astype(np.float32),
+        p.astype(np.float32),
+        lof,
+        onset.cusum(z, slack),
+        reason,
+    )
+
+
+def placed(found: Scores, where: NDArray[np.int64], seen: NDArray[np.bool_]) -> Scores:
+    """The scores of dates `where` (k,) among all dates of `seen` (n, t).
+
+    The other dates have observations that are not clear, or none: `seen` says which.
+    """
+
+    def spread(name: str) -> NDArray[Any]:
+        part = getattr(found, name)
+        null = np.nan if part.dtype.kind == "f" else part.dtype.type()
+        whole = np.full(seen.shape, null, part.dtype)
+        whole[:, where] = part
+        return whole
+
+    columns = {field.name: spread(field.name) for field in fields(Scores)}
+    unclear = np.ones(seen.shape[1], bool)
+    unclear[where] = False
+    columns["reason"][:, unclear] = "not clear enough"
+    columns["reason"][~seen] = ""
+    return Scores(**columns)

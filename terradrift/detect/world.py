@@ -1,0 +1,120 @@
+"""What every block is judged by: components, pool, scene-wide shifts, common steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from terradrift.detect import analogue, describe, observe, pool, score, steps
+from terradrift.detect.block import Block
+from terradrift.detect.lof import Lof
+from terradrift.detect.own import own
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from terradrift.detect.settings import Settings
+    from terradrift.series import Series
+
+_MIN_SCENE = 8
+"""Pool patches that must be clear on a date for its scene-wide shift to be known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """Fixed once the pool is full; blocks are then judged in any order."""
+
+    basis: pool.Basis
+    members: pool.Pool
+    settings: Settings
+    shift: NDArray[np.float32]
+    """(t, r), scene-wide vector of each date of the pool."""
+    drift_shift: NDArray[np.float32]
+    """(t,), scene-wide z of own drift."""
+    common: score.Common
+
+    @classmethod
+    def of(cls, blocks: pool.Blocks, settings: Settings) -> World | None:
+        """Read the archive twice: components first, then the pool. None: nothing clear."""
+        fitted = pool.fit(blocks, settings)
+        if fitted is None:
+            return None
+        basis, days = fitted
+        members = pool.gather(blocks, basis, days, settings)
+        shift = scene_shift(members.vectors, members.clear)
+        some = np.linspace(0, len(members) - 1, min(len(members), score.COMMON_STEPS))
+        chosen = np.unique(some.astype(np.int64))
+        shifted, clear = members.vectors[chosen] - shift, members.clear[chosen]
+        common = score.Histories(
+            steps.tempered(shifted, clear, settings.outlier),
+            clear,
+            np.arange(len(days)),
+            chosen,
+        )
+        drift_shift = scene_shift(
+            members.z[..., None], members.clear & np.isfinite(members.z)
+        )[:, 0]
+        return cls(
+            basis, members, settings, shift, drift_shift, score.Common(common, settings)
+        )
+
+    def judge(self, series: Series) -> Block:
+        """Scores and changes of one block."""
+        settings = self.settings
+        clear = pool.usable(series, settings)
+        where = np.flatnonzero(clear.any(axis=0))
+        columns = self.members.on(series.days[where])
+        vectors = self.basis.reduce(series.vectors[:, where], clear[:, where])
+        members = self.members.find(series.patch_ids)
+        seen, days = clear[:, where], series.days[where]
+        whole = series.vectors[:, where]
+        judged = observe.scores(
+            own(whole, seen, days, settings),
+            observe.beside(
+                analogue.Histories(vectors, seen),
+                columns,
+                members,
+                self.members,
+                settings,
+            ),
+            self.drift_shift[columns],
+            Lof().detect(days, whole, seen),
+            slack=settings.cusum_slack,
+        )
+        scores = observe.placed(judged, where, np.isfinite(series.clear_percent))
+        shifted = vectors - self.shift[columns]
+        patches = score.Histories(
+            steps.tempered(shifted, seen, settings.outlier), seen, columns, members
+        )
+        found = score.candidates(patches, self.common, settings)
+        changes = describe.changes(
+            series,
+            describe.Dates(clear, where, settings.window_days),
+            found,
+            scores,
+        )
+        return Block(
+            series.patch_ids,
+            series.cells,
+            series.times,
+            series.clear_percent,
+            scores,
+            changes,
+        )
+
+
+def scene_shift(
+    vectors: NDArray[np.float32], clear: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """(t, r) median of the patches (m, t, r) on each date: season, sun and haze of the scene.
+
+    0 on dates on which fewer than `_MIN_SCENE` patches are clear.
+    """
+    shift = np.zeros(vectors.shape[1:], np.float32)
+    for at in range(len(shift)):
+        there = clear[:, at]
+        if there.sum() >= _MIN_SCENE:
+            shift[at] = np.median(vectors[there, at], axis=0)
+    return shift
