@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from terradrift import schema
+from terradrift import __version__, schema
 from terradrift.archive import places
 from terradrift.archive.found import Gathering, changes_table, events_table
 from terradrift.archive.runs import Run
@@ -71,8 +71,12 @@ def detect(
             f"{store.root} holds no embeddings of {model}; run terradrift embed first"
         )
     rules = _settings(settings)
-    version = store.dataset(f"embeddings_{name}").version
-    stamp = json.dumps({"embeddings": version, **asdict(rules)}, sort_keys=True)
+    # Every unit that adds or replaces rows is in the ledger, so these two counts change
+    # with the observations, and not when the table is merely optimised.
+    held = {table: store.count(f"{table}_{name}") for table in ("embeddings", "units")}
+    stamp = json.dumps(
+        {**held, **asdict(rules), "version": __version__}, sort_keys=True
+    )
     if stamp_of(store, f"events_{name}") == stamp.encode():
         return _counts(store, name, fresh=False)
     gathering = Gathering()

@@ -3,7 +3,7 @@
 from terradrift.store.tables import Store
 
 STAMP = b"terradrift:made_from"
-"""Metadata key: the version of the embeddings and the settings a table was made from."""
+"""Metadata key: the observations and the settings a table was made from."""
 
 
 def stamp_of(store: Store, table: str) -> bytes:

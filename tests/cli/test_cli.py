@@ -103,6 +103,8 @@ def test_optimize_keeps_the_answers(finished: Path, tmp_path: Path) -> None:
     before = json_lines(run("events", copy, "--json"))
     assert run("optimize", copy).returncode == 0
     assert json_lines(run("events", copy, "--json")) == before
+    (done,) = json_lines(run("detect", copy, "--json"))
+    assert done["fresh"] is False
 
 
 @pytest.mark.parametrize(
