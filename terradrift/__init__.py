@@ -6,13 +6,13 @@ from terradrift.grid import Grid
 from terradrift.period import Period
 
 if TYPE_CHECKING:
-    from terradrift.archive import Archive, create, open
+    from terradrift.archive import Archive, create, open  # noqa: A004 - td.open(path)
 
 __version__ = "0.1.0"
 __all__ = ["Archive", "Grid", "Period", "__version__", "create", "open"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     # The archive brings Lance, DuckDB and torch; `terradrift --help` must not wait for them.
     if name in {"Archive", "create", "open"}:
         from terradrift import archive

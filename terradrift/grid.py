@@ -200,7 +200,7 @@ def _metric(crs: str) -> int:
 
 
 def _lonlat(
-    epsg: int, x: NDArray[np.float64], y: NDArray[np.float64]
+    epsg: int, x: NDArray[np.floating], y: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """(n, 2) longitude and latitude in degrees of metres in `epsg`."""
     # pyproj 3.7 turns arrays of length 1 into scalars in a way that NumPy deprecates, so
