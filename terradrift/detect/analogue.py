@@ -3,7 +3,7 @@
 For patch i and date d the distance of histories is
 G(i, j) = sqrt(mean over dates q < d, both clear, of |f_i,q - f_j,q|^2);
 the K nearest patches that are clear on d are the controls, with weights
-exp(-4 G / median G), and the expected f_i,d is the weighted median of their vectors on d.
+exp(-4 G / median G) (at most a sixth of the patches clear on d), and the expected f_i,d is the weighted median of their vectors on d.
 Season, sun, haze and harvest cancel, even in the first year (METHODS 8b.1). Only dates
 before the scored one enter G.
 """
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MEDIAN_STEPS = 5
+_LIKE_SHARE = 6
+"""At most one in so many patches is an analogue: in a small archive the rest is unlike."""
 WEIGHT_FALL = 4.0
 """Weights fall by exp(-4) at the median distance of the controls."""
 
@@ -66,7 +68,8 @@ def controls(
             place = np.minimum(np.searchsorted(columns, own[rows]), len(columns) - 1)
             same = columns[place] == own[rows]
             apart[same, place[same]] = np.inf
-            yield from _nearest(at, rows, columns, apart, most=most, least=least)
+            k = min(most, max(least, len(columns) // _LIKE_SHARE))
+            yield from _nearest(at, rows, columns, apart, most=k, least=least)
         squared += gaps(
             patches.vectors[:, at],
             patches.clear[:, at],

@@ -19,7 +19,7 @@ class Scores:
     where z is measured to analogues; empty where there is no reference."""
     drift: NDArray[np.float32]
     """(n, t), 0..2: cosine distance to the own past; with analogues, the geometric mean of it
-    and of the distance to what they let expect, which is on the same scale."""
+    (counted twice) and of the distance to what they let expect, on the same scale."""
     z: NDArray[np.float32]
     """(n, t), robust standard deviations above what calibration expects."""
     p_value: NDArray[np.float32]

@@ -5,7 +5,7 @@ embedding space changes nothing. Method: METHODS 4.4, with centroid, medoid and 
 variants and leave-one-out scores of the reference for calibration.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,3 +129,39 @@ def _distances(
 
 
 _MEASURES = {"centroid": _centroid, "medoid": _medoid, "nearest": _nearest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The detector `drift`: cosine distance of each observation to its own past."""
+
+    variant: str = "centroid"
+    window_days: int = 45
+    guard_days: int = 10
+    min_reference: int = 4
+    max_reference: int = 12
+
+    def __post_init__(self) -> None:
+        self._settings()
+
+    def _settings(self) -> Settings:
+        return Settings(
+            **{field.name: getattr(self, field.name) for field in fields(self)}
+        )
+
+    def detect(
+        self,
+        days: NDArray[np.datetime64],
+        vectors: NDArray[np.floating],
+        clear: NDArray[np.bool_],
+        /,
+    ) -> NDArray[np.float32]:
+        """Score (n, t, d) vectors: (n, t), NaN where not clear or without a past."""
+        if vectors.shape[:2] != clear.shape or len(days) != clear.shape[1]:
+            raise ValueError(
+                "expected days (t,), vectors (n, t, d) and clear (n, t), got "
+                f"{days.shape}, {vectors.shape} and {clear.shape}"
+            )
+        turned = unit(np.where(clear[..., None], vectors, 0))
+        cosines = turned @ turned.transpose(0, 2, 1)
+        return score(cosines, days, clear, self._settings()).drift

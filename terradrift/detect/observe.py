@@ -25,6 +25,9 @@ class Beside:
     z: NDArray[np.float32]
     p_value: NDArray[np.float32]
     count: NDArray[np.int32]
+    """(n, t), analogues."""
+    residual: NDArray[np.float32]
+    """(n, t, r), vector less the expected one; zeros where there is none."""
 
 
 def beside(
@@ -45,6 +48,7 @@ def beside(
     z = np.full(shape, np.nan, np.float32)
     p = np.full(shape, np.nan, np.float32)
     count = np.zeros(shape, np.int32)
+    residual = np.zeros_like(vectors)
     for found in analogue.controls(
         patches,
         analogue.Histories(pool.vectors[:, columns], pool.clear[:, columns]),
@@ -54,15 +58,16 @@ def beside(
     ):
         rows, at = found.rows, found.at
         expected, others = analogue.expected(found, pool.vectors[:, columns[at]])
-        residual = np.linalg.norm(vectors[rows, at] - expected, axis=1)
+        residual[rows, at] = vectors[rows, at] - expected
+        length = np.linalg.norm(residual[rows, at], axis=1)
         apart = np.linalg.norm(others - expected[:, None], axis=2)
         valid = found.weight > 0
         floor = settings.floor * calibrate.masked_median(apart, valid) + 1e-6
-        distance[rows, at] = residual**2 / (2.0 * pool.square)
-        z[rows, at] = calibrate.robust_z(residual, apart, valid, floor)
-        p[rows, at] = calibrate.empirical_p(residual, apart, valid)
+        distance[rows, at] = length**2 / (2.0 * pool.square)
+        z[rows, at] = calibrate.robust_z(length, apart, valid, floor)
+        p[rows, at] = calibrate.empirical_p(length, apart, valid)
         count[rows, at] = valid.sum(axis=1)
-    return Beside(distance, z, p, count)
+    return Beside(distance, z, p, count, residual)
 
 
 def scores(
@@ -81,10 +86,11 @@ def scores(
     aside = by_others.count > 0
     z = np.where(aside, by_others.z, by_own.z - shift)
     p = np.where(aside, by_others.p_value, by_own.p_value)
-    # What a patch's own past and its analogues both find strange is strange.
+    # What a patch's own past and its analogues both find strange is strange. The past
+    # counts twice: of analogues many may have changed on the same day.
     drift = np.where(
         aside & np.isfinite(by_own.drift),
-        np.sqrt(by_own.drift * by_others.distance),
+        np.cbrt(by_own.drift**2 * by_others.distance),
         by_own.drift,
     )
     used = np.char.add(_KIND[by_own.kind], np.where(aside, "+analogues", ""))

@@ -6,7 +6,7 @@ Method: METHODS 4.4 step 5, and the CUSUM estimate of one change point.
 import numpy as np
 from numpy.typing import NDArray
 
-_LOUDEST = 1.0
+_LOUDEST = 0.5
 """Evidence of one date for or against the new state, at most, in steps."""
 
 

@@ -2,7 +2,9 @@
 
 Per patch the split of its history with the greatest strength (`steps.strength`) is the
 candidate; its score is that strength beside the pool's typical one, times the root of the
-rarity of the step. Where a state that came and went fits clearly better, the change is
+rarity of the step, times the fourth root of its strongest step beside analogues: what a
+whole land cover does together is a season rather than a change, but a large event must
+not vanish because its analogues had it too. Where a state that came and went fits clearly better, the change is
 transient. Its score is by the same measure, strength of a lasting step at its onset, so
 what returns ranks below what lasts.
 """
@@ -36,6 +38,8 @@ class Histories:
     """(t,), place of the dates among the pool's."""
     own: NDArray[np.int64]
     """(n,), place of the patch in the pool, -1 where it is not in it."""
+    aside: NDArray[np.float64]
+    """(n,), strongest step beside analogues (`beside`), NaN where none can be told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +58,18 @@ class Candidates:
     """(m,)"""
 
 
+def beside(
+    residual: NDArray[np.float32],
+    compared: NDArray[np.bool_],
+    settings: Settings,
+) -> NDArray[np.float64]:
+    """(n,) strongest step of residuals (n, t, r) to analogues, where (n, t) `compared`."""
+    tempered = steps.tempered(residual, compared, settings.outlier)
+    strength = steps.strength(steps.running(tempered, compared), settings.min_segment)
+    strongest = strength.max(axis=1, initial=0.0)
+    return np.where(strongest > 0, strongest, np.nan)
+
+
 class Common:
     """Steps of the pool's patches at any date, computed once per date."""
 
@@ -67,6 +83,8 @@ class Common:
         )
         found = strongest[strongest > 0]
         self.typical = float(np.median(found)) if len(found) else 1.0
+        aside = pool.aside[np.isfinite(pool.aside)]
+        self.typical_aside = float(np.median(aside)) if len(aside) else 1.0
         self._at: dict[int, _Steps] = {}
         self._lock = Lock()
 
@@ -135,10 +153,13 @@ def candidates(patches: Histories, common: Common, settings: Settings) -> Candid
     first = np.where(lasts, split, came[row])
     end = np.where(lasts, t, went[row])
     rare = _rarity(patches, sums, row, first, common)
+    aside = np.nan_to_num(patches.aside[row], nan=common.typical_aside)
     score = strength[row, first] / common.typical * np.sqrt(rare)
+    score *= (aside / common.typical_aside) ** 0.25
     kept = (score >= settings.min_score) & (
         np.maximum(strongest, passing)[row] >= settings.min_strength
     )
+    kept &= ~(patches.aside[row] < settings.min_aside)
     row, first, end, lasts = row[kept], first[kept], end[kept], lasts[kept]
     began = _onset(patches, sums, row, first, end)
     return Candidates(row, began, end, score[kept].astype(np.float32), lasts)

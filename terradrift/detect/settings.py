@@ -46,6 +46,8 @@ class Settings:
     """Changes with a smaller score are not reported; 1 is what the typical patch has."""
     min_strength: float = 2.0
     """Nor those whose states differ by less, in units of their scatter; noise has about 1."""
+    min_aside: float = 1.5
+    """Nor those that their analogues went along with, by the same measure."""
     seed: int = 0
     """Chooses the pool and the sample that the components are fitted on."""
 
@@ -76,6 +78,7 @@ class Settings:
             "outlier",
             "min_score",
             "min_strength",
+            "min_aside",
         ):
             if getattr(self, name) < 0:
                 raise ValueError(

@@ -47,11 +47,20 @@ class World:
         some = np.linspace(0, len(members) - 1, min(len(members), score.COMMON_STEPS))
         chosen = np.unique(some.astype(np.int64))
         shifted, clear = members.vectors[chosen] - shift, members.clear[chosen]
+        every = np.arange(len(days))
+        others = observe.beside(
+            analogue.Histories(members.vectors[chosen], clear),
+            every,
+            chosen,
+            members,
+            settings,
+        )
         common = score.Histories(
             steps.tempered(shifted, clear, settings.outlier),
             clear,
-            np.arange(len(days)),
+            every,
             chosen,
+            score.beside(others.residual, others.count > 0, settings),
         )
         drift_shift = scene_shift(
             members.z[..., None], members.clear & np.isfinite(members.z)
@@ -70,15 +79,12 @@ class World:
         members = self.members.find(series.patch_ids)
         seen, days = clear[:, where], series.days[where]
         whole = series.vectors[:, where]
+        others = observe.beside(
+            analogue.Histories(vectors, seen), columns, members, self.members, settings
+        )
         judged = observe.scores(
             own(whole, seen, days, settings),
-            observe.beside(
-                analogue.Histories(vectors, seen),
-                columns,
-                members,
-                self.members,
-                settings,
-            ),
+            others,
             self.drift_shift[columns],
             Lof().detect(days, whole, seen),
             slack=settings.cusum_slack,
@@ -86,7 +92,11 @@ class World:
         scores = observe.placed(judged, where, np.isfinite(series.clear_percent))
         shifted = vectors - self.shift[columns]
         patches = score.Histories(
-            steps.tempered(shifted, seen, settings.outlier), seen, columns, members
+            steps.tempered(shifted, seen, settings.outlier),
+            seen,
+            columns,
+            members,
+            score.beside(others.residual, others.count > 0, settings),
         )
         found = score.candidates(patches, self.common, settings)
         changes = describe.changes(
