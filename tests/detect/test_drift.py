@@ -29,7 +29,7 @@ def slow(variant: str, now, members) -> list[float]:
     if variant == "nearest":
         return [min(apart(now, m) for m in unit)]
     total = [sum(apart(a, b) for b in unit) for a in unit]
-    ties = np.flatnonzero(total <= min(total) + 1e-5)
+    ties = np.flatnonzero(np.array(total) <= min(total) + 1e-5)
     return [apart(now, unit[k]) for k in ties]
 
 
