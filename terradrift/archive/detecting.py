@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift import __version__, schema
@@ -23,6 +24,10 @@ from terradrift.progress import stage
 from terradrift.store import series
 from terradrift.store.tables import Store
 
+_BY_DRIFT = (
+    "SELECT patch_id, datetime, drift FROM scores ORDER BY drift DESC NULLS LAST"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Detected:
@@ -33,6 +38,10 @@ class Detected:
     """Observations with a z; the others say why not."""
     changes: int
     events: int
+    dates: int
+    """Dates on which the most often seen patch was clear enough."""
+    dates_needed: int
+    """Clear dates that a change takes: before and after it."""
     fresh: bool
     """False where nothing had changed since the last time, so that nothing was done."""
 
@@ -41,6 +50,11 @@ class Detected:
             f"{self.changes:,} changes in {self.events:,} events; {self.scored:,} of "
             f"{self.observations:,} observations could be calibrated"
         )
+        if self.dates < self.dates_needed:
+            words += (
+                f"; no patch is clear on more than {self.dates} dates, and a change takes "
+                f"{self.dates_needed}: ingest more, or rank by distance alone: {_BY_DRIFT}"
+            )
         return words if self.fresh else f"up to date: {words}"
 
     def summary(self) -> dict[str, Any]:
@@ -78,7 +92,7 @@ def detect(
         {**held, **asdict(rules), "version": __version__}, sort_keys=True
     )
     if stamp_of(store, f"events_{name}") == stamp.encode():
-        return _counts(store, name, fresh=False)
+        return _counts(store, name, rules, fresh=False)
     gathering = Gathering()
     with stage("detect", _patches(store, model), "patches", quiet=quiet) as advance:
         blocks = detection.detect(
@@ -101,7 +115,7 @@ def detect(
     stamped = events.replace_schema_metadata({**events.schema.metadata, STAMP: stamp})
     store.overwrite(f"events_{name}", stamped, stamped.schema)
     run.rows = store.count(f"scores_{name}")
-    done = _counts(store, name, fresh=True)
+    done = _counts(store, name, rules, fresh=True)
     run.message = str(done)
     return done
 
@@ -179,11 +193,17 @@ def _dimensions(store: Store, table: str) -> int:
     return int(store.dataset(table).schema.field("embedding").type.list_size)
 
 
-def _counts(store: Store, name: str, *, fresh: bool) -> Detected:
+def _counts(store: Store, name: str, rules: Settings, *, fresh: bool) -> Detected:
+    clear = store.scan(
+        f"scores_{name}", ["patch_id"], f"clear_percent >= {float(rules.min_clear)}"
+    ).read_all()
+    dates = clear.group_by("patch_id").aggregate([([], "count_all")])["count_all"]
     return Detected(
         observations=store.count(f"scores_{name}"),
         scored=store.count(f"scores_{name}", "z IS NOT NULL"),
         changes=store.count(f"changes_{name}"),
         events=store.count(f"events_{name}"),
+        dates=pc.max(dates).as_py() or 0,
+        dates_needed=2 * rules.min_segment,
         fresh=fresh,
     )

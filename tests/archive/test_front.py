@@ -215,3 +215,17 @@ def test_a_report_is_one_page_or_a_folder_of_pictures(
 
 def _results(archive: td.Archive) -> list[str]:
     return [name for name in archive.store.tables() if name != "runs"]
+
+
+def test_too_few_dates_for_a_change_are_said_and_drift_is_there(
+    scenes: Path, tmp_path: Path
+) -> None:
+    archive = td.create(tmp_path / "pair.td", td.Grid(80))
+    archive.ingest(scenes, datetime="2019-01-01/2019-01-31")
+    archive.embed("spectral", quiet=True)
+    done = archive.detect(quiet=True)
+    assert done.events == 0
+    assert "a change takes 6: ingest more" in str(done)
+    drift = archive.sql("SELECT count(drift), count(z) FROM scores").fetchone()
+    assert drift is not None
+    assert drift[0] > 0
