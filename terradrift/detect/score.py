@@ -20,6 +20,9 @@ from terradrift.detect.settings import Settings
 
 COMMON_STEPS = 1024
 """Pool patches whose steps say what is common."""
+_USUAL = 0.25
+"""Quantile of the strongest steps that counts as usual: a large event may have changed half
+of all patches, and must not set the measure."""
 _CLEARLY = 1.2
 """How much stronger an excursion must be than a lasting step to be believed.
 
@@ -82,7 +85,7 @@ class Common:
             axis=1, initial=0.0
         )
         found = strongest[strongest > 0]
-        self.typical = float(np.median(found)) if len(found) else 1.0
+        self.typical = float(np.quantile(found, _USUAL)) if len(found) else 1.0
         aside = pool.aside[np.isfinite(pool.aside)]
         self.typical_aside = float(np.median(aside)) if len(aside) else 1.0
         self._at: dict[int, _Steps] = {}

@@ -43,7 +43,7 @@ class Settings:
     cusum_slack: float = 1.0
     """Evidence per date, in robust standard deviations, that CUSUM takes as noise."""
     min_score: float = 1.5
-    """Changes with a smaller score are not reported; 1 is what the typical patch has."""
+    """Changes with a smaller score are not reported; 1 is what an unchanged patch has."""
     min_strength: float = 2.0
     """Nor those whose states differ by less, in units of their scatter; noise has about 1."""
     min_aside: float = 1.5

@@ -55,9 +55,9 @@ def test_what_returns_is_transient_and_ranks_below_what_lasts() -> None:
     assert block.changes.onset[at[14]] == world.times[14, seen[seen >= 16][0]]
 
 
-def test_a_quiet_archive_has_few_changes() -> None:
+def test_at_most_one_in_ten_patches_of_a_quiet_archive_is_reported() -> None:
     (block,) = run(series(n=200, seed=3))
-    assert len(block.changes) <= 10
+    assert len(block.changes) <= 20
 
 
 def test_scores_never_look_into_the_future() -> None:
