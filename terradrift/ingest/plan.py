@@ -1,8 +1,8 @@
 """What will be read: the patches that scenes cover, and units of work in order (pure).
 
 A unit is one tile of the grid on one UTC day. Units of a few days go through the image
-side by side, row of tiles by row of tiles, so that a reader decodes each block of a file
-about once while the file is open, whatever the size of tiles and blocks.
+side by side (`walk.py`), so that a reader decodes each block of a file about once while
+the file is open, whatever the size of tiles and blocks.
 """
 
 from collections import defaultdict
@@ -17,19 +17,17 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from terradrift import schema
-from terradrift.grid import TILE_PATCHES, Grid, parse_id
+from terradrift.grid import Grid
 from terradrift.ingest.acquisition import Acquisition, acquisition
 from terradrift.ingest.extent import bytes_per_square_metre
 from terradrift.ingest.ground import Ground, Places, cell, key
 from terradrift.ingest.outline import Outline, outline, overlapped
+from terradrift.ingest.walk import Walk
 
 BYTES_PER_SECOND = 200e6
 """Decoded bytes that one thread reads from local files: benchmarks/read.py."""
 _DAYS_TOGETHER = 4
 """Days that go through the image side by side: files kept open for enough threads."""
-_PANEL_PX = 3072
-"""Width of the swath of tiles that is walked from north to south: two rows of its blocks, of
-all bands of the days together, stay in the cache of `files.py`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +152,7 @@ def plan(
     ]
     return Plan(
         bands=bands,
-        units=tuple(_ordered(units, grid)),
+        units=tuple(_ordered(units, Walk.of(grid, len(bands)))),
         acquisitions=acquisitions,
         observations=sum(unit.ground.rows.size for unit in units),
         bytes=round(sum(_area(unit, weights) for unit in units) * grid.patch_size**2),
@@ -177,16 +175,16 @@ def _area(unit: Unit, weights: Mapping[str, float]) -> float:
     )
 
 
-def _ordered(units: list[Unit], grid: Grid) -> list[Unit]:
-    """Some days together, swath by swath from north to south, each row west to east."""
+def _ordered(units: list[Unit], walk: Walk) -> list[Unit]:
+    """Some days together, strip by strip; tiles of the same scenes beside each other."""
     days = {
         day: n // _DAYS_TOGETHER for n, day in enumerate(sorted({u.day for u in units}))
     }
-    panel = max(1, _PANEL_PX // (grid.patch_px * TILE_PATCHES))
 
-    def place(unit: Unit) -> tuple[int, int, int, int, np.datetime64, int]:
-        epsg, row, col = parse_id(unit.tile)
-        return days[unit.day], epsg, col // panel, -row, unit.day, col
+    def place(unit: Unit) -> tuple[Any, ...]:
+        epsg, panel, down, across = walk.strip(unit.tile)
+        along = unit.scene_ids, walk.within(unit.tile)
+        return days[unit.day], epsg, panel, down, unit.day, across, *along
 
     return sorted(units, key=place)
 

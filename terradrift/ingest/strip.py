@@ -1,41 +1,29 @@
 """Tiles side by side that are read in one window, and the images they become."""
 
 from collections.abc import Collection, Iterator
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.chip import TileImage
-from terradrift.grid import TILE_PATCHES, Grid, parse_id
+from terradrift.grid import Grid
 from terradrift.ingest.compose import tile_image
 from terradrift.ingest.frame import Frame
 from terradrift.ingest.lanes import Lanes
 from terradrift.ingest.part import Part
 from terradrift.ingest.plan import Plan, Unit
 from terradrift.ingest.plausible import implausible
-
-_STRIP_BYTES = 24 << 20
-"""Reflectance of one scene in a strip. Below 32 MiB the allocator keeps and reuses it."""
+from terradrift.ingest.walk import Walk
 
 
 def side_by_side(plan: Plan, grid: Grid) -> Iterator[list[Unit]]:
-    """Units that follow each other side by side, on one day and with the same scenes."""
-    pixel_bytes = 4 * max(1, len(plan.bands))
-    most = max(1, _STRIP_BYTES // (pixel_bytes * (grid.patch_px * TILE_PATCHES) ** 2))
-    strip: list[Unit] = []
-    for unit in plan.units:
-        if strip and (len(strip) == most or not _follows(strip[-1], unit)):
-            yield strip
-            strip = []
-        strip.append(unit)
-    if strip:
-        yield strip
-
-
-def _follows(before: Unit, unit: Unit) -> bool:
-    epsg, row, col = parse_id(before.tile)
-    beside = parse_id(unit.tile) == (epsg, row, col + 1)
-    return beside and before.day == unit.day and before.scene_ids == unit.scene_ids
+    """Units that follow each other in one strip, on one day and with the same scenes."""
+    walk = Walk.of(grid, len(plan.bands))
+    for _, units in groupby(
+        plan.units, lambda unit: (unit.day, unit.scene_ids, walk.strip(unit.tile))
+    ):
+        yield list(units)
 
 
 class Strip:

@@ -16,6 +16,7 @@ from terradrift import schema
 from terradrift.errors import SourceError
 from terradrift.grid import Grid, parse_id
 from terradrift.ingest.plan import patches, plan
+from terradrift.ingest.walk import Walk
 from tests.ingest.rasters import DAY, asset, planned, scene, table
 
 NOWHERE = Path("never-opened.tif")
@@ -300,20 +301,35 @@ def test_only_patches_of_the_table_are_planned() -> None:
     assert none.units == ()
 
 
-def test_neighbouring_tiles_of_a_day_follow_each_other() -> None:
+def test_tiles_of_a_strip_and_a_day_follow_each_other() -> None:
     grid = Grid(40, 10.0)
     rows = [
         square(f"s{n}", size=(600, 600), when=DAY + timedelta(days=n)) for n in range(6)
     ]
     units = planned(rows, grid).units
-    beside = sum(
-        parse_id(unit.tile)[1:] == (parse_id(last.tile)[1], parse_id(last.tile)[2] + 1)
-        and unit.day == last.day
-        for last, unit in pairwise(units)
-    )
-    assert beside >= 0.75 * len(units)
+    walk = Walk.of(grid, 1)
+    steps = [(unit.day, walk.strip(unit.tile)) for unit in units]
+    changes = sum(one != other for one, other in pairwise(steps))
+    assert changes == len(set(steps)) - 1 < len(units) / 4
     first = [unit.day for unit in units[: len(units) * 4 // 6]]
     assert len(set(first)) == 4
+    for day, strip in set(steps):
+        tiles = [u.tile for u in units if (u.day, walk.strip(u.tile)) == (day, strip)]
+        places = [(-row, col) for _, row, col in map(parse_id, tiles)]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize("bands", [1, 4, 13])
+@pytest.mark.parametrize("patch_size", [10, 20, 40, 160, 640, 2560])
+def test_strips_are_bounded_and_panels_are_whole_strips(
+    patch_size: int, bands: int
+) -> None:
+    walk = Walk.of(Grid(patch_size, 10.0), bands)
+    side = 32 * patch_size // 10
+    assert walk.panel % walk.cols == 0
+    assert walk.rows * side <= max(512, side)
+    one_tile = 4 * bands * side * side
+    assert walk.rows * walk.cols * one_tile <= max(32 << 20, one_tile)
 
 
 def test_no_bands_are_refused() -> None:
