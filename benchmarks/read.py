@@ -194,12 +194,16 @@ def naive(todo: list[Job], threads: int) -> int:
         return sum(pool.map(one, todo))
 
 
-def ours(work: Plan, grid: Grid, threads: int) -> int:
+def ours(work: Plan, grid: Grid, threads: int, decoded: int) -> int:
+    """`decoded`: bytes of the bands; images are somewhat larger, for patches are whole."""
+
     def bad(scene_id: str, reason: str) -> None:
         raise RuntimeError(scene_id + reason)
 
     images = read(work, grid, threads=threads, skip_bad=False, on_bad=bad)
-    return sum(image.pixels.nbytes for image in images) // 2
+    if sum(image.pixels.nbytes for image in images) < 2 * decoded:
+        raise RuntimeError("not all pixels were read")
+    return decoded
 
 
 def odc(scenes: pa.Table, size: int, bands: int, threads: int) -> int:
@@ -260,9 +264,10 @@ def main() -> None:
         work = plan(scenes, patches(scenes, grid, None), grid, names, ())
         strips = jobs(work, grid, args.size, whole=True)
         tiles = jobs(work, grid, args.size, whole=False)
+        decoded = args.size**2 * args.dates * args.bands * 2
         few = tiles[:: max(1, len(tiles) // 60)]
         calls: dict[str, Callable[[], int]] = {
-            "ours": lambda: ours(work, grid, args.threads),
+            "ours": lambda: ours(work, grid, args.threads, decoded),
             "whole": lambda: plain(strips, args.threads),
             "tiles": lambda: plain(tiles, args.threads),
             "naive": lambda: naive(few, args.threads),
