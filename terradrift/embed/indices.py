@@ -22,6 +22,17 @@ def available(bands: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
+def needed(bands: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `bands` that the indices they allow are computed from, in their order."""
+    used: set[str | None] = set()
+    for name in available(bands):
+        sides = (
+            [name] if name in bands else [_first(side, bands) for side in _PAIRS[name]]
+        )
+        used.update(sides)
+    return tuple(band for band in bands if band in used)
+
+
 def index(
     name: str, reflectance: NDArray[np.float32], bands: tuple[str, ...], axis: int
 ) -> NDArray[np.float32]:
