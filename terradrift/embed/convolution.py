@@ -82,8 +82,7 @@ def weights(clear: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
         some = clear[masked]
         centre = some[:, margin : y - margin, margin : x - margin]
         centre = centre.reshape(len(masked), positions)
-        view = _windows(some[..., None], size)
-        whole = view.all(axis=(3, 4, 5)).reshape(len(masked), positions)
+        whole = _all_clear(some, size).reshape(len(masked), positions)
         few = whole.sum(axis=1) < ENOUGH * centre.sum(axis=1)
         used = np.where(few[:, None], centre, whole).astype(np.float32)
         total = used.sum(axis=1, keepdims=True)
@@ -101,11 +100,26 @@ def filled(
     if len(masked) == 0:
         return pixels
     some, seen = pixels[masked], clear[masked][..., None]
-    total = np.where(seen, some, 0).sum(axis=(1, 2), keepdims=True)
+    some = np.where(seen, some, 0)
+    # A product adds the pixels of a chip several times as quickly as a reduction.
+    flat = some.reshape(len(masked), -1, some.shape[3])
+    total = np.matmul(np.ones((1, flat.shape[1]), np.float32), flat)[:, :, None]
     mean = total / np.maximum(seen.sum(axis=(1, 2), keepdims=True), 1)
     whole = pixels.copy()
     whole[masked] = np.where(seen, some, mean)
     return whole
+
+
+def _all_clear(clear: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """(n, rows, columns) whether all of the window at each position of (n, y, x) is."""
+    y, x = clear.shape[1:]
+    rows = clear[:, : y - size + 1].copy()
+    for step in range(1, size):
+        rows &= clear[:, step : step + rows.shape[1]]
+    both = rows[:, :, : x - size + 1].copy()
+    for step in range(1, size):
+        both &= rows[:, :, step : step + both.shape[2]]
+    return both
 
 
 def _windows(pixels: NDArray[_Number], size: int) -> NDArray[_Number]:

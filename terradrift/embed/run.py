@@ -234,15 +234,17 @@ def patch_means(image: TileImage, bands: tuple[str, ...]) -> NDArray[np.float32]
     chosen[:, ~clear] = 0
     total = _patch_sums(chosen, size)
     count = _patch_sums(clear.astype(np.float32)[None], size)
-    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    found: NDArray[np.float32] = mean[:, image.rows, image.cols]
-    return found
+    mean = np.full_like(total, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean[:, image.rows, image.cols]
 
 
 def _patch_sums(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """(band, rows, cols) sums of (band, y, x) over squares of `size` pixels."""
     band, y, x = values.shape
     # A product adds short rows several times as quickly as a reduction.
-    across = values.reshape(band, y, x // size, size) @ np.ones(size, np.float32)
+    across = np.matmul(
+        values.reshape(band, y, x // size, size), np.ones((size, 1), np.float32)
+    )
     sums: NDArray[np.float32] = across.reshape(band, y // size, size, -1).sum(axis=2)
     return sums
