@@ -1,5 +1,6 @@
 """Raster files kept open, one set per thread, and what is said when one cannot be read."""
 
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ class Files:
     def __init__(self, most: int = 64) -> None:
         self._most = most
         self._open: OrderedDict[str, tuple[Any, Frame]] = OrderedDict()
+        self._memory = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -88,6 +90,8 @@ class Files:
     ) -> NDArray[np.generic]:
         """(band, y, x) values of some bands in a span that lies within the file.
 
+        They hold until the next read: memory is used again, for fresh pages are dear.
+
         Raises:
             SourceError: as `frame`; no such band; complex numbers; or what is stored there
                 cannot be decoded.
@@ -95,9 +99,11 @@ class Files:
         for index in indexes:
             self._band(href, crs, index)
         dataset = self._get(href, crs)[0]
+        kind = np.result_type(*(dataset.dtypes[index - 1] for index in indexes))
+        values = self._room(kind, (len(indexes), span.height, span.width))
         window = Window(span.left, span.top, span.width, span.height)
         try:
-            values: NDArray[np.generic] = dataset.read(indexes, window=window)
+            dataset.read(indexes, window=window, out=values)
         except RasterioError as error:
             raise SourceError(
                 f"{href}: expected readable pixels in rows {span.top} to "
@@ -105,6 +111,14 @@ class Files:
                 "incomplete, fetch it again"
             ) from error
         return values
+
+    def _room(
+        self, kind: np.dtype[np.generic], shape: tuple[int, int, int]
+    ) -> NDArray[np.generic]:
+        size = math.prod(shape) * kind.itemsize
+        if size > self._memory.size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory[:size].view(kind).reshape(shape)
 
     def close(self) -> None:
         """Close all files."""
