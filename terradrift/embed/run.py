@@ -234,7 +234,7 @@ def patch_means(image: TileImage, bands: tuple[str, ...]) -> NDArray[np.float32]
     chosen[:, ~clear] = 0
     total = _patch_sums(chosen, size)
     count = _patch_sums(clear.astype(np.float32)[None], size)
-    mean = np.full_like(total, np.nan)
+    mean = np.full(total.shape, np.nan, np.float32)
     np.divide(total, count, out=mean, where=count > 0)
     return mean[:, image.rows, image.cols]
 
