@@ -233,10 +233,11 @@ def patch_means(image: TileImage, bands: tuple[str, ...]) -> NDArray[np.float32]
     clear = np.isfinite(chosen).all(axis=0)
     chosen[:, ~clear] = 0
     total = _patch_sums(chosen, size)
-    count = _patch_sums(clear.astype(np.float32)[None], size)
+    count = _patch_sums(np.asarray(clear, np.float32)[None], size)
     mean = np.full(total.shape, np.nan, np.float32)
     np.divide(total, count, out=mean, where=count > 0)
-    return mean[:, image.rows, image.cols]
+    found: NDArray[np.float32] = mean[:, image.rows, image.cols]
+    return found
 
 
 def _patch_sums(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
