@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 
 from terradrift.detect.duplicates import groups, rank
 from terradrift.detect.neighbours import knn
+from terradrift.detect.novelty import distances, sliding
 
 _TINY = 1e-10  # scikit-learn's, against division by zero
-_BLOCK_BYTES = 1 << 25
+_SPAN = 128
+"""Observations of a patch that are scored at once."""
+_CHUNK_BYTES = 1 << 22
 
 
 def lof(
@@ -73,97 +76,6 @@ def lof(
     return scores[places].astype(np.float32)
 
 
-def novelty(
-    gaps: NDArray[np.float32],
-    apart: NDArray[np.float32],
-    member: NDArray[np.bool_],
-    k: int = 20,
-) -> NDArray[np.float32]:
-    """Score `b` observations, each against a reference of its own.
-
-    As `LocalOutlierFactor(n_neighbors=k, novelty=True)` fitted to the members and asked
-    for the observation, for all `b` at once.
-
-    Args:
-        gaps: (b, r), distance of the observation to each candidate of its reference.
-        apart: (b, r, r), distances among the candidates.
-        member: (b, r), which candidates the reference holds; the other distances are
-            not read.
-        k: neighbours; one less than the members where that is less.
-
-    Returns:
-        (b,), NaN where the reference has fewer than two members, or where its members
-        are all equal and the observation is not: nothing gives a scale then.
-    """
-    width = member.shape[1]
-    if width < 2:
-        return np.full(len(gaps), np.nan, np.float32)
-    k_each = np.minimum(k, member.sum(axis=1) - 1)  # (b,)
-    member = _capped(apart, member, k_each)
-    k_each = np.minimum(k_each, member.sum(axis=1) - 1)
-    most = max(1, int(k_each.max(initial=1)))
-    used = np.arange(most) < k_each[:, None]  # (b, most)
-    last = np.maximum(k_each - 1, 0)
-
-    other = member[:, None, :] & ~np.eye(width, dtype=bool)
-    distance, near = _nearest(np.where(other, apart, np.inf), most)  # (b, r, most)
-    k_distance = np.take_along_axis(distance, last[:, None, None], axis=2)[..., 0]
-    density = _density(distance, near, k_distance[:, None], used[:, None])
-
-    gap, nearest = _nearest(np.where(member, gaps, np.inf)[:, None], most)  # (b, 1, m)
-    own = _density(gap, nearest, k_distance[:, None], used[:, None])[:, 0]
-    around = np.take_along_axis(density, nearest[:, 0], axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scores = np.where(used, around, 0).sum(axis=1) / k_each / own
-    spread = np.where(member, k_distance, 0).max(axis=1)
-    flat = (spread == 0) & (gap[:, 0, 0] > 0)
-    scores[(k_each < 1) | flat] = np.nan
-    return np.asarray(scores, dtype=np.float32)
-
-
-def _capped(
-    apart: NDArray[np.float32], member: NDArray[np.bool_], k_each: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """`member` without those that have k equal members before them."""
-    width = member.shape[1]
-    same = (apart == 0) & member[:, None, :]
-    if np.count_nonzero(same) <= len(member) * width:
-        return member  # at most the diagonal
-    before = (same & np.tri(width, k=-1, dtype=bool)).sum(axis=2)
-    return np.asarray(member & (before < np.maximum(k_each, 1)[:, None]))
-
-
-def _nearest(
-    distances: NDArray[np.floating], k: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The k smallest of the last axis and where they stand; ties in order of place.
-
-    Distance and place are packed into one integer, which sorts several times faster
-    than an indirect sort: non-negative floats compare as their bits do.
-    """
-    bits = distances.astype(np.float32).view(np.uint32).astype(np.uint64)
-    keys = (bits << np.uint64(32)) | np.arange(distances.shape[-1], dtype=np.uint64)
-    if k < keys.shape[-1]:
-        keys.partition(k - 1, axis=-1)
-        keys = np.ascontiguousarray(keys[..., :k])
-    keys.sort(axis=-1)
-    nearest = (keys >> np.uint64(32)).astype(np.uint32).view(np.float32)
-    return nearest, (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-
-
-def _density(
-    distance: NDArray[np.float32],
-    near: NDArray[np.int64],
-    k_distance: NDArray[np.float32],
-    used: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """(b, q), local reachability density of q points from their nearest (b, q, k)."""
-    across = np.broadcast_to(k_distance, (*near.shape[:2], k_distance.shape[2]))
-    reach = np.maximum(distance, np.take_along_axis(across, near, axis=2))
-    total = np.where(used, reach, 0).sum(axis=2, dtype=np.float64)
-    return np.asarray(1 / (total / np.maximum(used.sum(axis=2), 1) + _TINY))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lof:
     """Novelty LOF of each observation against the patch's own clear past.
@@ -200,52 +112,62 @@ class Lof:
         clear: NDArray[np.bool_],
         /,
     ) -> NDArray[np.float32]:
-        """Score `n` patches over `t` days, as `protocol.SeriesDetector`."""
+        """Score `n` patches over `t` days, as `protocol.SeriesDetector`.
+
+        Besides the scores, memory is some 20 MB, and that of one patch's distances
+        within a reference, a guard and 128 observations where these are more.
+        """
         scores = np.full(clear.shape, np.nan, np.float32)
-        ages = (days[:, None] - days).astype("timedelta64[D]").astype(np.int64)
-        past = (ages > 0) & (ages >= self.guard_days)  # (t, t)
-        for block in _blocks(vectors.shape):
-            apart = distances(vectors[block], clear[block])
-            for day in range(len(days)):
-                member = self._reference(clear[block], past[day])
-                rows = clear[block, day] & (member.sum(axis=1) >= self.min_reference)
-                if rows.any():
-                    cols = np.flatnonzero(member[rows].any(axis=0))
-                    near = apart[rows][:, :, cols]
-                    scores[block, day][rows] = novelty(
-                        near[:, day], near[:, cols], member[rows][:, cols], self.k
-                    )
+        guard = np.timedelta64(max(1, self.guard_days), "D")
+        whole = days.astype("datetime64[D]")
+        earlier = np.searchsorted(whole, whole - guard, side="right")
+        for patches in self._alike(clear.sum(axis=1), vectors.shape[2]):
+            at, ends = _past(clear[patches], earlier)
+            for first in range(0, at.shape[1], _SPAN):
+                row, query = np.nonzero(
+                    ends[:, first : first + _SPAN] >= self.min_reference
+                )
+                if len(row) == 0:
+                    continue
+                query += first
+                end = ends[row, query]
+                width = np.minimum(end, self.max_reference)
+                begin, until = int((end - width).min()), int(query.max()) + 1
+                apart = distances(vectors[patches[:, None], at[:, begin:until]])
+                scores[patches[row], at[row, query]] = sliding(
+                    apart, row, query - begin, end - width - begin, width, k=self.k
+                )
         return scores
 
-    def _reference(
-        self, clear: NDArray[np.bool_], past: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        member = clear & past
-        later = np.cumsum(member[:, ::-1], axis=1)[:, ::-1]  # itself and later ones
-        return np.asarray(member & (later <= self.max_reference))
+    def _alike(
+        self, count: NDArray[np.int64], width: int
+    ) -> Iterator[NDArray[np.int64]]:
+        """Patches of similar `count` (n,) of observations; not those with too few.
+
+        As many at once as `_CHUNK_BYTES` hold distances, and half vectors, of.
+        """
+        order = np.argsort(-count, kind="stable")
+        order = order[: np.count_nonzero(count > self.min_reference)]
+        while len(order):
+            longest = min(int(count[order[0]]), _SPAN + self.max_reference)
+            each = 2 * longest * max(2 * longest, width)
+            size = max(1, _CHUNK_BYTES // each)
+            yield order[:size]
+            order = order[size:]
 
 
-def distances(
-    vectors: NDArray[np.floating], clear: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """(n, t, t), Euclidean distance between the clear observations of each patch.
+def _past(
+    clear: NDArray[np.bool_], earlier: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The clear observations of (n, t), side by side, and how many are each one's past.
 
-    By float64 products around the patch's mean; what lies below their resolution is 0, so
-    that equal observations are at distance 0. Rows that are not clear mean nothing.
+    `earlier` (t,) is how many days are the past of each day. Returns (n, m) numbers of the
+    days, the last one repeated where a patch has fewer, and (n, m) ends, 0 for the repeated.
     """
-    rows = np.where(clear[..., None], vectors, 0).astype(np.float64)
-    count = np.maximum(clear.sum(axis=1), 1)
-    rows -= rows.sum(axis=1, keepdims=True) / count[:, None, None]
-    rows[~clear] = 0
-    norms = np.einsum("ntd,ntd->nt", rows, rows)
-    sums = norms[:, :, None] + norms[:, None, :]
-    squared = sums - 2 * (rows @ rows.transpose(0, 2, 1))
-    squared[squared <= 8 * rows.shape[2] ** 0.5 * 2.0**-52 * sums] = 0
-    return np.asarray(np.sqrt(squared), dtype=np.float32)
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    n, t, d = shape
-    step = max(1, _BLOCK_BYTES // (8 * max(1, t * max(t, d))))
-    for start in range(0, n, step):
-        yield slice(start, start + step)
+    count = clear.sum(axis=1)[:, None]
+    place = np.arange(count.max())
+    first = np.argsort(~clear, axis=1, kind="stable")
+    at = np.take_along_axis(first, np.minimum(place, count - 1), axis=1)
+    total = np.pad(np.cumsum(clear, axis=1), ((0, 0), (1, 0)))
+    ends = np.take_along_axis(total, earlier[at], axis=1)
+    return at, np.where(place < count, ends, 0)

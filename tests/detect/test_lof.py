@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.neighbors import LocalOutlierFactor
 
-from terradrift.detect.lof import Lof, distances, lof, novelty
+from terradrift.detect.lof import Lof, lof
+from terradrift.detect.novelty import FAR, distances, novelty, sliding
 from terradrift.detect.protocol import SeriesDetector
 from terradrift.threads import single_blas
 
@@ -112,7 +114,7 @@ def test_novelty_is_that_of_scikit_learn_for_each_reference(
     random = np.random.default_rng(seed)
     vectors = random.normal(size=(3, r + 1, 4)).astype(np.float32)
     member = random.random((3, r)) < share
-    apart = distances(vectors, np.ones((3, r + 1), bool))
+    apart = distances(vectors)
     scores = novelty(apart[:, r, :r], apart[:, :r, :r], member, k)
     for row in range(3):
         reference = vectors[row, :r][member[row]]
@@ -129,7 +131,7 @@ def test_a_reference_that_mostly_repeats_gives_finite_scores() -> None:
     reference = np.float32([[0, 0]] * 15 + [[1, 0], [0, 1]])
     query = np.float32([[0.5, 0.5]])
     vectors = np.concatenate([reference, query])[None]
-    apart = distances(vectors, np.ones((1, 18), bool))
+    apart = distances(vectors)
     (score,) = novelty(apart[:, 17, :17], apart[:, :17, :17], np.ones((1, 17), bool), 5)
     assert 0.1 < score < 10
 
@@ -137,7 +139,7 @@ def test_a_reference_that_mostly_repeats_gives_finite_scores() -> None:
 def test_a_reference_without_spread_scores_only_what_equals_it() -> None:
     vectors = np.zeros((2, 11, 3), np.float32)
     vectors[1, 10] = 1
-    apart = distances(vectors, np.ones((2, 11), bool))
+    apart = distances(vectors)
     scores = novelty(apart[:, 10, :10], apart[:, :10, :10], np.ones((2, 10), bool))
     assert scores[0] == pytest.approx(1)
     assert np.isnan(scores[1])
@@ -147,30 +149,124 @@ def test_distances_hold_for_vectors_far_from_the_origin_and_for_equal_ones() -> 
     random = np.random.default_rng(8)
     vectors = (1e4 + random.normal(size=(3, 9, 5))).astype(np.float32)
     vectors[0, 4] = vectors[0, 2]
-    clear = np.ones((3, 9), bool)
     slow = np.linalg.norm(
         vectors[:, :, None].astype(np.float64) - vectors[:, None], axis=3
     )
-    found = distances(vectors, clear)
+    slow[:, np.arange(9), np.arange(9)] = FAR
+    found = distances(vectors)
     np.testing.assert_allclose(found, slow, rtol=1e-6, atol=1e-12)
     assert found[0, 2, 4] == 0
 
 
-def test_each_observation_is_judged_by_its_clear_past_only() -> None:
-    days, vectors, clear = series(5, 30, seed=2)
-    detector = Lof(k=5, min_reference=4, max_reference=12, guard_days=7)
-    scores = detector.detect(days, vectors, clear)
-    for row in range(5):
-        for day in range(30):
-            gap = (days[day] - days).astype(int)
-            past = np.flatnonzero(clear[row] & (gap > 0) & (gap >= 7))[-12:]
-            if not clear[row, day] or len(past) < 4:
-                assert np.isnan(scores[row, day])
-            else:
-                expected = peer_novelty(
-                    vectors[row, past], vectors[row, day], min(5, len(past) - 1)
-                )
-                assert scores[row, day] == pytest.approx(expected, rel=2e-6)
+@given(
+    t=st.integers(3, 30),
+    k=st.integers(1, 25),
+    values=st.sampled_from([2, 5, 1000]),
+    seed=st.integers(0, 999),
+)
+@settings(deadline=None, max_examples=60)
+def test_windows_score_as_any_reference_also_where_distances_are_equal(
+    t: int, k: int, values: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    vectors = random.integers(0, values, (2, t, 2)).astype(np.float16)
+    apart = distances(vectors)
+    row = random.integers(0, 2, 20)
+    query = random.integers(2, t, 20)
+    width = random.integers(2, query + 1)
+    start = random.integers(0, query - width + 1)
+    found = sliding(apart, row, query, start, width, k=k)
+    for place in range(20):
+        window = np.arange(start[place], start[place] + width[place])
+        here = apart[row[place]]
+        slow = novelty(
+            here[query[place], window][None],
+            here[np.ix_(window, window)][None],
+            np.ones((1, len(window)), bool),
+            k,
+        )
+        np.testing.assert_allclose(found[place], slow[0], rtol=1e-6)
+
+
+def past_twin(
+    detector: Lof,
+    days: NDArray[np.datetime64],
+    vectors: NDArray[np.floating],
+    clear: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The rule of `Lof`, one observation at a time, by scikit-learn."""
+    scores = np.full(clear.shape, np.nan)
+    for row, day in zip(*np.nonzero(clear), strict=True):
+        gap = (days[day] - days).astype(int)
+        past = clear[row] & (gap > 0) & (gap >= detector.guard_days)
+        latest = np.flatnonzero(past)[-detector.max_reference :]
+        if len(latest) >= detector.min_reference:
+            scores[row, day] = peer_novelty(
+                vectors[row, latest],
+                vectors[row, day],
+                min(detector.k, len(latest) - 1),
+            )
+    return scores
+
+
+@given(
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 40)),
+    k=st.integers(1, 12),
+    guard=st.integers(0, 30),
+    share=st.floats(0.0, 1.0),
+    seed=st.integers(0, 999),
+)
+@settings(deadline=None, max_examples=40)
+def test_each_observation_is_judged_by_its_clear_past_only(
+    shape: tuple[int, int], k: int, guard: int, share: float, seed: int
+) -> None:
+    days, vectors, clear = series(*shape, seed, share)
+    vectors[~clear] = np.nan  # not clear: may hold anything
+    detector = Lof(k=k, min_reference=4, max_reference=12, guard_days=guard)
+    expected = past_twin(detector, days, vectors, clear)
+    np.testing.assert_allclose(
+        detector.detect(days, vectors, clear), expected, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("guard_days", [0, 200])
+def test_long_histories_score_as_in_scikit_learn(guard_days: int) -> None:
+    days, vectors, clear = series(2, 420, seed=9, clear=0.8)
+    clear[1, :200] = False
+    detector = Lof(guard_days=guard_days)
+    expected = past_twin(detector, days, vectors, clear)
+    np.testing.assert_allclose(
+        detector.detect(days, vectors, clear), expected, rtol=1e-6
+    )
+
+
+def test_the_future_does_not_matter() -> None:
+    days, vectors, clear = series(3, 60, seed=4)
+    whole = Lof().detect(days, vectors, clear)
+    part = Lof().detect(days[:35], vectors[:, :35], clear[:, :35])
+    np.testing.assert_allclose(whole[:, :35], part, rtol=1e-6)
+
+
+def test_patches_are_judged_alone() -> None:
+    days, vectors, clear = series(12, 50, seed=5)
+    clear[:4] &= np.arange(50) < 20
+    whole = Lof().detect(days, vectors, clear)
+    for row in range(12):
+        alone = Lof().detect(days, vectors[row : row + 1], clear[row : row + 1])
+        np.testing.assert_allclose(whole[row], alone[0], rtol=1e-6)
+
+
+def test_memory_does_not_grow_with_patches_or_days() -> None:
+    for n, t in ((2000, 40), (8, 900)):
+        days, vectors, clear = series(n, t, seed=6, clear=1.0)
+        vectors = np.tile(vectors, 30)
+        tracemalloc.start()
+        try:
+            Lof().detect(days, vectors, clear)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 25e6
 
 
 def test_a_planted_step_scores_highest_on_its_day() -> None:

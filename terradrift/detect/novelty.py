@@ -1,0 +1,222 @@
+"""Novelty LOF: observations against references of their own, many at once (pure).
+
+By scikit-learn's formulas, as in `lof`. `novelty` takes any reference. `sliding` takes
+windows of one series, as wide as each other where the past is long: it reads k-distances
+from sorted rows and the densities of the k nearest only, and leaves to `novelty` the few
+observations near which distances are equal.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.detect.half import single
+
+FAR = np.finfo(np.float32).max
+"""Distance of an observation to itself in `distances`: it is not its own neighbour."""
+_TINY = 1e-10  # scikit-learn's, against division by zero
+_ROWS_BYTES = 1 << 21  # float64 rows that fit a core's cache
+_WINDOW_BYTES = 1 << 20
+
+
+def distances(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(n, t, t), Euclidean distances among the observations (n, t, d) of each patch.
+
+    By float64 products around the patch's mean; what lies below their resolution is 0, so
+    that equal observations are at distance 0. Of an observation to itself: `FAR`.
+    """
+    n, t, d = rows.shape
+    out = np.empty((n, t, t), np.float32)
+    step = max(1, _ROWS_BYTES // (8 * max(1, t * max(t, d))))
+    for start in range(0, n, step):
+        wide = single(rows[start : start + step])
+        centred = np.subtract(wide, wide.mean(axis=1, keepdims=True), dtype=np.float64)
+        squared = centred @ centred.transpose(0, 2, 1)
+        norms = np.einsum("ntt->nt", squared).copy()
+        squared *= -2
+        squared += norms[:, :, None]
+        squared += norms[:, None, :]
+        rough = 8 * d**0.5 * 2.0**-52 * norms
+        # Few are so near that their own norms must be asked.
+        few = np.nonzero(squared <= 2 * rough.max(axis=1)[:, None, None])
+        bound = rough[few[:2]] + rough[few[::2]]
+        squared[few] = np.where(squared[few] <= bound, 0, squared[few])
+        np.copyto(out[start : start + step], squared, casting="same_kind")
+    np.sqrt(out, out=out)
+    out[:, np.arange(t), np.arange(t)] = FAR
+    return out
+
+
+def sliding(
+    apart: NDArray[np.float32],
+    row: NDArray[np.int64],
+    query: NDArray[np.int64],
+    start: NDArray[np.int64],
+    width: NDArray[np.int64],
+    *,
+    k: int = 20,
+) -> NDArray[np.float32]:
+    """Score `p` observations, each against a window of its series, as `novelty`.
+
+    Args:
+        apart: (n, t, t), `distances`.
+        row: (p,), the series of each observation.
+        query: (p,), its place in the series, outside its window.
+        start: (p,), where its window begins.
+        width: (p,), 2 or more, observations in the window.
+        k: neighbours; one less than the window holds where that is less.
+
+    Returns:
+        (p,), as `novelty`.
+    """
+    scores = np.empty(len(row), np.float32)
+    full = np.zeros(len(row), bool)
+    for r in np.unique(width):
+        here = np.flatnonzero(width == r)
+        for part in _parts(here, 4 * r * r):
+            gaps, among = _window(apart, row[part], query[part], start[part], r)
+            scores[part], full[part] = _quick(gaps, among, k)
+        # Those near which distances are equal, by the full rule.
+        for part in _parts(here[full[here]], 24 * r * r):
+            gaps, among = _window(apart, row[part], query[part], start[part], r)
+            scores[part] = novelty(gaps, among, np.ones_like(gaps, bool), k)
+    return scores
+
+
+def _parts(here: NDArray[np.int64], each: int) -> Iterator[NDArray[np.int64]]:
+    """(q,) in pieces that take `_WINDOW_BYTES` at `each` bytes apiece."""
+    step = max(1, _WINDOW_BYTES // int(each))
+    yield from (here[at : at + step] for at in range(0, len(here), step))
+
+
+def _window(
+    apart: NDArray[np.float32],
+    row: NDArray[np.int64],
+    query: NDArray[np.int64],
+    start: NDArray[np.int64],
+    r: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(p, r) distances of observations to their windows, and (p, r, r) within these."""
+    n, t, _ = apart.shape
+    down, right, along = apart.strides
+    windows = np.lib.stride_tricks.as_strided(
+        apart, (n, t - r + 1, r, r), (down, right + along, right, along)
+    )
+    inside = start[:, None] + np.arange(r)
+    return apart[row[:, None], query[:, None], inside], windows[row, start]
+
+
+def _quick(
+    gaps: NDArray[np.float32], apart: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """As `novelty` with all members, where `apart` has `FAR` on its diagonals.
+
+    Also (n,), where that is not to be used: more than k stand within the k-distance of a
+    member, or more than k in one place.
+    """
+    n, r = gaps.shape
+    k = min(k, r - 1)
+    k_distance = np.sort(apart, axis=2)[..., k - 1]  # (n, r); quicker than a partition
+    gap, near = _nearest(gaps, k)
+    own = np.take_along_axis(k_distance, near, axis=1)  # (n, k)
+    around = apart[np.arange(n)[:, None], near]  # (n, k, r)
+    within = (around <= own[..., None]).astype(np.float32)
+    reach = np.maximum(around, k_distance[:, None], out=around)
+    total = np.einsum("nkr,nkr->nk", within, reach).astype(np.float64)
+    density = 1 / (total / k + _TINY)
+    apiece = np.maximum(gap, own).mean(axis=1, dtype=np.float64) + _TINY
+    several = within.reshape(n, -1) @ np.ones(k * r, np.float32) != k * k
+    scores = (density.mean(axis=1) * apiece).astype(np.float32)
+    return scores, several | (k_distance == 0).any(axis=1)
+
+
+def novelty(
+    gaps: NDArray[np.float32],
+    apart: NDArray[np.float32],
+    member: NDArray[np.bool_],
+    k: int = 20,
+) -> NDArray[np.float32]:
+    """Score `b` observations, each against a reference of its own.
+
+    As `LocalOutlierFactor(n_neighbors=k, novelty=True)` fitted to the members and asked
+    for the observation, for all `b` at once.
+
+    Args:
+        gaps: (b, r), distance of the observation to each candidate of its reference.
+        apart: (b, r, r), distances among the candidates.
+        member: (b, r), which candidates the reference holds; the other distances are
+            not read.
+        k: neighbours; one less than the members where that is less.
+
+    Returns:
+        (b,), NaN where the reference has fewer than two members, or where its members
+        are all equal and the observation is not: nothing gives a scale then.
+    """
+    width = member.shape[1]
+    if width < 2:
+        return np.full(len(gaps), np.nan, np.float32)
+    k_each = np.minimum(k, member.sum(axis=1) - 1)  # (b,)
+    member = _capped(apart, member, k_each)
+    k_each = np.minimum(k_each, member.sum(axis=1) - 1)
+    most = max(1, int(k_each.max(initial=1)))
+    used = np.arange(most) < k_each[:, None]  # (b, most)
+    last = np.maximum(k_each - 1, 0)
+
+    other = member[:, None, :] & ~np.eye(width, dtype=bool)
+    distance, near = _nearest(np.where(other, apart, np.inf), most)  # (b, r, most)
+    k_distance = np.take_along_axis(distance, last[:, None, None], axis=2)[..., 0]
+    density = _density(distance, near, k_distance[:, None], used[:, None])
+
+    gap, nearest = _nearest(np.where(member, gaps, np.inf)[:, None], most)  # (b, 1, m)
+    own = _density(gap, nearest, k_distance[:, None], used[:, None])[:, 0]
+    around = np.take_along_axis(density, nearest[:, 0], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores = np.where(used, around, 0).sum(axis=1) / k_each / own
+    spread = np.where(member, k_distance, 0).max(axis=1)
+    flat = (spread == 0) & (gap[:, 0, 0] > 0)
+    scores[(k_each < 1) | flat] = np.nan
+    return np.asarray(scores, dtype=np.float32)
+
+
+def _capped(
+    apart: NDArray[np.float32], member: NDArray[np.bool_], k_each: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """`member` without those that have k equal members before them."""
+    earlier = np.tri(member.shape[1], k=-1, dtype=bool)
+    same = (apart == 0) & earlier & member[:, None, :]
+    if not same.any():
+        return member
+    before = np.count_nonzero(same, axis=2)
+    return np.asarray(member & (before < np.maximum(k_each, 1)[:, None]))
+
+
+def _nearest(
+    distances: NDArray[np.floating], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The k smallest of the last axis and where they stand; ties in order of place.
+
+    Distance and place are packed into one integer, which sorts several times faster
+    than an indirect sort: non-negative floats compare as their bits do.
+    """
+    bits = distances.astype(np.float32).view(np.uint32).astype(np.uint64)
+    keys = (bits << np.uint64(32)) | np.arange(distances.shape[-1], dtype=np.uint64)
+    if k < keys.shape[-1]:
+        keys.partition(k - 1, axis=-1)
+        keys = np.ascontiguousarray(keys[..., :k])
+    keys.sort(axis=-1)
+    nearest = (keys >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    return nearest, (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _density(
+    distance: NDArray[np.float32],
+    near: NDArray[np.int64],
+    k_distance: NDArray[np.float32],
+    used: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """(b, q), local reachability density of q points from their nearest (b, q, k)."""
+    across = np.broadcast_to(k_distance, (*near.shape[:2], k_distance.shape[2]))
+    reach = np.maximum(distance, np.take_along_axis(across, near, axis=2))
+    total = np.where(used, reach, 0).sum(axis=2, dtype=np.float64)
+    return np.asarray(1 / (total / np.maximum(used.sum(axis=2), 1) + _TINY))
