@@ -18,8 +18,14 @@ class Scores:
     """(n, t), `season` or `recent` (which own past drift is measured to), `+analogues`
     where z is measured to analogues; empty where there is no reference."""
     drift: NDArray[np.float32]
-    """(n, t), 0..2: cosine distance to the own past; with analogues, the geometric mean of it
-    (counted twice) and of the distance to what they let expect, on the same scale."""
+    """(n, t), 0..2: how far the patch is from its past, and further than its like moved.
+
+    The geometric mean of up to three distances, each about 0 where alike and 1 where
+    unrelated: the cosine distance to the own past, which are the clear observations of the
+    season before the date or else the last ones (`reference`); the distance to what the
+    regression of the scene on such pasts lets expect (`scene`), where 8 patches of the
+    pool are clear and have a past; and the distance to what the analogues show, once the
+    past has `min_reference` observations."""
     z: NDArray[np.float32]
     """(n, t), robust standard deviations above what calibration expects."""
     p_value: NDArray[np.float32]

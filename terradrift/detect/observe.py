@@ -21,7 +21,7 @@ class Beside:
 
     distance: NDArray[np.float32]
     """(n, t), half the squared distance to the expected vector, in units of the pool's
-    mean squared length: as a cosine distance, 0 where alike and about 1 where unrelated."""
+    mean squared length and at most 2: as a cosine distance, about 1 where unrelated."""
     z: NDArray[np.float32]
     p_value: NDArray[np.float32]
     count: NDArray[np.int32]
@@ -63,7 +63,7 @@ def beside(
         apart = np.linalg.norm(others - expected[:, None], axis=2)
         valid = found.weight > 0
         floor = settings.floor * calibrate.masked_median(apart, valid) + 1e-6
-        distance[rows, at] = length**2 / (2.0 * pool.square)
+        distance[rows, at] = np.minimum(length**2 / (2.0 * pool.square), 2.0)
         z[rows, at] = calibrate.robust_z(length, apart, valid, floor)
         p[rows, at] = calibrate.empirical_p(length, apart, valid)
         count[rows, at] = valid.sum(axis=1)
@@ -73,26 +73,27 @@ def beside(
 def scores(
     by_own: Own,
     by_others: Beside,
+    from_scene: NDArray[np.float32],
+    *,
     shift: NDArray[np.float32],
     lof: NDArray[np.float32],
-    *,
-    slack: float,
+    settings: Settings,
 ) -> Scores:
-    """Join both references: analogues where there are enough, otherwise the own past.
+    """Join what the own past, the analogues and the scene say.
 
-    All are of the dates (n, t) on which anything was clear; `shift` (t,) is the scene-wide
-    z of own drift, taken off, and `lof` (n, t) the observations' novelty.
+    All are of the dates (n, t) on which anything was clear; `from_scene` (n, t) is the
+    distance to what the scene lets expect (`scene.Scene.apart`), `shift` (t,) the
+    scene-wide z of own drift, taken off, and `lof` (n, t) the observations' novelty. z is
+    beside analogues where there are enough, otherwise beside the own past.
     """
     aside = by_others.count > 0
     z = np.where(aside, by_others.z, by_own.z - shift)
     p = np.where(aside, by_others.p_value, by_own.p_value)
-    # What a patch's own past and its analogues both find strange is strange. The past
-    # counts twice: of analogues many may have changed on the same day.
-    drift = np.where(
-        aside & np.isfinite(by_own.drift),
-        np.cbrt(by_own.drift**2 * by_others.distance),
-        by_own.drift,
+    # Patches are analogues by their histories: a date or two are none.
+    alike = np.where(
+        by_own.count >= settings.min_reference, by_others.distance, np.float32(np.nan)
     )
+    drift = _joined(by_own.drift, from_scene, alike)
     used = np.char.add(_KIND[by_own.kind], np.where(aside, "+analogues", ""))
     clear = by_own.clear
     reason = np.where(clear, "", "not clear enough").astype("U24")
@@ -106,9 +107,26 @@ def scores(
         z.astype(np.float32),
         p.astype(np.float32),
         lof,
-        onset.cusum(z, slack),
+        onset.cusum(z, settings.cusum_slack),
         reason,
     )
+
+
+def _joined(
+    own: NDArray[np.float32], *others: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The geometric mean of the known distances; NaN where `own` is.
+
+    What is far from its past by one of them and near by another is rather noise, a season
+    or a haze than a change.
+    """
+    product, count = own.astype(np.float64), np.ones(own.shape)
+    for other in others:
+        known = np.isfinite(other)
+        product = np.where(known, product * np.where(known, other, 1.0), product)
+        count += known
+    joined: NDArray[np.float32] = (product ** (1.0 / count)).astype(np.float32)
+    return joined
 
 
 def placed(found: Scores, where: NDArray[np.int64], seen: NDArray[np.bool_]) -> Scores:

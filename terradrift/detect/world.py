@@ -11,6 +11,7 @@ from terradrift.detect import analogue, describe, observe, pool, score, steps
 from terradrift.detect.block import Block
 from terradrift.detect.lof import Lof
 from terradrift.detect.own import own
+from terradrift.detect.scene import Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class World:
     """(t, r), scene-wide vector of each date of the pool."""
     drift_shift: NDArray[np.float32]
     """(t,), scene-wide z of own drift."""
+    scene: Scene
+    """What the scene lets expect on each date of the pool."""
     common: score.Common
 
     @classmethod
@@ -66,7 +69,13 @@ class World:
             members.z[..., None], members.clear & np.isfinite(members.z)
         )[:, 0]
         return cls(
-            basis, members, settings, shift, drift_shift, score.Common(common, settings)
+            basis,
+            members,
+            settings,
+            shift,
+            drift_shift,
+            Scene(members, settings),
+            score.Common(common, settings),
         )
 
     def judge(self, series: Series) -> Block:
@@ -79,26 +88,26 @@ class World:
         members = self.members.find(series.patch_ids)
         seen, days = clear[:, where], series.days[where]
         whole = series.vectors[:, where]
-        others = observe.beside(
-            analogue.Histories(vectors, seen), columns, members, self.members, settings
-        )
+        patches = analogue.Histories(vectors, seen)
+        others = observe.beside(patches, columns, members, self.members, settings)
         judged = observe.scores(
             own(whole, seen, days, settings),
             others,
-            self.drift_shift[columns],
-            Lof().detect(days, whole, seen),
-            slack=settings.cusum_slack,
+            self.scene.apart(patches, days, columns, members),
+            shift=self.drift_shift[columns],
+            lof=Lof().detect(days, whole, seen),
+            settings=settings,
         )
         scores = observe.placed(judged, where, np.isfinite(series.clear_percent))
         shifted = vectors - self.shift[columns]
-        patches = score.Histories(
+        tempered = score.Histories(
             steps.tempered(shifted, seen, settings.outlier),
             seen,
             columns,
             members,
             score.beside(others.residual, others.count > 0, settings),
         )
-        found = score.candidates(patches, self.common, settings)
+        found = score.candidates(tempered, self.common, settings)
         changes = describe.changes(
             series,
             describe.Dates(clear, where, settings.window_days),

@@ -221,3 +221,18 @@ def test_progress_counts_every_patch() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings(**wrong)
+
+
+def test_two_dates_tell_the_changed_from_a_season_that_moves_covers_apart() -> None:
+    plain = series(n=200, t=2, clear=1.0, every=60)
+    burnt = np.arange(0, 200, 5)
+    random = np.random.default_rng(4)
+    changed = replace(plain, vectors=plain.vectors.copy())
+    season = random.normal(size=(4, plain.vectors.shape[2]))
+    changed.vectors[:, 1] += season[np.arange(200) % 4].astype(np.float16)
+    changed.vectors[burnt, 1] += random.normal(size=plain.vectors.shape[2]).astype(
+        np.float16
+    )
+    drift = run(changed)[0].scores.drift[:, 1]
+    others = np.setdiff1d(np.arange(200), burnt)
+    assert drift[burnt].min() > drift[others].max()
