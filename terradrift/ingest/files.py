@@ -162,9 +162,10 @@ def _opened(href: str) -> Any:  # noqa: ANN401 - rasterio has no types
     except NotGeoreferencedWarning as error:
         raise _nowhere(href) from error
     except (RasterioError, OSError) as error:
+        remote = ", on a server that answers range requests"
         raise SourceError(
             f"{href}: expected a raster file, got: {_cause(error)}; "
-            "check that it is there and whole"
+            f"check that it is there and whole{remote if path.startswith('/vsi') else ''}"
         ) from error
 
 

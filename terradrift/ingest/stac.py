@@ -132,7 +132,12 @@ def _linked(link: pystac.Link, catalog: pystac.Catalog) -> pystac.Item:
     try:
         item = link.resolve_stac_object(root=catalog.get_root()).target
     except _BROKEN as error:
-        return broken(PurePosixPath(href).stem, str(_not_stac(href, error)))
+        # The link only says that it does not resolve; its cause says why.
+        why = _line(error.__cause__ or error)
+        return broken(
+            PurePosixPath(href).stem,
+            f"expected a STAC item with a datetime at {href}, got: {why}",
+        )
     if not isinstance(item, pystac.Item):
         return broken(PurePosixPath(href).stem, f"expected an item at {href}")
     return item
@@ -181,5 +186,5 @@ def _not_stac(href: str, error: Exception) -> SourceError:
     )
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -67,6 +67,25 @@ def test_scenes_are_read_over_http(tmp_path: Path) -> None:
     assert "404" in told[0][1]
 
 
+class _Whole(_Ranges):
+    """Files without byte ranges, as `python -m http.server` serves them."""
+
+    send_head = SimpleHTTPRequestHandler.send_head
+
+
+def test_a_server_without_byte_ranges_is_told(tmp_path: Path) -> None:
+    grid = Grid(40, 10.0)
+    local = written(tmp_path, "s", noise(600, 600), UTM, place())
+    handler = partial(_Whole, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        href = f"http://127.0.0.1:{server.server_port}/s.tif"
+        remote = local | {"assets": [asset("b0", Path("s.tif"), href=href)]}
+        _, told = stream(planned([remote], grid), grid)
+        server.shutdown()
+    assert "on a server that answers range requests" in told[0][1]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_bad_scene_is_told_once_and_left_out(tmp_path: Path, threads: int) -> None:
     rows, grid = series(tmp_path), Grid(40, 10.0)
