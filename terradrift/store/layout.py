@@ -47,7 +47,7 @@ def layout(dataset: lance.LanceDataset) -> Layout:
                 tiles.append(tile)
                 starts.append(total + start)
         total += batch.num_rows
-    stops = [*starts[1:], total]
+    stops = [*starts, total][1:]
     found: dict[str, list[tuple[int, int]]] = {}
     for tile, start, stop in zip(tiles, starts, stops, strict=True):
         found.setdefault(tile, []).append((start, stop))

@@ -20,7 +20,7 @@ def written(path: Path, tiles: list[int], drop: str | None = None):
     return store.dataset(made.TABLE)
 
 
-@pytest.mark.parametrize("drop", [None, "scene_id = 'S0001'", "ndvi > 0"])
+@pytest.mark.parametrize("drop", [None, "scene_id = 'S0001'", "ndvi > 0", "true"])
 def test_runs_hold_every_row_of_their_tile_and_no_other(
     tmp_path: Path, drop: str | None
 ) -> None:
