@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from terradrift import schema
+from terradrift.detect.settings import Settings
 from terradrift.errors import SourceError
 from terradrift.ingest.read import chip
 from terradrift.query import sql
@@ -35,6 +36,10 @@ _DRIFT = """
 """
 _JUDGED = """
     SELECT patch_id, bool_or(z IS NOT NULL) AS judged FROM scores GROUP BY patch_id
+"""
+_CLEAR_DATES = """
+    SELECT max(dates) AS dates
+    FROM (SELECT count(drift) + 1 AS dates FROM scores GROUP BY patch_id)
 """
 _ABSTAINED = """
     SELECT reason, count(*) AS n FROM scores WHERE reason IS NOT NULL
@@ -105,8 +110,7 @@ def _map(
     ask: "partial[pa.Table]",
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], str]:
     """Corners of every patch, its best score, and what that score is."""
-    days = ask("SELECT count(DISTINCT datetime::DATE) AS days FROM scores")["days"]
-    name = "change score" if days[0].as_py() > 2 else "drift"
+    name = "change score" if _can_change(ask) else "drift"
     rows = _plain(ask(_BEST if name == "change score" else _DRIFT))
     values = rows["score"].to_numpy().astype(np.float32)
     if name == "change score":
@@ -116,6 +120,14 @@ def _map(
     shapes = shapely.from_wkb(rows["geometry"].to_numpy(zero_copy_only=False))
     rings = shapely.get_coordinates(shapes).reshape(-1, 5, 2)[:, :4]
     return rings, values, name
+
+
+def _can_change(ask: "partial[pa.Table]") -> bool:
+    """Whether some patch was clear on dates enough for a change to be told."""
+    if ask("SELECT 1 FROM changes LIMIT 1").num_rows:
+        return True
+    most = ask(_CLEAR_DATES)["dates"][0].as_py() or 0
+    return bool(most >= 2 * Settings().min_segment)
 
 
 def _count(store: Store, model: str) -> int:

@@ -96,7 +96,7 @@ class ReportData:
     """(n,), what the map shows of every patch: NaN where nothing could be said of it, 0
     where it was judged and did not change."""
     values_name: str = "change score"
-    """What `values` are: `change score`, or `drift` in an archive of two dates."""
+    """What `values` are: `change score`, or `drift` where dates are too few for changes."""
     n_observations: int = 0
     abstained: Mapping[str, int] = field(default_factory=dict)
     """Reason (as in `scores.reason`) to the number of observations without a z."""

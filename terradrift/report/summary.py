@@ -59,10 +59,12 @@ def summary(data: ReportData) -> Summary:
 def _headline(data: ReportData, events: int, days: int) -> str:
     if not data.scenes.num_rows:
         return "The archive holds no scenes yet, so there is nothing to report."
+    if not data.n_observations:
+        return "Nothing is embedded yet, so no change can be told."
     if not events and data.values_name == "drift":
         return (
-            f"With {words.count(days, 'date')} no change can be told from what is usual "
-            "here: the map shows how far every patch moved, and nothing is calibrated."
+            f"{words.count(days, 'date')}, and no patch was clear on enough of them to "
+            "tell a change from what is usual: the map shows how far every patch moved."
         )
     if not events:
         return "No change stood out from what is usual for its place and season."

@@ -119,7 +119,7 @@ def test_an_archive_without_events_says_so(report_data, tmp_path):
 def test_an_archive_of_two_dates_shows_drift_and_claims_nothing(report_data, tmp_path):
     data = report_data(n_events=0, n_dates=2, values_name="drift")
     said = words(write_html(data, tmp_path / "r.html"))
-    assert "With 2 dates no change can be told from what is usual" in said
+    assert "2 dates, and no patch was clear on enough of them" in said
     assert "coloured by its drift" in said
 
 
