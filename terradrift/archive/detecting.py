@@ -24,6 +24,8 @@ from terradrift.progress import stage
 from terradrift.store import series
 from terradrift.store.tables import Store
 
+_COMPARABLE = 2
+"""Clear dates of a patch that drift takes."""
 _BY_DRIFT = (
     "SELECT patch_id, datetime, drift FROM scores ORDER BY drift DESC NULLS LAST"
 )
@@ -76,7 +78,8 @@ def detect(
     Nothing is done where neither embeddings nor settings changed since the last time.
 
     Raises:
-        ArchiveError: nothing is embedded yet, or a setting is not known.
+        ArchiveError: nothing is embedded yet, no patch is clear on two dates, or a
+            setting is not known.
         ValueError: a setting is out of range.
     """
     name = schema.suffix(model)
@@ -93,6 +96,12 @@ def detect(
     )
     if stamp_of(store, f"events_{name}") == stamp.encode():
         return _counts(store, name, rules, fresh=False)
+    if (dates := _dates(store, f"embeddings_{name}", rules)) < _COMPARABLE:
+        raise ArchiveError(
+            f"expected patches that are {rules.min_clear:g} % clear on at least "
+            f"{_COMPARABLE} dates, got {dates}: there is nothing to compare; what is "
+            "embedded stays, ingest more scenes and run again"
+        )
     gathering = Gathering()
     with stage("detect", _patches(store, model), "patches", quiet=quiet) as advance:
         blocks = detection.detect(
@@ -193,17 +202,22 @@ def _dimensions(store: Store, table: str) -> int:
     return int(store.dataset(table).schema.field("embedding").type.list_size)
 
 
-def _counts(store: Store, name: str, rules: Settings, *, fresh: bool) -> Detected:
+def _dates(store: Store, table: str, rules: Settings) -> int:
+    """Dates on which the most often seen patch was clear enough."""
     clear = store.scan(
-        f"scores_{name}", ["patch_id"], f"clear_percent >= {float(rules.min_clear)}"
+        table, ["patch_id"], f"clear_percent >= {float(rules.min_clear)}"
     ).read_all()
     dates = clear.group_by("patch_id").aggregate([([], "count_all")])["count_all"]
+    return pc.max(dates).as_py() or 0
+
+
+def _counts(store: Store, name: str, rules: Settings, *, fresh: bool) -> Detected:
     return Detected(
         observations=store.count(f"scores_{name}"),
         scored=store.count(f"scores_{name}", "z IS NOT NULL"),
         changes=store.count(f"changes_{name}"),
         events=store.count(f"events_{name}"),
-        dates=pc.max(dates).as_py() or 0,
+        dates=_dates(store, f"scores_{name}", rules),
         dates_needed=2 * rules.min_segment,
         fresh=fresh,
     )

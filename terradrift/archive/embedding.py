@@ -3,8 +3,11 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from terradrift import plugins, schema
 from terradrift.archive.runs import Run
@@ -13,13 +16,13 @@ from terradrift.embed.protocol import Embedder
 from terradrift.embed.run import embed as embed_stream
 from terradrift.embed.run import metadata
 from terradrift.embed.sample import sample
-from terradrift.errors import ArchiveError, SourceError
+from terradrift.errors import ArchiveError, ModelMismatchError, SourceError
 from terradrift.ingest import plan as planning
 from terradrift.ingest.plan import Plan, Unit
 from terradrift.ingest.read import read
 from terradrift.progress import stage
 from terradrift.store import units
-from terradrift.store.tables import Store
+from terradrift.store.tables import Settings, Store
 
 _FIT_UNITS = 48
 """Units that a fitted model looks at: enough days and places to meet the whole archive."""
@@ -47,6 +50,10 @@ class EmbedResult:
     bad: dict[str, str]
     """Scenes that could not be read, with the reason."""
 
+    def summary(self) -> dict[str, Any]:
+        """As a record."""
+        return {"rows": self.rows, **self.plan.summary(), "skipped": self.bad}
+
     def __str__(self) -> str:
         words = f"{self.rows:,} observations embedded"
         for scene, reason in self.bad.items():
@@ -60,12 +67,16 @@ def plan(store: Store, model: str) -> Plan:
         raise ArchiveError(
             f"{store.root} holds no scenes yet; run terradrift ingest first"
         )
+    scenes, patches = (store.scan(name).read_all() for name in ("scenes", "patches"))
+    return plan_of(store, model, scenes, patches, store.settings)
+
+
+def plan_of(
+    store: Store, model: str, scenes: pa.Table, patches: pa.Table, held: Settings
+) -> Plan:
+    """What of these scenes and patches the archive has no embeddings for."""
     return planning.plan(
-        store.scan("scenes").read_all(),
-        store.scan("patches").read_all(),
-        store.settings.grid,
-        store.settings.bands,
-        units.done(store, model),
+        scenes, patches, held.grid, held.bands, units.done(store, model)
     )
 
 
@@ -120,6 +131,7 @@ def _embedder(
         return made
     path = store.root / "models" / f"{schema.suffix(options.model)}.safetensors"
     if not path.exists():
+        _check_fittable(store, options.model, path)
         context: int = plugin.sample_context_px
         chosen = replace(todo, units=_spread(store, todo))
         with stage("fit", len(chosen.units), "units", quiet=options.quiet) as advance:
@@ -131,6 +143,16 @@ def _embedder(
         temporary.replace(path)
     loaded: Embedder = plugin.load(path)
     return loaded
+
+
+def _check_fittable(store: Store, model: str, path: Path) -> None:
+    """Refuse to fit anew where the archive's vectors come from a fit that is not here."""
+    table = f"embeddings_{schema.suffix(model)}"
+    if store.exists(table) and store.count(table):
+        raise ModelMismatchError(
+            f"{store.root} holds vectors of a fitted {model} that is not with them, as after "
+            f"an import; copy models/{path.name} of the archive they come from to {path}"
+        )
 
 
 def _spread(store: Store, todo: Plan) -> tuple[Unit, ...]:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from terradrift import threads as threading_
 from terradrift.archive.request import filters
 from terradrift.archive.runs import recorded
-from terradrift.grid import Grid
 from terradrift.ingest.scene import Options
-from terradrift.store.tables import Settings, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,26 +24,9 @@ if TYPE_CHECKING:
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
     from terradrift.query.result import Result
+    from terradrift.store.tables import Store
 
 DEFAULT_MODEL = "mosaiks"
-
-
-def create(path: str | Path, grid: Grid | None = None) -> Archive:
-    """Make a new, empty archive.
-
-    Raises:
-        ArchiveError: the folder holds an archive or something else, or cannot be written.
-    """
-    return Archive(Store.create(path, Settings(grid=grid or Grid())))
-
-
-def open_archive(path: str | Path) -> Archive:
-    """Open an archive.
-
-    Raises:
-        ArchiveError: no archive there, or one that this version cannot read.
-    """
-    return Archive(Store.open(path))
 
 
 class Archive:
@@ -112,6 +93,30 @@ class Archive:
             )
             run.message = str(done)
         return done
+
+    def preview(
+        self,
+        source: str | Path,
+        *,
+        model: str | None = None,
+        options: Options | None = None,
+        skip_bad: bool = False,
+        **wanted: Any,  # noqa: ANN401 - the filters of `ingest`
+    ) -> tuple[Ingested, Plan]:
+        """What `run` would find in a source, and read of it; writes nothing.
+
+        Raises: as `ingest`.
+        """
+        from terradrift.archive import previewing
+
+        return previewing.preview(
+            self.store,
+            str(source),
+            filters(**wanted),
+            options or Options(),
+            model or self.model,
+            skip_bad=skip_bad,
+        )
 
     def plan(self, model: str | None = None) -> Plan:
         """What `embed` would read, counted, before the first byte."""

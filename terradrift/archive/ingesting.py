@@ -1,13 +1,14 @@
 """`ingest`: a source's scenes into the archive: metadata only, no pixels."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from shapely.geometry.base import BaseGeometry
 
-from terradrift import chip
+from terradrift import chip, schema
 from terradrift.archive.runs import Run
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.grid import Grid
@@ -28,6 +29,8 @@ class Ingested:
     found: int
     new: int
     new_patches: int
+    unmasked: int
+    """New scenes without a cloud mask."""
     skipped: tuple[Skipped, ...]
     bands: tuple[str, ...]
     grid: Grid
@@ -37,7 +40,49 @@ class Ingested:
             f"{self.found} scenes found, {self.new} new, {self.new_patches} new patches of "
             f"{self.grid.patch_size} m at {self.grid.gsd:g} m, bands {' '.join(self.bands)}"
         )
+        if self.unmasked:
+            words += f"; {self.unmasked} without a mask: their clouds count as clear"
         return f"{words}; {len(self.skipped)} skipped" if self.skipped else words
+
+    def summary(self) -> dict[str, Any]:
+        """As a record."""
+        return {
+            "found": self.found,
+            "new": self.new,
+            "new_patches": self.new_patches,
+            "unmasked": self.unmasked,
+            "skipped": {bad.scene_id: bad.reason for bad in self.skipped},
+            "bands": list(self.bands),
+            "patch_size": self.grid.patch_size,
+            "gsd": self.grid.gsd,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What a source would add to an archive."""
+
+    settings: Settings
+    """The archive's, with what its first scenes decide."""
+    found: pa.Table
+    """`schema.scenes()`: all usable scenes."""
+    new: pa.Table
+    """Those that the archive does not hold."""
+    patches: pa.Table
+    """`schema.patches()`: those that the archive does not hold."""
+    skipped: tuple[Skipped, ...]
+
+    def told(self) -> Ingested:
+        """In numbers."""
+        return Ingested(
+            self.found.num_rows,
+            self.new.num_rows,
+            self.patches.num_rows,
+            sum(map(_unmasked, self.new["assets"].to_pylist())),
+            self.skipped,
+            self.settings.bands,
+            self.settings.grid,
+        )
 
 
 def ingest(
@@ -51,13 +96,35 @@ def ingest(
 ) -> Ingested:
     """Add the scenes of `source` that the archive does not hold yet, and their patches.
 
+    Raises: as `survey`.
+    """
+    seen = survey(store, run.run_id, source, filters, options, skip_bad=skip_bad)
+    if seen.new.num_rows:
+        store.update(seen.settings)
+        # Patches first: a scene row means that its patches are there.
+        if seen.patches.num_rows:
+            store.append("patches", seen.patches)
+        store.append("scenes", seen.new)
+    run.rows = seen.new.num_rows
+    return seen.told()
+
+
+def survey(
+    store: Store,
+    run_id: str,
+    source: str,
+    filters: Filters,
+    options: Options,
+    *,
+    skip_bad: bool,
+) -> Survey:
+    """What `ingest` would add; writes nothing.
+
     Raises:
         SourceError: no scenes, an unusable scene (unless `skip_bad`), or no common bands.
         ArchiveError: another sensor, region or band set than the archive holds.
     """
-    table, skipped = to_table(
-        find_scenes(source, filters, options), options, run.run_id
-    )
+    table, skipped = to_table(find_scenes(source, filters, options), options, run_id)
     if skipped and not skip_bad:
         raise SourceError(_skipped_line(skipped))
     if table.num_rows == 0:
@@ -65,39 +132,30 @@ def ingest(
             raise SourceError(_skipped_line(skipped))
         raise SourceError(
             f"no scenes in {source} for these filters; "
-            "widen --bbox, --datetime, --collection or --max-cloud"
+            "widen --bbox, --datetime, --collection, --max-cloud or --level"
         )
     settings = _settled(store.settings, table, filters.region, options)
     known = _known(store, table)
     new = table.filter(
         pa.array([scene not in known for scene in table["scene_id"].to_pylist()])
     )
-    places = plan.patches(new, settings.grid, settings.region) if len(new) else None
-    count = 0
-    if places is not None:
-        if places.num_rows == 0:
-            raise SourceError(
-                f"the {new.num_rows} new scenes and the archive's region have no patch in "
-                "common; check --bbox or --region-file"
-            )
-        held = set(_column(store, "patches", "patch_id"))
-        fresh = pa.array([p not in held for p in places["patch_id"].to_pylist()])
-        places = places.filter(fresh)
-        count = places.num_rows
-        store.update(settings)
-        # Patches first: a scene row means that its patches are there.
-        if count:
-            store.append("patches", places)
-        store.append("scenes", new)
-    run.rows = new.num_rows
-    return Ingested(
-        table.num_rows,
-        new.num_rows,
-        count,
-        tuple(skipped),
-        settings.bands,
-        settings.grid,
-    )
+    places = _places(store, new, settings)
+    return Survey(settings, table, new, places, tuple(skipped))
+
+
+def _places(store: Store, new: pa.Table, settings: Settings) -> pa.Table:
+    """The patches of the new scenes that the archive does not hold."""
+    if not new.num_rows:
+        return schema.patches().empty_table()
+    places = plan.patches(new, settings.grid, settings.region)
+    if not places.num_rows:
+        raise SourceError(
+            f"the {new.num_rows} new scenes and the archive's region have no patch in "
+            "common; check --bbox or --region-file"
+        )
+    held = set(_column(store, "patches", "patch_id"))
+    fresh = [patch not in held for patch in places["patch_id"].to_pylist()]
+    return places.filter(pa.array(fresh))
 
 
 def _known(store: Store, table: pa.Table) -> set[str]:
@@ -201,6 +259,21 @@ def _column(store: Store, table: str, column: str) -> list[str]:
 
 
 def _skipped_line(skipped: list[Skipped]) -> str:
-    shown = "; ".join(f"{bad.scene_id}: {bad.reason}" for bad in skipped[:_SHOWN])
-    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
-    return f"{len(skipped)} unusable scenes ({shown}{more}); pass --skip-bad to go on without them"
+    """Scenes and reasons in one line; scenes of one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for bad in skipped:
+        by_reason.setdefault(bad.reason, []).append(bad.scene_id)
+    told = [f"{_named(scenes)}: {why}" for why, scenes in by_reason.items()]
+    shown = "; ".join(told[:_SHOWN])
+    if len(told) > _SHOWN:
+        shown += f"; and {len(told) - _SHOWN} more reasons"
+    what = "scene" if len(skipped) == 1 else "scenes"
+    return f"{len(skipped)} unusable {what} ({shown}); pass --skip-bad to go on without"
+
+
+def _unmasked(assets: list[dict[str, Any]]) -> bool:
+    return not any(asset["band"].startswith("mask:") for asset in assets)
+
+
+def _named(scenes: list[str]) -> str:
+    return scenes[0] if len(scenes) == 1 else f"{scenes[0]} and {len(scenes) - 1} more"

@@ -8,6 +8,11 @@ from terradrift.cli import options as opt
 from terradrift.cli.output import rows, say, usage
 from terradrift.cli.run import EVENT_COLUMNS
 
+_LAST_DETECT = """
+    SELECT message FROM runs WHERE verb = 'detect' AND status = 'done'
+    ORDER BY started DESC LIMIT 1
+"""
+
 
 def events(
     archive: opt.ArchivePath,
@@ -17,7 +22,12 @@ def events(
     """The ranked events of ARCHIVE."""
     import terradrift as td
 
-    rows(td.open(archive).events(limit), EVENT_COLUMNS, as_json=as_json)
+    opened = td.open(archive)
+    found = opened.events(limit)
+    rows(found, EVENT_COLUMNS, as_json=as_json)
+    if not len(found):
+        last = opened.sql(_LAST_DETECT).fetchone()
+        say(f"no events: {last[0] if last else 'run terradrift detect first'}")
 
 
 def sql(

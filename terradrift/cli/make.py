@@ -1,5 +1,6 @@
 """The verbs that fill an archive: ingest, embed, detect, cluster."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from terradrift.cli import options as opt
@@ -10,25 +11,49 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from terradrift.archive import Archive
+    from terradrift.archive.ingesting import Ingested
     from terradrift.ingest.plan import Plan
+    from terradrift.ingest.scene import Options
 
 
 def archive_at(
-    path: "Path", patch_size: int | None, gsd: float | None, crs: str | None
+    path: "Path",
+    patch_size: int | None,
+    gsd: float | None,
+    crs: str | None,
+    *,
+    dry_run: bool = False,
 ) -> "Archive":
-    """Open the archive at `path`, or make it; a grid given must be the archive's own."""
+    """Open the archive at `path`, or make it; a grid given must be the archive's own.
+
+    With `dry_run` one that is not there yet is not made. An archive without scenes, as a
+    first run that failed leaves it, takes the grid given.
+    """
     import terradrift as td
     from terradrift.errors import ArchiveError
+    from terradrift.store.tables import Settings, Store
 
+    asked = {"patch_size": patch_size, "gsd": gsd, "crs": crs}
+    given: dict[str, Any] = {
+        name: value for name, value in asked.items() if value is not None
+    }
     if not (path / "archive.json").exists():
         with usage():
-            grid = td.Grid(160 if patch_size is None else patch_size, gsd, crs or "utm")
+            grid = replace(td.Grid(160), **given)
+        if dry_run:
+            return td.Archive(Store(path, Settings(grid=grid)))
         return td.create(path, grid)
     archive = td.open(path)
     held = archive.store.settings.grid
-    asked = {"patch_size": patch_size, "gsd": gsd, "crs": crs}
-    for name, value in asked.items():
-        if value is not None and value != getattr(held, name):
+    if given and not archive.store.exists("scenes"):
+        with usage():
+            settings = replace(archive.store.settings, grid=replace(held, **given))
+        if dry_run:
+            return td.Archive(Store(path, settings))
+        archive.store.update(settings)
+        return archive
+    for name, value in given.items():
+        if value != getattr(held, name):
             raise ArchiveError(
                 f"{path} has a grid with {name.replace('_', ' ')} {getattr(held, name)}, got "
                 f"{value}; leave the option out, or make another archive"
@@ -44,18 +69,40 @@ def take_in(
     *,
     skip_bad: bool,
     quiet: bool,
-) -> None:
+) -> "Ingested":
     """Ingest and say what was found."""
+    options = parsed(filters, reading)
+    done = archive.ingest(source, **filters, options=options, skip_bad=skip_bad)
+    told(done, quiet=quiet)
+    return done
+
+
+def parsed(filters: "Mapping[str, Any]", reading: "Mapping[str, Any]") -> "Options":
+    """The reader's options, once they and the filters are known to be well formed."""
     from terradrift.archive.request import filters as parse
     from terradrift.ingest.scene import Options
 
     with usage():
         parse(**filters)
-        options = Options(**reading)
-    done = archive.ingest(source, **filters, options=options, skip_bad=skip_bad)
+        return Options(**reading)
+
+
+def told(done: "Ingested", *, quiet: bool) -> None:
+    """Say what was found, and always what was left out."""
     say(done, quiet=quiet)
     for bad in done.skipped:
         say(f"skipped {bad.scene_id}: {bad.reason}")
+
+
+def known(model: str | None, device: str) -> None:
+    """Refuse a model or a device that is not there before anything is read or written."""
+    from terradrift import plugins
+    from terradrift.embed import device as devices
+
+    if model is not None:
+        plugins.find(plugins.EMBEDDERS, model)
+    with usage():
+        devices.resolve(device)
 
 
 def reading(
@@ -103,6 +150,7 @@ def ingest(
     pattern: opt.Pattern = None,
     level: opt.Level = None,
     skip_bad: opt.SkipBad = False,
+    as_json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Add a source's scenes to ARCHIVE (metadata only, no pixels)."""
@@ -113,7 +161,7 @@ def ingest(
         "collection": collection or (),
         "max_cloud": max_cloud,
     }
-    take_in(
+    done = take_in(
         archive_at(archive, patch_size, gsd, crs),
         source,
         filters,
@@ -121,6 +169,8 @@ def ingest(
         skip_bad=skip_bad,
         quiet=quiet,
     )
+    if as_json:
+        line(done.summary())
 
 
 def embed(
@@ -136,6 +186,7 @@ def embed(
     """Embed every observation that ARCHIVE does not hold yet; resumable."""
     import terradrift as td
 
+    known(model, device)
     opened = td.open(archive)
     if dry_run:
         show_plan(opened.plan(model), as_json=as_json)
@@ -144,6 +195,8 @@ def embed(
         model, device=device, threads=threads, skip_bad=skip_bad, quiet=quiet
     )
     say(done, quiet=quiet)
+    if as_json:
+        line(done.summary())
 
 
 def detect(
@@ -172,7 +225,7 @@ def cluster(
     import terradrift as td
 
     opened = td.open(archive)
-    opened.cluster(model, quiet=quiet)
+    say(opened.cluster(model, quiet=quiet), quiet=quiet)
     rows(
         opened.sql("SELECT * FROM kinds ORDER BY kind").to_arrow_table(),
         ["kind", "parent", "size", "stability", "label", "description"],

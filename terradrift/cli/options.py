@@ -93,7 +93,7 @@ SkipBad = Annotated[
     typer.Option("--skip-bad", help="Go on without unreadable scenes; they are named."),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would be read, and stop.")
+    bool, typer.Option("--dry-run", help="Show what would be read; write nothing.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

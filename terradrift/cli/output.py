@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DIGITS = 4
+_UNFOLDED = 100_000
+"""Columns of a page that nobody looks at: one row stays one line for grep and awk."""
 
 
 def say(words: object, *, quiet: bool = False) -> None:
@@ -50,7 +52,7 @@ def rows(
         picture.add_column(name, overflow="fold")
     for record in shown.select(names).to_pylist():
         picture.add_row(*(_cell(name, record[name]) for name in names))
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() else _UNFOLDED
     Console(width=width, highlight=False, markup=False).print(picture)
 
 

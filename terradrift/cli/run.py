@@ -1,7 +1,15 @@
 """`terradrift run`: the main job, from a source to ranked events."""
 
 from terradrift.cli import options as opt
-from terradrift.cli.make import archive_at, reading, show_plan, take_in
+from terradrift.cli.make import (
+    archive_at,
+    known,
+    parsed,
+    reading,
+    show_plan,
+    take_in,
+    told,
+)
 from terradrift.cli.output import rows, say
 
 EVENT_COLUMNS = [
@@ -52,7 +60,8 @@ def run(
     Run it again when there are new scenes, or after an interruption: only what is missing
     is read.
     """
-    opened = archive_at(archive, patch_size, gsd, crs)
+    known(model, device)
+    opened = archive_at(archive, patch_size, gsd, crs, dry_run=dry_run)
     filters = {
         "bbox": bbox,
         "region": region_file,
@@ -60,17 +69,19 @@ def run(
         "collection": collection or (),
         "max_cloud": max_cloud,
     }
-    take_in(
-        opened,
-        source,
-        filters,
-        reading(mask, boa_offset, scale, bands, pattern, level),
-        skip_bad=skip_bad,
-        quiet=quiet,
-    )
+    how = reading(mask, boa_offset, scale, bands, pattern, level)
     if dry_run:
-        show_plan(opened.plan(model), as_json=as_json)
+        done, plan = opened.preview(
+            source,
+            model=model,
+            options=parsed(filters, how),
+            skip_bad=skip_bad,
+            **filters,
+        )
+        told(done, quiet=quiet)
+        show_plan(plan, as_json=as_json)
         return
+    take_in(opened, source, filters, how, skip_bad=skip_bad, quiet=quiet)
     say(opened.plan(model), quiet=quiet)
     embedded = opened.embed(
         model, device=device, threads=threads, skip_bad=skip_bad, quiet=quiet

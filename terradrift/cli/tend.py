@@ -5,16 +5,19 @@ import sys
 import typer
 
 from terradrift.cli import options as opt
-from terradrift.cli.output import say
+from terradrift.cli.output import line, say
 
 
-def validate(archive: opt.ArchivePath) -> None:
+def validate(archive: opt.ArchivePath, as_json: opt.Json = False) -> None:
     """Check ARCHIVE; prints one line per problem and ends with status 1 if there is any."""
     import terradrift as td
 
     problems = td.open(archive).validate()
     for problem in problems:
-        print(problem)
+        if as_json:
+            line({"problem": problem})
+        else:
+            print(problem)
     if problems:
         sys.exit(1)
     say("no problems")

@@ -10,6 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from terradrift.errors import SourceError
+from terradrift.ingest.pattern import Pattern
 from terradrift.ingest.stated import PROBLEM
 from terradrift.period import Period
 
@@ -114,6 +115,8 @@ class Options:
             )
         if self.scale is not None and not self.scale > 0:
             raise ValueError(f"--scale must be above 0, got {self.scale:g}")
+        if self.pattern is not None:
+            Pattern.parse(self.pattern)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,21 @@ def test_vectors_of_a_refitted_model_are_refused(
         archive.embed(quiet=True)
 
 
+def test_imported_vectors_without_their_model_ask_for_it(
+    finished: Path, scenes: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "embeddings.parquet"
+    td.open(finished).export(path, what="embeddings")
+    archive = td.create(tmp_path / "back.td", td.Grid(80, 10.0))
+    archive.import_table(path)
+    simulate(tmp_path / "scenes", size_px=192, dates=15, seed=3)
+    archive.ingest(tmp_path / "scenes" / "catalog.json")
+    with pytest.raises(
+        ModelMismatchError, match=r"copy models/mosaiks\.safetensors of"
+    ):
+        archive.embed(quiet=True)
+
+
 def test_similar_changes_come_nearest_first_and_without_the_example(
     finished: Path,
 ) -> None:

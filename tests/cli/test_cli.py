@@ -65,7 +65,77 @@ def test_a_dry_run_counts_and_reads_nothing(scenes: Path, tmp_path: Path) -> Non
     assert plan["scenes"] == 14
     assert isinstance(plan["bytes"], int)
     assert plan["bytes"] > 1_000_000
-    assert not (place / "embeddings_mosaiks.lance").exists()
+    assert not place.exists()
+
+
+def test_a_dry_run_leaves_an_archive_as_it_was(scenes: Path, tmp_path: Path) -> None:
+    place = tmp_path / "a.td"
+    first = ("ingest", place, scenes, "--patch-size", "80", "--datetime", "2019-01")
+    (done,) = json_lines(run(*first, "--json"))
+    assert done["new"] == done["found"] == 3
+    (plan,) = json_lines(run("run", place, scenes, "--dry-run", "--json"))
+    assert plan["scenes"] == 14
+    (facts,) = json_lines(run("info", place, "--json"))
+    assert facts["scenes"] == 3
+    assert facts["runs"] == "1 rows"
+
+
+def test_a_first_run_that_failed_does_not_settle_the_grid(
+    scenes: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "a.td"
+    refused(run("run", place, scenes, "--patch-size", "7"), 1, "multiple of 10")
+    (done,) = json_lines(run("ingest", place, scenes, "--patch-size", "80", "--json"))
+    assert done["patch_size"] == 80
+
+
+def test_a_model_that_is_not_there_is_refused_before_anything_is_written(
+    scenes: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "a.td"
+    refused(run("run", place, scenes, "--model", "clya"), 1, "installed: mosaiks")
+    refused(run("run", place, scenes, "--device", "abacus"), 2, "got 'abacus'")
+    assert not place.exists()
+
+
+def test_scenes_without_a_mask_are_told(scenes: Path, tmp_path: Path) -> None:
+    done = run("run", tmp_path / "a.td", scenes, "--mask", "none", "--dry-run")
+    assert "14 without a mask: their clouds count as clear" in done.stderr
+
+
+def test_one_date_is_refused_and_stays_for_the_next_run(
+    scenes: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "a.td"
+    words = ("run", place, scenes, "--patch-size", "80", "--model", "spectral")
+    refused(
+        run(*words, "--datetime", "2019-01-16"),
+        1,
+        "at least 2 dates, got 1",
+        "run again",
+    )
+    assert run("validate", place).returncode == 0
+    assert run(*words, "--quiet").returncode == 0
+
+
+def test_too_few_dates_are_told_wherever_changes_are_asked_for(
+    scenes: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "a.td"
+    words = ("run", place, scenes, "--patch-size", "80", "--model", "spectral")
+    assert run(*words, "--datetime", "2019-01").returncode == 0
+    assert "a change takes 6: ingest more" in run("events", place).stderr
+    assert "0 kinds of change" in run("cluster", place).stderr
+    out = tmp_path / "changes.parquet"
+    assert "0 changes to" in run("export", place, out).stderr
+    page = tmp_path / "report.html"
+    assert run("report", place, "-o", page).returncode == 0
+    assert "no patch was clear on enough of them" in page.read_text()
+
+
+def test_a_row_of_a_table_that_goes_into_a_pipe_is_one_line(finished: Path) -> None:
+    done = run("sql", finished, "SELECT repeat('a b ', 200) AS long, 1 AS one")
+    assert len(done.stdout.splitlines()) == 2
 
 
 def test_sql_answers_as_table_json_and_file(finished: Path, tmp_path: Path) -> None:
@@ -116,6 +186,7 @@ def test_optimize_keeps_the_answers(finished: Path, tmp_path: Path) -> None:
         (("run", "{new}", "{scenes}", "--patch-size", "0"), 2, "metres above 0"),
         (("run", "{new}", "{scenes}", "--crs", "EPSG:4326"), 2, "grid CRS must be"),
         (("run", "{new}", "{scenes}", "--boa-offset", "5"), 2, "expected 0 or -1000"),
+        (("run", "{new}", "{scenes}", "--pattern", "x.tif"), 2, "a pattern with one"),
         (("run", "{new}", "/nowhere"), 1, "/nowhere"),
         (("run", "{old}", "{scenes}", "--model", "clya"), 1, "named 'clya'; installed"),
         (("run", "{old}", "{scenes}", "--patch-size", "40"), 1, "has a grid with"),
