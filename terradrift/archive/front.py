@@ -32,8 +32,7 @@ DEFAULT_MODEL = "mosaiks"
 class Archive:
     """A searchable record of change: tables in one folder, and the verbs on them.
 
-    Every verb that writes takes the archive's lock, is safe to kill and to run again, and
-    leaves a row in the table `runs`.
+    A verb that writes takes the lock, may be killed and run again, and leaves a row in `runs`.
     """
 
     def __init__(self, store: Store) -> None:
@@ -92,7 +91,7 @@ class Archive:
                 skip_bad=skip_bad,
             )
             run.message = str(done)
-        return done
+            return done
 
     def preview(
         self,
@@ -103,10 +102,7 @@ class Archive:
         skip_bad: bool = False,
         **wanted: Any,  # noqa: ANN401 - the filters of `ingest`
     ) -> tuple[Ingested, Plan]:
-        """What `run` would find in a source, and read of it; writes nothing.
-
-        Raises: as `ingest`.
-        """
+        """What `run` would find and read; writes nothing. Raises as `ingest`."""
         from terradrift.archive import previewing
 
         return previewing.preview(
@@ -201,11 +197,9 @@ class Archive:
             )
 
     def events(self, limit: int | None = None) -> pa.Table:
-        """The ranked events, best first."""
-        text = "SELECT * FROM events ORDER BY rank"
-        if limit is None:
-            return self.sql(text).to_arrow_table()
-        return self.sql(f"{text} LIMIT $limit", limit=limit).to_arrow_table()
+        """The ranked events, best first; None: all of them."""
+        found = self.sql("SELECT * FROM events ORDER BY rank LIMIT $n", n=limit)
+        return found.to_arrow_table()
 
     def run(
         self,
