@@ -42,8 +42,9 @@ def distances(rows: NDArray[np.floating]) -> NDArray[np.float32]:
         few = np.nonzero(squared <= 2 * rough.max(axis=1)[:, None, None])
         bound = rough[few[:2]] + rough[few[::2]]
         squared[few] = np.where(squared[few] <= bound, 0, squared[few])
+        # Rounded once, at the end: rounding more often would make near distances equal.
+        np.sqrt(squared, out=squared)
         np.copyto(out[start : start + step], squared, casting="same_kind")
-    np.sqrt(out, out=out)
     out[:, np.arange(t), np.arange(t)] = FAR
     return out
 

@@ -158,6 +158,14 @@ def test_distances_hold_for_vectors_far_from_the_origin_and_for_equal_ones() -> 
     assert found[0, 2, 4] == 0
 
 
+def test_distances_are_rounded_once_so_that_near_ones_keep_their_order() -> None:
+    vectors = np.random.default_rng(9).normal(size=(2, 80, 16)).astype(np.float16)
+    wide = vectors.astype(np.float64)
+    slow = np.linalg.norm(wide[:, :, None] - wide[:, None], axis=3)
+    slow[:, np.arange(80), np.arange(80)] = FAR
+    assert (distances(vectors) != slow.astype(np.float32)).mean() < 1e-3
+
+
 @given(
     t=st.integers(3, 30),
     k=st.integers(1, 25),
