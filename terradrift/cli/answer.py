@@ -16,14 +16,17 @@ _LAST_DETECT = """
 
 def events(
     archive: opt.ArchivePath,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1)] = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option("-n", "--limit", min=1, help="[default: 20; all with --json]"),
+    ] = None,
     as_json: opt.Json = False,
 ) -> None:
     """The ranked events of ARCHIVE."""
     import terradrift as td
 
     opened = td.open(archive)
-    found = opened.events(limit)
+    found = opened.events(limit if limit or as_json else 20)
     rows(found, EVENT_COLUMNS, as_json=as_json)
     if not len(found):
         last = opened.sql(_LAST_DETECT).fetchone()
