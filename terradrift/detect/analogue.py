@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 _MEDIAN_STEPS = 5
 _LIKE_SHARE = 6
 """At most one in so many patches is an analogue: in a small archive the rest is unlike."""
+_ROWS = 64
+_NOWHERE = np.uint64(0x7F800000FFFFFFFF)  # infinitely far, at -1
 WEIGHT_FALL = 4.0
 """Weights fall by exp(-4) at the median distance of the controls."""
 
@@ -60,66 +62,98 @@ def controls(
     """
     squared = np.zeros((len(patches.clear), len(pool.clear)), np.float32)
     shared = np.zeros_like(squared)
+    guess = np.full((len(squared), 2 * most), -1)
     for at in range(patches.clear.shape[1]):
         rows = np.flatnonzero(patches.clear[:, at])
-        columns = np.flatnonzero(pool.clear[:, at])
-        if len(rows) and len(columns) >= least:
-            apart = _history_distance(squared, shared, rows, columns)
-            place = np.minimum(np.searchsorted(columns, own[rows]), len(columns) - 1)
-            same = columns[place] == own[rows]
-            apart[same, place[same]] = np.inf
-            k = min(most, max(least, len(columns) // _LIKE_SHARE))
-            yield from _nearest(at, rows, columns, apart, most=k, least=least)
+        there = pool.clear[:, at]
+        seen = int(there.sum())
+        k = min(most, max(least, seen // _LIKE_SHARE))
+        if len(rows) and seen >= least:
+            near = np.empty((len(rows), k), np.int64)
+            distance = np.empty((len(rows), k), np.float32)
+            for start in range(0, len(rows), _ROWS):
+                part = slice(start, start + _ROWS)
+                here = rows[part]
+                apart = _history_distance(squared[here], shared[here], there)
+                inside = np.flatnonzero(own[here] >= 0)
+                apart[inside, own[here[inside]]] = np.nan
+                bound = _bound(apart, guess[here], k)
+                places, values = _smallest(apart, bound, 2 * most)
+                guess[here] = places
+                near[part], distance[part] = places[:, :k], values[:, :k]
+            yield from _weighted(at, rows, near, np.sqrt(distance), least)
         squared += gaps(
-            patches.vectors[:, at],
-            patches.clear[:, at],
-            pool.vectors[:, at],
-            pool.clear[:, at],
+            patches.vectors[:, at], patches.clear[:, at], pool.vectors[:, at], there
         )
-        shared += np.outer(patches.clear[:, at], pool.clear[:, at])
+        shared[rows] += there.astype(np.float32)
 
 
 def _history_distance(
     squared: NDArray[np.float32],
     shared: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
+    there: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """G of `rows` and `columns`, infinite where they were never seen on one date."""
-    both = shared[np.ix_(rows, columns)]
-    apart = np.maximum(squared[np.ix_(rows, columns)], 0.0)
-    apart /= np.maximum(both, 1.0)
-    np.sqrt(apart, out=apart)
-    apart[both == 0] = np.inf
-    return apart
+    """G squared of (m, p), NaN where never seen on one date and where not `there`."""
+    np.maximum(squared, 0.0, out=squared)
+    with np.errstate(invalid="ignore"):
+        squared /= shared  # 0 / 0 where never
+    squared += np.where(there, np.float32(0), np.float32(np.nan))
+    return squared
 
 
-def _nearest(
+def _bound(
+    apart: NDArray[np.float32], guess: NDArray[np.int64], k: int
+) -> NDArray[np.float32]:
+    """(m,), no less than the k-th smallest of each row: that of those at `guess`."""
+    some = np.take_along_axis(apart, np.maximum(guess, 0), axis=1)
+    some[guess < 0] = np.nan
+    bound = np.partition(some, k - 1, axis=1)[:, k - 1]
+    loose = np.flatnonzero(np.isnan(bound))
+    if len(loose) and apart.shape[1] >= k:
+        bound[loose] = np.partition(apart[loose], k - 1, axis=1)[:, k - 1]
+    return np.where(np.isnan(bound), np.float32(np.inf), bound)
+
+
+def _smallest(
+    apart: NDArray[np.float32], bound: NDArray[np.float32], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(m, most) places and values of those within `bound`, nearest first.
+
+    -1 and infinity where there are fewer. Ties stand in order of place: a key is the bits
+    of a value, which sort as the value does where it is not negative, and the place.
+    """
+    m, p = apart.shape
+    flat = np.flatnonzero(apart <= bound[:, None])
+    row, place = np.divmod(flat.astype(np.uint32), np.uint32(p))
+    count = np.bincount(row, minlength=m)
+    rank = np.arange(len(flat)) - (np.cumsum(count) - count)[row]
+    keys = np.full((m, max(most, count.max(initial=0))), _NOWHERE)
+    bits = apart.ravel()[flat].view(np.uint32).astype(np.uint64)
+    keys[row, rank] = bits << np.uint64(32) | place
+    keys.sort(axis=1)
+    keys = keys[:, :most]
+    values = (keys >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    places = keys.astype(np.uint32).view(np.int32)  # the low half
+    return places.astype(np.int64), values
+
+
+def _weighted(
     at: int,
     rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    apart: NDArray[np.float32],
-    *,
-    most: int,
+    near: NDArray[np.int64],
+    distance: NDArray[np.float32],
     least: int,
 ) -> Iterator[Controls]:
-    k = min(most, len(columns))
-    near = np.argpartition(apart, k - 1, axis=1)[:, :k]
-    distance = np.take_along_axis(apart, near, 1)
     found = np.isfinite(distance)
     enough = found.sum(axis=1) >= least
     if not enough.any():
         return
     near, distance, found = near[enough], distance[enough], found[enough]
-    order = np.lexsort((near, distance), axis=1)
-    near = np.take_along_axis(near, order, 1)
-    distance = np.take_along_axis(distance, order, 1)
-    found = np.take_along_axis(found, order, 1)
     middle = distance[np.arange(len(near)), (found.sum(axis=1) - 1) // 2]
     weight = np.exp(-WEIGHT_FALL * distance / np.maximum(middle, 1e-12)[:, None])
     weight[~found] = 0.0
     total = weight.sum(axis=1, keepdims=True)
-    yield Controls(at, rows[enough], columns[near], (weight / total).astype(np.float32))
+    yield Controls(at, rows[enough], near, (weight / total).astype(np.float32))
 
 
 def gaps(
