@@ -1,0 +1,73 @@
+"""What the benchmarks of detection share: series, scores of patches, truth under them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyproj
+import rasterio
+from numpy.typing import NDArray
+
+import terradrift as td
+from terradrift.detect import evaluate
+from terradrift.detect.block import Block
+from terradrift.detect.run import detect
+from terradrift.detect.settings import Settings
+from terradrift.series import Series
+from terradrift.store.series import blocks
+
+MODELS = ("mosaiks", "spectral")
+THREADS = 2
+
+
+def histories(archive: td.Archive, model: str) -> list[Series]:
+    """Embed, and read back all series."""
+    archive.embed(model, quiet=True, threads=THREADS)
+    return list(blocks(archive.store, model))
+
+
+def found(series: list[Series], settings: Settings) -> list[Block]:
+    return list(
+        detect(
+            lambda: iter(series), settings, threads=THREADS, advance=lambda _done: None
+        )
+    )
+
+
+def patch_scores(judged: list[Block]) -> NDArray[np.float64]:
+    """Maximum change score per patch, 0 without a change."""
+    parts = []
+    for block in judged:
+        score = np.zeros(len(block.patch_ids))
+        np.maximum.at(score, block.changes.row, block.changes.score)
+        parts.append(score)
+    return np.concatenate(parts)
+
+
+def truth(series: list[Series], path: Path, patch_size: int) -> NDArray[np.float64]:
+    """(n, 100) truth values at points spread over each patch, NaN outside the raster."""
+    with rasterio.open(path) as raster:
+        values, transform, crs = raster.read(1), raster.transform, raster.crs
+    steps = (np.arange(10) + 0.5) / 10
+    dx, dy = np.tile(steps, 10), np.repeat(steps, 10)
+    rows = []
+    for epsg, row, col in np.concatenate([part.cells for part in series]):
+        x, y = (col + dx) * patch_size, (row + dy) * patch_size
+        if crs.to_epsg() != epsg:
+            to = pyproj.Transformer.from_crs(int(epsg), crs, always_xy=True)
+            x, y = to.transform(x, y)
+        at_col, at_row = (np.floor(axis).astype(int) for axis in ~transform * (x, y))
+        inside = (at_col >= 0) & (at_col < values.shape[1])
+        inside &= (at_row >= 0) & (at_row < values.shape[0])
+        sampled = np.full(len(x), np.nan)
+        sampled[inside] = values[at_row[inside], at_col[inside]]
+        rows.append(sampled)
+    return np.array(rows)
+
+
+def line(name: str, label: NDArray[np.int64], score: NDArray[np.float64]) -> str:
+    known = label >= 0
+    true, value = label[known] > 0, score[known]
+    return (
+        f"  {name:<38} AP {evaluate.average_precision(true, value):.3f}  "
+        f"ROC-AUC {evaluate.roc_auc(true, value):.3f}"
+    )
