@@ -32,9 +32,9 @@ _ROUNDS = 10
 class Fit:
     """The regression of one date."""
 
-    slopes: NDArray[np.float64]
+    slopes: NDArray[np.floating]
     """(k + 1, r), of 1 and the leading k components of the past."""
-    inverse: NDArray[np.float64]
+    inverse: NDArray[np.floating]
     """(k + 1, k + 1), of the weighted and penalised squares."""
     typical: float
     """Median length of the residuals."""
