@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terradrift.detect.block import Block, Scores
+from terradrift.detect.block import Block, Changes, Scores
 from terradrift.detect.settings import Settings
+from terradrift.series import Series
 from tests.detect.worlds import part, planted, run, series
 
 SCORES = [field.name for field in fields(Scores)]
@@ -55,9 +56,41 @@ def test_what_returns_is_transient_and_ranks_below_what_lasts() -> None:
     assert block.changes.onset[at[14]] == world.times[14, seen[seen >= 16][0]]
 
 
-def test_at_most_one_in_ten_patches_of_a_quiet_archive_is_reported() -> None:
-    (block,) = run(series(n=200, seed=3))
-    assert len(block.changes) <= 20
+@pytest.mark.xfail(
+    strict=True,
+    reason="defaults report 10 to 15 of 200 unchanged patches; see docs/detection.md",
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_a_quiet_archive_has_few_changes(seed: int) -> None:
+    (block,) = run(series(n=200, seed=seed))
+    assert len(block.changes) <= 4
+
+
+def strong_season(seed: int, first: int) -> tuple[Series, Changes]:
+    """A step at `first` in patch 7, where covers part as much by season as by kind."""
+    world = planted(series(seed=seed, season=1.0), 7, first)
+    return world, run(world)[0].changes
+
+
+STEPS = [(seed, first) for seed in range(4) for first in (8, 12, 15, 18, 22)]
+
+
+@pytest.mark.parametrize(("seed", "first"), STEPS)
+def test_a_planted_step_ranks_first_under_strong_seasons(seed: int, first: int) -> None:
+    _, changes = strong_season(seed, first)
+    assert changes.row[np.argmax(changes.score)] == 7
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="strong seasons of a cover in under a year misdate 2 of these 20 steps",
+)
+def test_every_planted_step_is_dated_under_strong_seasons() -> None:
+    for seed, first in STEPS:
+        world, changes = strong_season(seed, first)
+        seen = np.flatnonzero(np.isfinite(world.clear_percent[7]))
+        best = np.argmax(changes.score)
+        assert changes.onset[best] == world.times[7, seen[seen >= first][0]]
 
 
 def test_scores_never_look_into_the_future() -> None:

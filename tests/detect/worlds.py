@@ -22,13 +22,17 @@ def series(
     clear: float = 0.8,
     every: int = 12,
     noise: float = 0.15,
+    season: float = 0.3,
 ) -> Series:
-    """`n` patches of four covers, each with its season, seen every `every` days."""
+    """`n` patches of four covers, each with its season, seen every `every` days.
+
+    `season` is how strong a cover's own season is beside the covers' differences.
+    """
     random = np.random.default_rng(seed)
     days = np.datetime64("2018-01-03", "D") + np.arange(t) * every
     phase = 2 * np.pi * np.arange(t) * every / 365.25
     base, swing = (
-        random.normal(size=(2, KINDS, d)) * np.array([1.0, 0.3])[:, None, None]
+        random.normal(size=(2, KINDS, d)) * np.array([1.0, season])[:, None, None]
     )
     cover = np.arange(n) % KINDS
     scene = 0.5 * random.normal(size=(t, d))
