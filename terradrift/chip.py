@@ -89,6 +89,11 @@ class Chips:
     gsd: float
     """Metres per pixel."""
     level: str
+    past: NDArray[np.float32] | None = None
+    """(n, t, band, y, x), reflectance of the dates before, oldest first, of the same ground;
+    NaN where not clear. None: the model looks at one date."""
+    past_times: NDArray[np.datetime64] | None = None
+    """(n, t), datetime64[us], UTC; NaT for a date that is not there."""
 
     def __len__(self) -> int:
         return len(self.pixels)

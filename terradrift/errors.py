@@ -38,3 +38,7 @@ class UnknownPluginError(TerradriftError, LookupError):
 
 class QueryError(TerradriftError, ValueError):
     """A query cannot be answered as asked."""
+
+
+class WeightsError(TerradriftError, ValueError):
+    """Weights of a model are absent, damaged, of another model, or not safe to read."""

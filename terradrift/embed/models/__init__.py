@@ -1,0 +1,1 @@
+"""Foundation models, a file a family: cards, preprocessing, layouts; no torch on import."""

@@ -1,0 +1,1 @@
+"""Networks that no library gives as the official code has them."""
