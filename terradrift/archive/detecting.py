@@ -21,7 +21,8 @@ from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError
 from terradrift.grid import Grid
 from terradrift.progress import stage
-from terradrift.store import series
+from terradrift.space import RAW
+from terradrift.store import series, spaces
 from terradrift.store.tables import Store
 
 _COMPARABLE = 2
@@ -91,8 +92,11 @@ def detect(
     # Every unit that adds or replaces rows is in the ledger, so these two counts change
     # with the observations, and not when the table is merely optimised.
     held = {table: store.count(f"{table}_{name}") for table in ("embeddings", "units")}
+    space = spaces.current(store, model)
+    label = space.label if space else RAW
     stamp = json.dumps(
-        {**held, **asdict(rules), "version": __version__}, sort_keys=True
+        {**held, **asdict(rules), "space": label, "version": __version__},
+        sort_keys=True,
     )
     if stamp_of(store, f"events_{name}") == stamp.encode():
         return _counts(store, name, rules, fresh=False)
@@ -109,6 +113,7 @@ def detect(
             rules,
             threads=threads,
             advance=advance,
+            space=space,
         )
         kept = _kept(blocks, gathering, model, store.settings.grid, run.run_id)
         rows = _scores(kept, store.settings.grid, run.run_id)

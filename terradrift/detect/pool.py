@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from terradrift.detect.own import own
 from terradrift.detect.settings import Settings
 from terradrift.series import Series
+from terradrift.space import Space, placed
 
 _SAMPLE_ROWS = 16384
 _SAMPLE_PER_PATCH = 16
@@ -171,9 +172,16 @@ def components(sample: NDArray[np.float32], dimensions: int) -> Basis:
 
 
 def gather(
-    blocks: Blocks, basis: Basis, days: NDArray[np.datetime64], settings: Settings
+    blocks: Blocks,
+    basis: Basis,
+    days: NDArray[np.datetime64],
+    settings: Settings,
+    space: Space | None = None,
 ) -> Pool:
-    """The reduced histories of the pool's patches, and how they judge themselves."""
+    """The reduced histories of the pool's patches, and how they judge themselves.
+
+    Cosines to the own past are taken in `space`, where one is given.
+    """
     width = max(1, len(days)) * (basis.axes.shape[1] * 4 + 5)
     most = max(
         settings.min_controls + 1, min(settings.pool, settings.pool_bytes // width)
@@ -193,7 +201,8 @@ def gather(
         if len(rows) == 0:
             continue
         vectors = basis.reduce(series.vectors[rows], clear[rows])
-        z = own(series.vectors[rows], clear[rows], series.days, settings).z
+        whole = placed(series.vectors[rows], clear[rows], space)
+        z = own(whole, clear[rows], series.days, settings).z
         for key, item in zip(sorted(found)[-most:], range(len(rows)), strict=True):
             seen = np.flatnonzero(clear[rows[item]])
             member = (

@@ -11,6 +11,7 @@ from terradrift.detect.block import Block, Scores
 from terradrift.detect.settings import Settings
 from terradrift.detect.world import World
 from terradrift.series import Series
+from terradrift.space import Space
 from terradrift.threads import single_blas
 
 
@@ -20,15 +21,17 @@ def detect(
     *,
     threads: int,
     advance: Callable[[int], None],
+    space: Space | None = None,
 ) -> Iterator[Block]:
     """Score every observation and find changes, in the order of `blocks`.
 
     `blocks()` is called three times: to fit components on a sample, to fill the pool, and
     to score. Memory is that of the pool and of `threads` + 1 blocks, however long the
-    archive is. `advance` is called with the patches of each block when it is done.
+    archive is. `advance` is called with the patches of each block when it is done. Cosines
+    are taken in `space`, where one is given.
     """
     with single_blas():
-        world = World.of(blocks, settings)
+        world = World.of(blocks, settings, space)
         waiting: deque[Future[Block]] = deque()
         with ThreadPoolExecutor(threads) as workers:
             for series in blocks():

@@ -12,12 +12,14 @@ from terradrift.detect.block import Block
 from terradrift.detect.lof import Lof
 from terradrift.detect.own import own
 from terradrift.detect.scene import Scene
+from terradrift.space import placed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from terradrift.detect.settings import Settings
     from terradrift.series import Series
+    from terradrift.space import Space
 
 _MIN_SCENE = 8
 """Pool patches that must be clear on a date for its scene-wide shift to be known."""
@@ -37,15 +39,19 @@ class World:
     scene: Scene
     """What the scene lets expect on each date of the pool."""
     common: score.Common
+    space: Space | None = None
+    """Where cosines are taken; None: of the vectors as they are."""
 
     @classmethod
-    def of(cls, blocks: pool.Blocks, settings: Settings) -> World | None:
+    def of(
+        cls, blocks: pool.Blocks, settings: Settings, space: Space | None = None
+    ) -> World | None:
         """Read the archive twice: components first, then the pool. None: nothing clear."""
         fitted = pool.fit(blocks, settings)
         if fitted is None:
             return None
         basis, days = fitted
-        members = pool.gather(blocks, basis, days, settings)
+        members = pool.gather(blocks, basis, days, settings, space)
         shift = scene_shift(members.vectors, members.clear)
         some = np.linspace(0, len(members) - 1, min(len(members), score.COMMON_STEPS))
         chosen = np.unique(some.astype(np.int64))
@@ -76,6 +82,7 @@ class World:
             drift_shift,
             Scene(members, settings),
             score.Common(common, settings),
+            space,
         )
 
     def judge(self, series: Series) -> Block:
@@ -87,7 +94,7 @@ class World:
         vectors = self.basis.reduce(series.vectors[:, where], clear[:, where])
         members = self.members.find(series.patch_ids)
         seen, days = clear[:, where], series.days[where]
-        whole = series.vectors[:, where]
+        whole = placed(series.vectors[:, where], seen, self.space)
         patches = analogue.Histories(vectors, seen)
         others = observe.beside(patches, columns, members, self.members, settings)
         judged = observe.scores(

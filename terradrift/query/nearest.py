@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift.query.lance_scan import ROW_ID, among
+from terradrift.space import Space
 from terradrift.threads import single_blas
 
 BLOCK = 1024
 """Rows converted at a time, so that float32 copies stay in the cache."""
+
+STEP = "delta"
+"""The column of differences between vectors."""
 
 _DISTANCE = "__distance"
 
@@ -40,6 +44,16 @@ class Query:
     """(columns, d), finite; not all zero."""
     keys: tuple[str, ...]
     """Columns that name a row uniquely; they break ties."""
+    space: Space | None = None
+    """Where `vectors` lie and the columns' vectors are brought; None: as they are."""
+
+    def within(self, space: Space | None) -> "Query":
+        """The same query, compared in `space`."""
+        if space is None:
+            return self
+        pairs = zip(self.columns, self.vectors, strict=True)
+        inside = np.stack([_moved(vector, name, space) for name, vector in pairs])
+        return replace(self, vectors=inside, space=space)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,11 +96,21 @@ def nearest(
     return best.found()
 
 
+def _moved(
+    vectors: NDArray[np.floating], column: str, space: Space
+) -> NDArray[np.float32]:
+    """Vectors (..., d) of a column in the space; a step has no place in it."""
+    return space.step(vectors) if column == STEP else space.place(vectors)
+
+
 def exact(rows: pa.RecordBatch, query: Query) -> NDArray[np.float64]:
     """(n,) cosine distances of rows that have a direction, each summed by itself."""
     dots, norms = np.zeros(rows.num_rows), np.zeros(rows.num_rows)
     for name, vector in zip(query.columns, query.vectors, strict=True):
-        values = _matrix(rows[name]).astype(np.float64)
+        matrix = _matrix(rows[name])
+        if query.space is not None:
+            matrix = _moved(matrix, name, query.space)
+        values = matrix.astype(np.float64)
         dots += (values * vector).sum(axis=1)
         norms += (values * values).sum(axis=1)
     length = np.linalg.norm(query.vectors.astype(np.float64))
@@ -154,7 +178,7 @@ def _distances(
     batch: pa.RecordBatch, query: Query, scratch: threading.local
 ) -> NDArray[np.float32]:
     """(n,) cosine distances of float32 sums, NaN where a vector has no direction."""
-    dimensions = query.vectors.shape[1]
+    dimensions = _matrix(batch[query.columns[0]]).shape[1]
     if getattr(scratch, "bits", None) is None:
         scratch.bits = np.zeros((BLOCK, dimensions), np.int32)
         scratch.values = np.zeros((BLOCK, dimensions), np.float32)
@@ -168,9 +192,13 @@ def _distances(
             rows = part.stop - start
             _widen(matrix[part], scratch.bits, scratch.values)
             values = scratch.values[:rows]
+            odd = False
+            if query.space is not None:
+                odd = np.abs(values).max(initial=0) > _LARGEST
+                values = _moved(values, name, query.space)
             dots[part] += values @ vector
             norms[part] += np.einsum("nd,nd->n", values, values)
-            if norms[part].max(initial=0) > _LARGEST**2:
+            if odd or norms[part].max(initial=0) > _LARGEST**2:
                 norms[part][~np.isfinite(matrix[part]).all(axis=1)] = np.nan
         if column.null_count:
             norms[column.is_null().to_numpy(zero_copy_only=False)] = np.nan

@@ -19,6 +19,8 @@ class Result:
     table: pa.Table
     note: str | None = None
     """What to know about the answer, for instance that fewer rows exist than were asked for."""
+    space: str = "raw"
+    """Label of the space that cosines were taken in."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -61,4 +63,5 @@ class Result:
 
     def __repr__(self) -> str:
         note = f"; {self.note}" if self.note else ""
-        return f"Result of {len(self):,} rows, {self.table.num_columns} columns{note}"
+        where = "" if self.space == "raw" else f", compared in {self.space}"
+        return f"Result of {len(self):,} rows, {self.table.num_columns} columns{where}{note}"

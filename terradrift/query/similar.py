@@ -16,6 +16,8 @@ from terradrift.query.nearest import Found, nearest
 from terradrift.query.result import Result
 from terradrift.query.views import open_tables
 from terradrift.query.where import Where
+from terradrift.space import RAW
+from terradrift.store import spaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +76,9 @@ def similar(
     `datetime`), `kind`, `persistence`, `min_score`, and `where` (SQL on the columns of the
     view). `exclude_self` leaves out the example.
 
+    Cosines are taken in the archive's current space of the model (`space` of the answer; see
+    `Archive.compare_in`).
+
     The answer has `rank` (from 1), `distance` (cosine, 0 to 2, smaller is nearer) and the
     target's columns, its vectors only with `vectors`. Equal distances stand in the order of
     their ids. Memory holds the answer and a few batches, whatever the archive's size.
@@ -108,7 +113,14 @@ def similar(
     )
     table = _tables.of_model(tables, candidates.BASE[target], name)
     column = "delta" if target == "changes" else "embedding"
-    query = asked.query(target, on, _tables.dimensions(table, column))
+    space = spaces.current(store, name) if name else None
+    asked_for = asked.query(target, on, _tables.dimensions(table, column))
+    query = asked_for.within(space)
+    if not query.vectors.any():
+        raise QueryError(
+            f"{asked.name} is the middle of the archive and has no direction in the space "
+            f"{space.label if space else RAW}; choose another example"
+        )
     own = asked.own(target) if exclude_self else None
     itself = candidates.row_ids(table, own) if own else np.empty(0, np.uint64)
     allowed = candidates.find(tables, name, target, conditions)
@@ -126,7 +138,7 @@ def similar(
     note = None
     if len(rows) < k:
         note = f"{len(rows):,} rows pass the conditions and can be compared, {k:,} were asked for"
-    return Result(rows, note)
+    return Result(rows, note, space=space.label if space else RAW)
 
 
 def _rows(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -35,6 +36,8 @@ class Settings:
     """The one sensor whose scenes the archive holds; empty before the first ingest."""
     model: str | None = None
     """The model that SQL views without a suffix show."""
+    spaces: Mapping[str, str] = field(default_factory=dict)
+    """Suffix of a model's tables -> label of the space its vectors are compared in."""
     created: str = field(default_factory=_now)
     version: str = field(default_factory=lambda: version("terradrift"))
     """terradrift's version when the archive was made."""
@@ -128,6 +131,7 @@ def _to_json(settings: Settings) -> dict[str, Any]:
         "bands": list(settings.bands),
         "constellation": settings.constellation,
         "model": settings.model,
+        "spaces": dict(settings.spaces),
         "created": settings.created,
         "version": settings.version,
     }
@@ -142,6 +146,7 @@ def _from_json(found: dict[str, Any], path: Path) -> Settings:
             bands=tuple(found["bands"]),
             constellation=found["constellation"],
             model=found["model"],
+            spaces=dict(found.get("spaces", {})),  # archives of 0.1.0 have none
             created=found["created"],
             version=found["version"],
         )

@@ -1,0 +1,114 @@
+"""`space`: fit the space that a model's vectors are compared in, and keep it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift import schema, space
+from terradrift.archive.runs import Run
+from terradrift.detect.settings import Settings
+from terradrift.errors import ArchiveError
+from terradrift.progress import stage
+from terradrift.space import NAMES, RAW, Space
+from terradrift.store import spaces
+from terradrift.store.series import vectors_of
+from terradrift.store.tables import Store
+
+_MOST = 1 << 18
+"""Vectors that a space is fitted on at most, evenly from the whole table."""
+_BATCH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The space that an archive's vectors of one model are compared in."""
+
+    model: str
+    space: str
+    """Label such as `whiten/1`, or `raw`."""
+    dimensions: int
+    observations: int
+    """Vectors that it was fitted on; 0 for `raw`."""
+    fresh: bool
+    """False where it was so before."""
+
+    def __str__(self) -> str:
+        if self.space == RAW:
+            return f"vectors of {self.model} are compared as they are"
+        return (
+            f"vectors of {self.model} are compared in {self.space}: {self.dimensions} "
+            f"dimensions, fitted on {self.observations:,} observations"
+        )
+
+
+def about(store: Store, model: str) -> Chosen:
+    """The space in use.
+
+    Raises:
+        ArchiveError: nothing is embedded under the model, or the space's file is damaged.
+    """
+    return _told(store, model, spaces.current(store, model), fresh=False)
+
+
+def choose(
+    store: Store, run: Run, model: str, name: str, *, quiet: bool = False
+) -> Chosen:
+    """Compare the model's vectors in the space `name` from now on.
+
+    `raw`: as they are; `centre` or `whiten`: fitted anew on the archive's clear
+    observations; `centre/1`: one that was fitted before. Scores and changes made before
+    stay until `detect` runs again.
+
+    Raises:
+        ArchiveError: nothing is embedded under the model, or no such space was fitted.
+        ValueError: no such space, or the vectors are too few or all the same.
+    """
+    if name == RAW or "/" in name:
+        chosen = None if name == RAW else spaces.held(store, model, name)
+    elif name not in NAMES:
+        raise ValueError(f"a space is one of {', '.join((RAW, *NAMES))}, got {name!r}")
+    else:
+        chosen = _fitted(store, model, name, quiet=quiet)
+    spaces.choose(store, model, chosen)
+    told = _told(store, model, chosen, fresh=True)
+    run.rows, run.message = told.observations, str(told)
+    return told
+
+
+def _fitted(store: Store, model: str, name: str, *, quiet: bool) -> Space:
+    dimensions = _dimensions(store, model)
+    table = f"embeddings_{schema.suffix(model)}"
+    clear = f"clear_percent >= {Settings().min_clear:g}"
+    rows = store.count(table, clear)
+    with stage("space", rows, "observations", quiet=quiet) as advance:
+
+        def batches() -> Iterator[NDArray[np.floating]]:
+            step, passed = -(-rows // _MOST) or 1, 0
+            for batch in store.scan(table, ["embedding"], clear, batch_size=_BATCH):
+                vectors = vectors_of(batch.column("embedding"))
+                yield vectors[-passed % step :: step]
+                passed += len(vectors)
+                advance(len(vectors))
+
+        version = spaces.next_version(store, model, name)
+        return space.fit(name, batches(), dimensions, version)
+
+
+def _told(store: Store, model: str, chosen: Space | None, *, fresh: bool) -> Chosen:
+    dimensions = _dimensions(store, model)
+    if chosen is None:
+        return Chosen(model, RAW, dimensions, 0, fresh)
+    if chosen.matrix is not None:
+        dimensions = chosen.matrix.shape[1]
+    return Chosen(model, chosen.label, dimensions, chosen.observations, fresh)
+
+
+def _dimensions(store: Store, model: str) -> int:
+    table = f"embeddings_{schema.suffix(model)}"
+    if not store.exists(table):
+        raise ArchiveError(
+            f"{store.root} holds no embeddings of {model}; run terradrift embed first"
+        )
+    return int(store.dataset(table).schema.field("embedding").type.list_size)
