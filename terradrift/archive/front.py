@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from terradrift.archive.detecting import Detected
     from terradrift.archive.embedding import EmbedResult
     from terradrift.archive.ingesting import Ingested
+    from terradrift.archive.spacing import Chosen
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
     from terradrift.query.result import Result
@@ -146,6 +147,27 @@ class Archive:
         )
         with recorded(self.store, "embed", {"model": options.model}) as run:
             return embedding.embed(self.store, run, options)
+
+    def space(
+        self, name: str | None = None, *, model: str | None = None, quiet: bool = False
+    ) -> Chosen:
+        """Choose the space that the model's vectors are compared in; None: say which is.
+
+        `raw`: as they are; `centre` or `whiten`: fitted anew on the archive's clear
+        observations, stored and numbered; `centre/1`: one fitted before. Drift and search
+        use it; scores and changes stay until `detect` runs again.
+
+        Raises:
+            ArchiveError: nothing is embedded under the model, or no such space was fitted.
+            ValueError: no such space, or the vectors are too few or all the same.
+        """
+        from terradrift.archive import spacing
+
+        chosen = model or self.model
+        if name is None:
+            return spacing.about(self.store, chosen)
+        with recorded(self.store, "space", {"model": chosen, "space": name}) as run:
+            return spacing.choose(self.store, run, chosen, name, quiet=quiet)
 
     def detect(
         self,

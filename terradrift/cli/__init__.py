@@ -13,6 +13,7 @@ from terradrift.cli import (
     make,
     run,
     simulate,
+    space,
     tend,
 )
 from terradrift.errors import TerradriftError
@@ -31,6 +32,7 @@ for verb in (
     make.embed,
     make.detect,
     make.cluster,
+    space.space,
     answer.sql,
     answer.similar,
     answer.events,

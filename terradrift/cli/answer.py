@@ -105,6 +105,8 @@ def similar(
             min_score=min_score,
             where=where,
         )
+    if result.space != "raw":
+        say(f"compared in {result.space}")
     if result.note:
         say(result.note)
     if output is not None:

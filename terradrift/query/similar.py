@@ -77,7 +77,7 @@ def similar(
     view). `exclude_self` leaves out the example.
 
     Cosines are taken in the archive's current space of the model (`space` of the answer; see
-    `Archive.compare_in`).
+    `Archive.space`).
 
     The answer has `rank` (from 1), `distance` (cosine, 0 to 2, smaller is nearer) and the
     target's columns, its vectors only with `vectors`. Equal distances stand in the order of
