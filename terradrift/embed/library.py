@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from terradrift.embed import weights
+from terradrift.errors import WeightsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from torch import Tensor
 
     from terradrift.embed.spec import Spec
+
+KIND = "weights/1"
+"""Kind in the metadata of a file in the folder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,34 +31,201 @@ class Held:
     """The weights of a model as they lie here."""
 
     state: dict[str, Tensor]
-    """By the keys of the network."""
+    """By the keys of the network; floats are float32."""
     sha256: str
     """Digest of all tensors: `weights.digest`, the same on every machine."""
 
 
 def folder() -> Path:
     """Where weights lie: `$TERRADRIFT_MODELS`, or `terradrift/models` in the user's cache."""
-    raise NotImplementedError
+    if chosen := os.environ.get("TERRADRIFT_MODELS"):
+        return Path(chosen).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "terradrift" / "models"
+
+
+def place(spec: Spec) -> Path:
+    """The file that holds the weights of the model, or will."""
+    return folder() / f"{quote(spec.name, safe='+')}.safetensors"
 
 
 def present(spec: Spec) -> bool:
     """Whether the weights of the model are here."""
-    raise NotImplementedError
+    return place(spec).is_file()
 
 
 def load(spec: Spec) -> Held:
     """Read the weights.
 
+    The length of the file and whose weights they are is checked each time; the digest is
+    that of the day they were added, which `verify` compares with the numbers.
+
     Raises:
         WeightsError: they are not here (says how to get them), or damaged.
     """
-    raise NotImplementedError
+    state, about = _read(spec)
+    return Held(state=state, sha256=about["sha256"])
+
+
+def about(spec: Spec) -> dict[str, str]:
+    """What is known of the weights here: source file, its digest, that of the tensors.
+
+    Raises:
+        WeightsError: as `load`.
+    """
+    return _read(spec)[1]
+
+
+def verify(spec: Spec) -> Held:
+    """Read the weights and compare every number with the digest of the day of adding.
+
+    Raises:
+        WeightsError: as `load`, or the numbers have changed since.
+    """
+    held = load(spec)
+    found = digest(held.state)
+    if found != held.sha256:
+        raise WeightsError(
+            f"{place(spec)} has changed since it was added: expected the digest "
+            f"{held.sha256[:12]}, got {found[:12]}; {_way(spec)}"
+        )
+    return held
+
+
+def remove(spec: Spec) -> bool:
+    """Delete the weights of the model from this machine; whether there were any."""
+    there = present(spec)
+    place(spec).unlink(missing_ok=True)
+    return there
 
 
 def add(spec: Spec, file: Path) -> Path:
     """Convert an official checkpoint once; every key used or known, none missing.
 
+    What is kept are the tensors of the network by its own keys, half and double precision
+    as float32, whatever the output chosen later. Weights that are here already stay as
+    they are until the new ones lie beside them, whole.
+
     Raises:
         WeightsError: another model's file, truncated, or a pickle that is not safe.
     """
-    raise NotImplementedError
+    from safetensors.torch import save_file
+
+    from terradrift.embed import unpickle
+
+    target = place(spec)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".adding-", dir=target.parent) as work:
+        loaded = unpickle.tensors(file, Path(work))
+        state = picked(spec, loaded)
+        metadata = {
+            "kind": KIND,
+            "model": spec.name,
+            "revision": spec.revision,
+            "sha256": digest(state),
+            "source": file.name,
+            "source_sha256": file_sha256(file),
+            "terradrift": _version(),
+        }
+        unfinished = Path(work) / target.name
+        unfinished.touch()  # safetensors alone would make it unreadable to others
+        save_file(state, unfinished, metadata=metadata)
+        shutil.move(unfinished, target)
+    return target
+
+
+def picked(spec: Spec, loaded: Mapping[str, object]) -> dict[str, Tensor]:
+    """The tensors of the network of `spec` out of what a checkpoint holds.
+
+    Raises:
+        WeightsError: not the weights of this model.
+    """
+    from torch import Tensor
+
+    inside = spec.layout.unwrapped(loaded)
+    state = {key: value for key, value in inside.items() if isinstance(value, Tensor)}
+    expected = skeleton(spec)
+    shapes = {key: tuple(value.shape) for key, value in expected.items()}
+    found = spec.layout.pick(state, shapes, model=spec.name)
+    for key, value in found.items():
+        if value.is_floating_point() != expected[key].is_floating_point():
+            raise WeightsError(
+                f"these are not the weights of {spec.name}: {key} is {value.dtype}, "
+                f"expected {expected[key].dtype}; is it a quantised file?"
+            )
+    return {key: _plain(found[key]) for key in sorted(found)}
+
+
+def skeleton(spec: Spec) -> dict[str, Tensor]:
+    """The state of the model's network by key, without numbers where that can be done."""
+    import torch
+
+    output = "tokens" if spec.dimensions is None else "pooled"
+    try:
+        with torch.device("meta"):
+            network = spec.build(output=output, token_size=None)
+    except (NotImplementedError, RuntimeError):
+        # Some constructors ask for a value, which a tensor without memory does not have.
+        network = spec.build(output=output, token_size=None)
+    return dict(network.state_dict())
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """Hex SHA-256 of names, shapes and numbers of all tensors."""
+    return weights.digest({key: value.numpy() for key, value in state.items()}, {})
+
+
+def file_sha256(file: Path) -> str:
+    """Hex SHA-256 of a file."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _plain(value: Tensor) -> Tensor:
+    """Contiguous, and float32 where it holds floats."""
+    wide = value.float() if value.is_floating_point() else value
+    return wide.detach().contiguous()
+
+
+def _version() -> str:
+    try:
+        return version("terradrift")
+    except PackageNotFoundError:
+        return "not installed"  # a checkout on a bare machine
+
+
+def _way(spec: Spec) -> str:
+    fetch = f"run `terradrift models fetch {spec.name}`, or "
+    add = f"`terradrift models add {spec.name} FILE`"
+    return f"run {add}" if spec.source.unsafe else fetch + add
+
+
+def _read(spec: Spec) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    path = place(spec)
+    if not present(spec):
+        raise WeightsError(
+            f"weights of {spec.name} are not on this machine; {_way(spec)}"
+        )
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise WeightsError(
+            f"expected the weights of {spec.name} in {path}, got a truncated or damaged "
+            f"file ({error}); {_way(spec)}"
+        ) from error
+    if metadata.get("kind") != KIND or "sha256" not in metadata:
+        raise WeightsError(
+            f"expected the weights of {spec.name} in {path}, got a file that was not "
+            f"written by `terradrift models`; {_way(spec)}"
+        )
+    if metadata.get("model") != spec.name or metadata.get("revision") != spec.revision:
+        raise WeightsError(
+            f"expected the weights of {spec.name}, revision {spec.revision}, in {path}, "
+            f"got those of {metadata.get('model')}, revision "
+            f"{metadata.get('revision')}; {_way(spec)}"
+        )
+    return state, metadata
