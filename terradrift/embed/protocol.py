@@ -39,33 +39,58 @@ class ModelCard:
     token_stride: int | None = None
     """Pixels per token side of a model with many vectors per chip, None: one per chip."""
     context_px: int = 0
-    """Pixels of surroundings on every side of a patch that its vector depends on; of a
-    token model: the margin of a chip whose tokens are not used."""
-    missing: Literal["refuse", "zero"] = "refuse"
-    """What is done about a band that the archive lacks."""
+    """Pixels of surroundings that images must be read with on every side: those of a patch
+    that its vector depends on; of a token model: those that chips reach past the tile."""
+    overlap_px: int = 0
+    """Pixels that neighbouring chips of a token model share at least; tokens of the same
+    ground are blended."""
+    dates: int = 1
+    """Dates that a vector is made from at most: its own and those before it."""
+    missing: Literal["refuse", "zero", "drop"] = "refuse"
+    """What is done about a band that the archive lacks: `zero` gives reflectance 0 and the
+    band's usual wavelength, `drop` reflectance 0 and a wavelength of NaN."""
+    optional: tuple[str, ...] = ()
+    """Bands that may be missing unless `missing` is `refuse`; empty: any but all."""
     batch: int = 1024
     """Chips per call that suit the model."""
     bf16: bool = False
     """Whether bfloat16 autocast keeps the cosine to float32 at 0.9999 or more."""
 
     def __post_init__(self) -> None:
-        if self.dimensions < 1 or self.batch < 1 or self.context_px < 0:
+        if min(self.dimensions, self.batch, self.dates) < 1 or self.context_px < 0:
             raise ValueError(
-                f"model {self.name}: dimensions and batch must be at least 1 and "
-                f"context_px at least 0, got {self.dimensions}, {self.batch} and "
-                f"{self.context_px}"
+                f"model {self.name}: dimensions and batch must be at least 1, so must "
+                f"dates, and context_px at least 0, got {self.dimensions}, {self.batch}, "
+                f"{self.dates} and {self.context_px}"
             )
-        if self.token_stride is None:
-            return
-        if self.chip_size is None or self.chip_size % self.token_stride:
+        if not set(self.optional) <= set(self.bands):
+            raise ValueError(
+                f"model {self.name}: bands that may be missing must be bands of the "
+                f"model, got {', '.join(self.optional)}"
+            )
+        if self.token_stride is not None:
+            self._check_tokens(self.token_stride)
+        elif self.overlap_px:
+            raise ValueError(
+                f"model {self.name}: only chips of a token model share pixels, "
+                f"got overlap_px {self.overlap_px} without token_stride"
+            )
+
+    def _check_tokens(self, stride: int) -> None:
+        if stride < 1 or self.chip_size is None or self.chip_size % stride:
             raise ValueError(
                 f"model {self.name}: chip_size must be a multiple of token_stride "
-                f"{self.token_stride}, got {self.chip_size}"
+                f"{stride}, got {self.chip_size}"
             )
-        if self.context_px % self.token_stride or 2 * self.context_px >= self.chip_size:
+        if self.context_px % stride or self.context_px >= self.chip_size:
             raise ValueError(
                 f"model {self.name}: context_px must be a multiple of token_stride "
-                f"{self.token_stride} and below half the chip, got {self.context_px}"
+                f"{stride} and below the chip, got {self.context_px}"
+            )
+        if self.overlap_px % stride or not 0 <= self.overlap_px < self.chip_size:
+            raise ValueError(
+                f"model {self.name}: overlap_px must be a multiple of token_stride "
+                f"{stride}, at least 0 and below the chip, got {self.overlap_px}"
             )
 
 
