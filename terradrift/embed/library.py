@@ -128,8 +128,8 @@ def add(spec: Spec, file: Path) -> Path:
             "terradrift": _version(),
         }
         unfinished = Path(work) / target.name
-        unfinished.touch()  # safetensors alone would make it unreadable to others
         save_file(state, unfinished, metadata=metadata)
+        _make_readable(unfinished)
         shutil.move(unfinished, target)
     return target
 
@@ -185,6 +185,13 @@ def _plain(value: Tensor) -> Tensor:
     """Contiguous, and float32 where it holds floats."""
     wide = value.float() if value.is_floating_point() else value
     return wide.detach().contiguous()
+
+
+def _make_readable(file: Path) -> None:
+    """Give it the mode of any new file; safetensors makes it its owner's alone."""
+    usual = file.with_name("usual")
+    usual.touch()
+    shutil.copymode(usual, file)
 
 
 def _version() -> str:
