@@ -1,6 +1,7 @@
 """What the benchmarks of detection share: series, scores of patches, truth under them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -13,22 +14,33 @@ from terradrift.detect.block import Block
 from terradrift.detect.run import detect
 from terradrift.detect.settings import Settings
 from terradrift.series import Series
+from terradrift.space import Space
 from terradrift.store.series import blocks
 
 MODELS = ("mosaiks", "spectral")
 THREADS = 2
 
 
-def histories(archive: td.Archive, model: str) -> list[Series]:
+def histories(
+    archive: td.Archive,
+    model: str,
+    **how: Any,
+) -> list[Series]:
     """Embed, and read back all series."""
-    archive.embed(model, quiet=True, threads=THREADS)
+    archive.embed(model, quiet=True, threads=THREADS, **how)
     return list(blocks(archive.store, model))
 
 
-def found(series: list[Series], settings: Settings) -> list[Block]:
+def found(
+    series: list[Series], settings: Settings, space: Space | None = None
+) -> list[Block]:
     return list(
         detect(
-            lambda: iter(series), settings, threads=THREADS, advance=lambda _done: None
+            lambda: iter(series),
+            settings,
+            threads=THREADS,
+            advance=lambda _done: None,
+            space=space,
         )
     )
 
