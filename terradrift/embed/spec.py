@@ -25,6 +25,8 @@ class Source:
     """https address of the file at a pinned revision."""
     sha256: str = ""
     """Digest of that file; empty where the publisher gives none that we could verify."""
+    sha256_prefix: str = ""
+    """First digits of that digest, where the publisher gives no more than those."""
     bytes: int | None = None
     """Size of the file where known."""
     unsafe: bool = False
@@ -43,10 +45,11 @@ class Spec:
     """Paper and repository."""
     bands: tuple[str, ...]
     """Names as in `chip.BANDS`, in the order that the network takes them."""
-    missing: Literal["refuse", "zero"] = "refuse"
-    """What is done about a band that the archive lacks."""
+    missing: Literal["refuse", "zero", "drop"] = "refuse"
+    """What is done about a band that the archive lacks: `drop` leaves it out of the network,
+    which is told by the band's wavelength being NaN."""
     optional: tuple[str, ...] = ()
-    """Bands that may be missing where `missing` is zero; empty: any but all."""
+    """Bands that may be missing unless `missing` is `refuse`; empty: any but all."""
     level: str = "any"
     """Processing level of the training data: `L1C`, `L2A` or `any`."""
     gsd: float | None = 10.0

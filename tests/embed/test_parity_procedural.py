@@ -13,8 +13,12 @@ pytestmark = pytest.mark.shared
 
 @pytest.mark.parametrize(
     ("folder", "lo"),
-    [("ssl4eo_resnet50", 50), ("ssl4eo_vit_small16", 50), ("clay_v1_5", 50)]
-    + [("anysat", 100)],
+    [
+        ("ssl4eo_resnet50", 50),
+        ("ssl4eo_vit_small16", 50),
+        ("clay_v1_5", 50),
+        ("anysat", 100),
+    ],
 )
 def test_parity_of_inputs(shared, folder, lo):
     seed = int(shared("parity/SEED").read_text())
