@@ -11,6 +11,7 @@ from terradrift.cli import (
     export,
     look,
     make,
+    models,
     run,
     simulate,
     space,
@@ -41,12 +42,12 @@ for verb in (
     look.info,
     tend.validate,
     tend.optimize,
-    look.models,
     simulate.simulate,
     demo.demo,
 ):
     app.command()(verb)
 app.command(name="import")(export.import_)
+app.add_typer(models.app, name="models")
 
 _EXPECTED_OS_ERRORS = {
     errno.ENOSPC: "no space left; free some and run the same command again",

@@ -1,4 +1,4 @@
-"""The verbs to look with: info, models, report."""
+"""The verbs to look with: info, report."""
 
 from typing import Annotated
 
@@ -19,17 +19,6 @@ def info(archive: opt.ArchivePath, as_json: opt.Json = False) -> None:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         print(f"{name:<{width}}  {value}")
-
-
-def models(as_json: opt.Json = False) -> None:
-    """The embedding models that are installed."""
-    from terradrift import plugins
-
-    for name in plugins.names(plugins.EMBEDDERS):
-        if as_json:
-            line({"name": name})
-        else:
-            print(name)
 
 
 def report(
