@@ -39,7 +39,7 @@ def resized(table: Tensor, grid: tuple[int, int], how: Interpolation) -> Tensor:
     side = isqrt(table.shape[1] - 1)
     if grid == (side, side):
         return table
-    patches = table[:, 1:].float().unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    patches = table[:, 1:].float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
     if how.offset:
         scale = [(wanted + how.offset) / side for wanted in grid]
         patches = functional.interpolate(
