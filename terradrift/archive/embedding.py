@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from terradrift import plugins, schema
+from terradrift.archive import choosing, modelling
+from terradrift.archive.choosing import Choice
 from terradrift.archive.runs import Run
 from terradrift.chip import TileImage
-from terradrift.embed.protocol import Embedder
+from terradrift.embed import contract
+from terradrift.embed.how import How
+from terradrift.embed.protocol import Embedder, ModelCard
 from terradrift.embed.run import embed as embed_stream
 from terradrift.embed.run import metadata
 from terradrift.embed.sample import sample
-from terradrift.errors import ArchiveError, ModelMismatchError, SourceError
+from terradrift.errors import ArchiveError, SourceError
 from terradrift.ingest import plan as planning
 from terradrift.ingest.plan import Plan, Unit
 from terradrift.ingest.read import read
@@ -35,10 +38,32 @@ class EmbedOptions:
     """How to embed."""
 
     model: str = "mosaiks"
+    """The registered name."""
+    how: How = field(default_factory=How)
+    precision: str = "auto"
     device: str = "auto"
     threads: int = 1
     skip_bad: bool = False
     quiet: bool = False
+
+    @property
+    def choice(self) -> Choice:
+        """Model and how it is used."""
+        return Choice(self.model, self.how)
+
+    @property
+    def stored(self) -> str:
+        """The model's name in the archive."""
+        return self.choice.stored
+
+    def parameters(self) -> dict[str, Any]:
+        """What is written into `runs`."""
+        return {
+            "model": self.stored,
+            "precision": self.precision,
+            "device": self.device,
+            **choosing.remembered(self.choice),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +86,22 @@ class EmbedResult:
         return words
 
 
-def plan(store: Store, model: str) -> Plan:
+def plan(store: Store, choice: Choice) -> Plan:
     """What `embed` would read, counted; opens no file."""
     if not store.exists("scenes"):
         raise ArchiveError(
             f"{store.root} holds no scenes yet; run terradrift ingest first"
         )
     scenes, patches = (store.scan(name).read_all() for name in ("scenes", "patches"))
-    return plan_of(store, model, scenes, patches, store.settings)
+    return plan_of(store, choice, scenes, patches, store.settings)
 
 
 def plan_of(
-    store: Store, model: str, scenes: pa.Table, patches: pa.Table, held: Settings
+    store: Store, choice: Choice, scenes: pa.Table, patches: pa.Table, held: Settings
 ) -> Plan:
     """What of these scenes and patches the archive has no embeddings for."""
     return planning.plan(
-        scenes, patches, held.grid, held.bands, units.done(store, model)
+        scenes, patches, held.grid, held.bands, units.done(store, choice.stored)
     )
 
 
@@ -88,22 +113,19 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
         UnknownPluginError: no such model.
         ModelMismatchError: the archive's vectors come from another revision of it.
     """
-    todo = plan(store, options.model)
+    todo = plan(store, options.choice)
     bad: dict[str, str] = {}
     if not todo.units:
+        _show(store, options)
         return EmbedResult(todo, 0, bad)
     embedder = _embedder(store, todo, options, bad)
-    table = f"embeddings_{schema.suffix(options.model)}"
-    columns = schema.embeddings(
-        embedder.card.dimensions, **metadata(embedder.card, store.settings.bands)
-    )
+    columns = _columns(store, todo, embedder.card, options.choice)
     images = _images(store, todo, options, embedder.card.context_px, bad)
     rows = 0
-    if store.settings.model != options.model:
-        store.update(replace(store.settings, model=options.model))
+    _show(store, options)
     with (
         stage("embed", len(todo.units), "units", quiet=options.quiet) as advance,
-        units.Writer(store, options.model, columns) as writer,
+        units.Writer(store, options.stored, columns) as writer,
     ):
         for done in embed_stream(
             images,
@@ -116,43 +138,61 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
             rows += done.batch.num_rows
             advance(1)
     run.rows = rows
-    if rows == 0 and not store.exists(table):
+    if rows == 0 and not store.exists(units.embeddings_table(options.stored)):
         raise SourceError(_nothing_clear(todo))
     return EmbedResult(todo, rows, bad)
+
+
+def _show(store: Store, options: EmbedOptions) -> None:
+    """Let views and later verbs speak of the model."""
+    if store.settings.model != options.stored:
+        store.update(replace(store.settings, model=options.stored))
+
+
+def _columns(store: Store, todo: Plan, card: ModelCard, choice: Choice) -> pa.Schema:
+    """Schema of the model's table; its metadata name the model and how it is used.
+
+    Raises:
+        ArchiveError: the scenes are not such as the model was made for.
+    """
+    bands, gsd = store.settings.bands, store.settings.grid.gsd or 0.0
+    levels = sorted({scene.level for scene in todo.acquisitions.values()})
+    # Of several levels the one that the model was not made for is checked and recorded.
+    levels.sort(key=lambda level: not contract.mismatches(card, level=level, gsd=None))
+    try:
+        contract.check(
+            card,
+            bands=bands,
+            level=levels[0],
+            gsd=gsd,
+            allow_mismatch=choice.how.allow_mismatch,
+        )
+    except ValueError as error:
+        raise ArchiveError(f"{store.root}: {error}") from error
+    named = metadata(card, bands)
+    named["preprocessing"] = contract.preprocessing(
+        card, bands, level=levels[0], gsd=gsd
+    )
+    return schema.embeddings(card.dimensions, **named, **choosing.remembered(choice))
 
 
 def _embedder(
     store: Store, todo: Plan, options: EmbedOptions, bad: dict[str, str]
 ) -> Embedder:
-    """The model for this archive: made for its bands, or fitted once and kept with it."""
-    plugin = plugins.load(plugins.EMBEDDERS, options.model)
-    if not getattr(plugin, "needs_fit", False):
-        made: Embedder = plugin.for_bands(store.settings.bands)
-        return made
-    path = store.root / "models" / f"{schema.suffix(options.model)}.safetensors"
-    if not path.exists():
-        _check_fittable(store, options.model, path)
+    """The model for this archive; one that is fitted is fitted first, once."""
+    if modelling.unfitted(store, options.choice):
+        plugin = plugins.load(plugins.EMBEDDERS, options.model)
         context: int = plugin.sample_context_px
         chosen = replace(todo, units=_spread(store, todo))
         with stage("fit", len(chosen.units), "units", quiet=options.quiet) as advance:
             images = _images(store, chosen, options, context, bad)
             fitted = plugin.fit(sample(_counted(images, advance), context_px=context))
+        path = modelling.fitted_path(store, options.choice)
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         fitted.save(temporary)
         temporary.replace(path)
-    loaded: Embedder = plugin.load(path)
-    return loaded
-
-
-def _check_fittable(store: Store, model: str, path: Path) -> None:
-    """Refuse to fit anew where the archive's vectors come from a fit that is not here."""
-    table = f"embeddings_{schema.suffix(model)}"
-    if store.exists(table) and store.count(table):
-        raise ModelMismatchError(
-            f"{store.root} holds vectors of a fitted {model} that is not with them, as after "
-            f"an import; copy models/{path.name} of the archive they come from to {path}"
-        )
+    return modelling.opened(store, options.choice)
 
 
 def _spread(store: Store, todo: Plan) -> tuple[Unit, ...]:

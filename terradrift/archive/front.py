@@ -11,12 +11,13 @@ from terradrift.archive.runs import recorded
 from terradrift.ingest.scene import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
     import pyarrow as pa
     from shapely.geometry.base import BaseGeometry
 
+    from terradrift.archive.choosing import Choice
     from terradrift.archive.clustering import Clustered
     from terradrift.archive.detecting import Detected
     from terradrift.archive.embedding import EmbedResult
@@ -99,11 +100,15 @@ class Archive:
         source: str | Path,
         *,
         model: str | None = None,
+        how: Mapping[str, Any] | None = None,
         options: Options | None = None,
         skip_bad: bool = False,
         **wanted: Any,  # noqa: ANN401 - the filters of `ingest`
     ) -> tuple[Ingested, Plan]:
-        """What `run` would find and read; writes nothing. Raises as `ingest`."""
+        """What `run` would find and read; writes nothing. Raises as `ingest`.
+
+        `how` are fields of `terradrift.embed.how.How`.
+        """
         from terradrift.archive import previewing
 
         return previewing.preview(
@@ -111,15 +116,33 @@ class Archive:
             str(source),
             filters(**wanted),
             options or Options(),
-            model or self.model,
+            self.choice(model, **(how or {})),
             skip_bad=skip_bad,
         )
 
-    def plan(self, model: str | None = None) -> Plan:
+    def choice(
+        self,
+        model: str | None = None,
+        **how: Any,  # noqa: ANN401 - the fields of How, checked there
+    ) -> Choice:
+        """The model that is meant, used as asked, or as the archive holds it already.
+
+        Raises:
+            ModelMismatchError: the archive's vectors were made in another way.
+        """
+        from terradrift.archive import choosing
+
+        return choosing.choose(self.store, model or self.model, how)
+
+    def plan(
+        self,
+        model: str | None = None,
+        **how: Any,  # noqa: ANN401 - the fields of How
+    ) -> Plan:
         """What `embed` would read, counted, before the first byte."""
         from terradrift.archive import embedding
 
-        return embedding.plan(self.store, model or self.model)
+        return embedding.plan(self.store, self.choice(model, **how))
 
     def embed(
         self,
@@ -127,25 +150,37 @@ class Archive:
         *,
         device: str = "auto",
         threads: int | None = None,
+        precision: str = "auto",
         skip_bad: bool = False,
         quiet: bool = False,
+        **how: Any,  # noqa: ANN401 - the fields of How
     ) -> EmbedResult:
         """Embed every observation that is not in the archive yet; resumable.
 
+        `how` are fields of `terradrift.embed.how.How`, such as `tokens=True`; those left
+        out are the model's, or those the archive's vectors were made with.
+
         Raises:
             UnknownPluginError: no such model.
+            WeightsError: its weights are not on this machine.
+            ModelMismatchError: the archive's vectors were made in another way.
+            ValueError: a choice that does not fit the model or the archive.
             SourceError: a file cannot be read (unless `skip_bad`), or nothing is clear.
         """
-        from terradrift.archive import embedding
+        from terradrift.archive import choosing, embedding
 
+        choice = self.choice(model, **how)
+        choosing.check(choice, self.store.settings.grid, device, precision)
         options = embedding.EmbedOptions(
-            model=model or self.model,
+            model=choice.model,
+            how=choice.how,
+            precision=precision,
             device=device,
             threads=threading_.resolve(threads),
             skip_bad=skip_bad,
             quiet=quiet,
         )
-        with recorded(self.store, "embed", {"model": options.model}) as run:
+        with recorded(self.store, "embed", options.parameters()) as run:
             return embedding.embed(self.store, run, options)
 
     def space(
@@ -228,22 +263,37 @@ class Archive:
         source: str | Path,
         *,
         model: str | None = None,
+        how: Mapping[str, Any] | None = None,
         device: str = "auto",
         threads: int | None = None,
+        precision: str = "auto",
         skip_bad: bool = False,
         quiet: bool = False,
         **filters: Any,  # noqa: ANN401 - those of `ingest`
     ) -> Detected:
         """The main job: ingest, embed, detect and cluster; resumable, incremental.
 
+        `how` are fields of `terradrift.embed.how.How`, such as `{"tokens": True}`.
+
         Raises: as the four verbs.
         """
+        from terradrift.archive import choosing
+
+        choice = self.choice(model, **(how or {}))
+        grid = self.store.settings.grid
+        choosing.check(choice, grid, device, precision)
         self.ingest(source, skip_bad=skip_bad, **filters)
         self.embed(
-            model, device=device, threads=threads, skip_bad=skip_bad, quiet=quiet
+            model,
+            device=device,
+            threads=threads,
+            precision=precision,
+            skip_bad=skip_bad,
+            quiet=quiet,
+            **(how or {}),
         )
-        done = self.detect(model, threads=threads, quiet=quiet)
-        self.cluster(model, threads=threads, quiet=quiet)
+        done = self.detect(choice.stored, threads=threads, quiet=quiet)
+        self.cluster(choice.stored, threads=threads, quiet=quiet)
         return done
 
     def sql(self, text: str, **values: object) -> duckdb.DuckDBPyRelation:

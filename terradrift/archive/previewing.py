@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from terradrift import schema
 from terradrift.archive import embedding, ingesting
+from terradrift.archive.choosing import Choice
 from terradrift.archive.ingesting import Ingested
 from terradrift.ingest.plan import Plan
 from terradrift.ingest.scene import Filters, Options
@@ -15,7 +16,7 @@ def preview(
     source: str,
     filters: Filters,
     options: Options,
-    model: str,
+    choice: Choice,
     *,
     skip_bad: bool,
 ) -> tuple[Ingested, Plan]:
@@ -26,7 +27,7 @@ def preview(
     seen = ingesting.survey(store, "", source, filters, options, skip_bad=skip_bad)
     scenes = _with(store, "scenes", seen.new)
     patches = _with(store, "patches", seen.patches)
-    return seen.told(), embedding.plan_of(store, model, scenes, patches, seen.settings)
+    return seen.told(), embedding.plan_of(store, choice, scenes, patches, seen.settings)
 
 
 def _with(store: Store, table: str, new: pa.Table) -> pa.Table:

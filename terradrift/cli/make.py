@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from terradrift.cli import choice as choices
 from terradrift.cli import options as opt
 from terradrift.cli.output import line, rows, say, usage
 
@@ -94,17 +95,6 @@ def told(done: "Ingested", *, quiet: bool) -> None:
         say(f"skipped {bad.scene_id}: {bad.reason}")
 
 
-def known(model: str | None, device: str) -> None:
-    """Refuse a model or a device that is not there before anything is read or written."""
-    from terradrift import plugins
-    from terradrift.embed import device as devices
-
-    if model is not None:
-        plugins.find(plugins.EMBEDDERS, model)
-    with usage():
-        devices.resolve(device)
-
-
 def reading(
     mask: str,
     boa_offset: float | None,
@@ -176,7 +166,14 @@ def ingest(
 def embed(
     archive: opt.ArchivePath,
     model: opt.Model = None,
+    tokens: opt.Tokens = False,
+    chip_size: opt.ChipSize = None,
+    token_size: opt.TokenSize = None,
+    overlap: opt.Overlap = None,
+    dates: opt.Dates = None,
+    allow_mismatch: opt.AllowMismatch = False,
     device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
     threads: opt.Threads = None,
     skip_bad: opt.SkipBad = False,
     dry_run: opt.DryRun = False,
@@ -186,13 +183,27 @@ def embed(
     """Embed every observation that ARCHIVE does not hold yet; resumable."""
     import terradrift as td
 
-    known(model, device)
+    how = choices.how(
+        tokens=tokens,
+        chip_size=chip_size,
+        token_size=token_size,
+        overlap=overlap,
+        dates=dates,
+        allow_mismatch=allow_mismatch,
+    )
     opened = td.open(archive)
+    choices.known(opened, model, how, device, precision)
     if dry_run:
-        show_plan(opened.plan(model), as_json=as_json)
+        show_plan(opened.plan(model, **how), as_json=as_json)
         return
     done = opened.embed(
-        model, device=device, threads=threads, skip_bad=skip_bad, quiet=quiet
+        model,
+        device=device,
+        precision=precision,
+        threads=threads,
+        skip_bad=skip_bad,
+        quiet=quiet,
+        **how,
     )
     say(done, quiet=quiet)
     if as_json:

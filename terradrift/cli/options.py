@@ -17,7 +17,10 @@ Source = Annotated[
 ]
 PatchSize = Annotated[
     int | None,
-    typer.Option(metavar="METRES", help="Side of a patch; 160 for a new archive."),
+    typer.Option(
+        metavar="METRES",
+        help="Side of a patch [default for a new archive: the model's chip or token, or 160].",
+    ),
 ]
 Gsd = Annotated[
     float | None,
@@ -83,6 +86,50 @@ Level = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(help="Embedding model [default: mosaiks, or the archive's]."),
+]
+Tokens = Annotated[
+    bool,
+    typer.Option(
+        "--tokens",
+        help="A vector per token of a foundation model, as NAME-tokens; else one per chip.",
+    ),
+]
+ChipSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="PX", help="Pixels per chip side [default: the model's]."
+    ),
+]
+TokenSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="PX", help="Pixels per token side [default: the model's]."
+    ),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="PX",
+        help="Pixels that neighbouring chips of tokens share [default: the model's].",
+    ),
+]
+Dates = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Dates per vector of a model of series: its own and those before it.",
+    ),
+]
+AllowMismatch = Annotated[
+    bool,
+    typer.Option(
+        "--allow-mismatch",
+        help="Take scenes of another level or pixel size than the model's; recorded.",
+    ),
+]
+Precision = Annotated[
+    str, typer.Option(help="auto (bf16 where it is safe and faster), fp32 or bf16.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[

@@ -1,9 +1,9 @@
 """`terradrift run`: the main job, from a source to ranked events."""
 
+from terradrift.cli import choice as choices
 from terradrift.cli import options as opt
 from terradrift.cli.make import (
     archive_at,
-    known,
     parsed,
     reading,
     show_plan,
@@ -48,7 +48,14 @@ def run(
     pattern: opt.Pattern = None,
     level: opt.Level = None,
     model: opt.Model = None,
+    tokens: opt.Tokens = False,
+    chip_size: opt.ChipSize = None,
+    token_size: opt.TokenSize = None,
+    overlap: opt.Overlap = None,
+    dates: opt.Dates = None,
+    allow_mismatch: opt.AllowMismatch = False,
     device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
     threads: opt.Threads = None,
     skip_bad: opt.SkipBad = False,
     dry_run: opt.DryRun = False,
@@ -60,8 +67,19 @@ def run(
     Run it again when there are new scenes, or after an interruption: only what is missing
     is read.
     """
-    known(model, device)
-    opened = archive_at(archive, patch_size, gsd, crs, dry_run=dry_run)
+    how = choices.how(
+        tokens=tokens,
+        chip_size=chip_size,
+        token_size=token_size,
+        overlap=overlap,
+        dates=dates,
+        allow_mismatch=allow_mismatch,
+    )
+    size = choices.suited(archive, patch_size, gsd, model, how, quiet=quiet)
+    opened = archive_at(archive, size, gsd, crs, dry_run=True)
+    chosen = choices.known(opened, model, how, device, precision)
+    if not dry_run:
+        opened = archive_at(archive, size, gsd, crs)
     filters = {
         "bbox": bbox,
         "region": region_file,
@@ -69,24 +87,33 @@ def run(
         "collection": collection or (),
         "max_cloud": max_cloud,
     }
-    how = reading(mask, boa_offset, scale, bands, pattern, level)
+    read = reading(mask, boa_offset, scale, bands, pattern, level)
     if dry_run:
         done, plan = opened.preview(
             source,
             model=model,
-            options=parsed(filters, how),
+            how=how,
+            options=parsed(filters, read),
             skip_bad=skip_bad,
             **filters,
         )
         told(done, quiet=quiet)
         show_plan(plan, as_json=as_json)
         return
-    take_in(opened, source, filters, how, skip_bad=skip_bad, quiet=quiet)
-    say(opened.plan(model), quiet=quiet)
+    take_in(opened, source, filters, read, skip_bad=skip_bad, quiet=quiet)
+    say(opened.plan(model, **how), quiet=quiet)
+    choices.known(opened, model, how, device, precision)
     embedded = opened.embed(
-        model, device=device, threads=threads, skip_bad=skip_bad, quiet=quiet
+        model,
+        device=device,
+        precision=precision,
+        threads=threads,
+        skip_bad=skip_bad,
+        quiet=quiet,
+        **how,
     )
     say(embedded, quiet=quiet)
-    say(opened.detect(model, threads=threads, quiet=quiet), quiet=quiet)
-    say(opened.cluster(model, threads=threads, quiet=quiet), quiet=quiet)
+    name = chosen.stored
+    say(opened.detect(name, threads=threads, quiet=quiet), quiet=quiet)
+    say(opened.cluster(name, threads=threads, quiet=quiet), quiet=quiet)
     rows(opened.events(None if as_json else _TOP), EVENT_COLUMNS, as_json=as_json)

@@ -1,0 +1,75 @@
+"""What `embed` and `run` are told of the model, checked before anything is written."""
+
+from typing import TYPE_CHECKING, Any
+
+from terradrift.cli.output import say, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from terradrift.archive import Archive
+    from terradrift.archive.choosing import Choice
+
+
+def how(
+    *,
+    tokens: bool,
+    chip_size: int | None,
+    token_size: int | None,
+    overlap: int | None,
+    dates: int | None,
+    allow_mismatch: bool,
+) -> dict[str, Any]:
+    """The choices that were made, as keyword arguments."""
+    asked = {
+        "tokens": tokens or None,
+        "chip_size": chip_size,
+        "token_size": token_size,
+        "overlap": overlap,
+        "dates": dates,
+        "allow_mismatch": allow_mismatch or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def known(
+    archive: "Archive",
+    model: str | None,
+    how: "Mapping[str, Any]",
+    device: str,
+    precision: str,
+) -> "Choice":
+    """The model that is meant; refused where it cannot be used on `archive`."""
+    from terradrift.archive import choosing
+
+    with usage():
+        choice = archive.choice(model, **how)
+        choosing.check(choice, archive.store.settings.grid, device, precision)
+    return choice
+
+
+def suited(
+    path: "Path",
+    patch_size: int | None,
+    gsd: float | None,
+    model: str | None,
+    how: "Mapping[str, Any]",
+    *,
+    quiet: bool,
+) -> int | None:
+    """The patch size to make an archive with: the one given, or one that suits the model.
+
+    An archive that is there keeps its own.
+    """
+    from terradrift.archive import choosing
+    from terradrift.archive.front import DEFAULT_MODEL
+
+    if patch_size is not None or (path / "archive.json").exists():
+        return patch_size
+    with usage():
+        choice = choosing.choose(None, model or DEFAULT_MODEL, how)
+        metres = choosing.patch_size(choice, gsd)
+    if metres is not None:
+        say(f"patches of {metres} m: one vector of {choice.stored} each", quiet=quiet)
+    return metres
