@@ -15,18 +15,21 @@ import pyarrow as pa
 from terradrift import schema
 from terradrift import threads as cores
 from terradrift.chip import INDICES
-from terradrift.embed import chips, indices
+from terradrift.embed import chips, contract, indices
 from terradrift.embed import device as devices
 from terradrift.embed.ahead import ahead, in_order
+from terradrift.embed.blend import Blend
+from terradrift.embed.past import with_past
 from terradrift.embed.protocol import Placeable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from terradrift.chip import TileImage
+    from terradrift.embed.past import Dated
     from terradrift.embed.protocol import Embedder, ModelCard
 
 _AHEAD = 2
@@ -56,6 +59,9 @@ def embed(
     device: str = "auto",
     threads: int,
     min_clear: float = 1.0,
+    allow_mismatch: bool = False,
+    wanted: Callable[[TileImage], bool] | None = None,
+    visits: Mapping[str, int] | None = None,
 ) -> Iterator[Embedded]:
     """Embed every image, one after the other, in order.
 
@@ -63,27 +69,53 @@ def embed(
     no row. At most `threads + 4` images are in memory. Closing the iterator stops the
     threads. Nothing is read before the first row is asked for.
 
+    A model whose card has several dates is given the images of the same tile on the days
+    before, so these must come in order of time; one image less than dates is kept of each
+    tile, and let go once as many images of the tile as `visits` says have come. An image
+    for which `wanted` is false serves as such a past only and gives nothing.
+
     Raises:
-        ValueError: the device cannot be had; later: images lack bands or do not fit.
+        ValueError: the device cannot be had; later: images lack bands, do not fit, are not
+            what the model was made for (unless `allow_mismatch`), hold no reflectance, or
+            come out of order.
     """
     chosen, where = _placed(embedder, device)
     one = partial(
-        _one, embedder=chosen, run_id=run_id, device=where, min_clear=min_clear
+        _one,
+        embedder=chosen,
+        run_id=run_id,
+        device=where,
+        min_clear=min_clear,
+        allow_mismatch=allow_mismatch,
     )
-    return _stream(images, one, where, cores.resolve(threads))
+    before = partial(
+        with_past, dates=embedder.card.dates, wanted=wanted, visits=visits or {}
+    )
+    return _stream(images, before, one, where, cores.resolve(threads))
 
 
-def metadata(card: ModelCard, bands: tuple[str, ...]) -> dict[str, str]:
-    """What names the model in the metadata of a table, for images that have `bands`."""
-    absent = chips.missing_bands(card, bands)
-    zero = f"; bands not there, zero: {', '.join(absent)}" if absent else ""
+def metadata(
+    card: ModelCard,
+    bands: tuple[str, ...],
+    *,
+    level: str | None = None,
+    gsd: float | None = None,
+) -> dict[str, str]:
+    """What names the model in the metadata of a table, for images that have `bands`.
+
+    `level` and `gsd` are those of the images; where they are not what the model was made
+    for, the line of preprocessing says so. None: not looked at.
+
+    Raises:
+        ValueError: the card refuses to go without the bands that are missing.
+    """
     return {
         "model": card.name,
         "revision": card.revision,
         "licence": card.licence,
         "weights_sha256": card.weights_sha256,
         "bands": ",".join(card.bands),
-        "preprocessing": card.preprocessing + zero,
+        "preprocessing": contract.preprocessing(card, bands, level=level, gsd=gsd),
         "quantization": "float16",
         "source": card.source,
         "level": card.level,
@@ -106,7 +138,8 @@ def _placed(embedder: Embedder, device: str) -> tuple[Embedder, str]:
 
 def _stream(
     images: Iterator[TileImage],
-    one: Callable[[TileImage], Embedded],
+    before: Callable[[Iterator[TileImage]], Iterator[Dated]],
+    one: Callable[[Dated], Embedded],
     device: str,
     threads: int,
 ) -> Iterator[Embedded]:
@@ -118,7 +151,7 @@ def _stream(
             stack.enter_context(_torch_threads(1))
         executor = stack.enter_context(ThreadPoolExecutor(workers, "terradrift-embed"))
         coming = stack.enter_context(ahead(images, _AHEAD))
-        yield from in_order(one, coming, executor, workers + 1)
+        yield from in_order(one, before(coming), executor, workers + 1)
 
 
 @contextmanager
@@ -148,28 +181,50 @@ def _computing(card: ModelCard, device: str) -> AbstractContextManager[object]:
 
 
 def _one(
-    image: TileImage, *, embedder: Embedder, run_id: str, device: str, min_clear: float
+    dated: Dated,
+    *,
+    embedder: Embedder,
+    run_id: str,
+    device: str,
+    min_clear: float,
+    allow_mismatch: bool,
 ) -> Embedded:
-    card = embedder.card
+    image, card = dated.image, embedder.card
+    contract.check(
+        card,
+        bands=image.bands,
+        level=image.level,
+        gsd=image.gsd,
+        allow_mismatch=allow_mismatch,
+    )
+    contract.check_reflectance(image)
     wanted = np.flatnonzero(
         (image.clear_percent >= min_clear) & (image.clear_percent > 0)
     )
-    vectors = np.full((len(image.patch_ids), card.dimensions), np.nan, np.float32)
+    blend = Blend(image, card.dimensions)
     with _computing(card, device):
-        for cut in chips.cut(image, card, wanted):
+        for cut in chips.cut(image, card, wanted, dated.past):
             found = embedder.embed(cut.chips)
-            if found.shape[-1] != card.dimensions or len(found) != len(cut.chips):
-                raise ValueError(
-                    f"model {card.name} promises {card.dimensions} numbers per vector, "
-                    f"gave {found.shape} for {len(cut.chips)} chips"
-                )
-            vectors[cut.patches] = cut.vectors(found)
-    usable = np.flatnonzero(~np.isnan(vectors).any(axis=1))
+            _check_shape(card, cut, found.shape)
+            blend.add(cut, found)
+    vectors = blend.vectors(wanted)
+    there = ~np.isnan(vectors).any(axis=1)
     return Embedded(
         tile=image.tile,
         scene_ids=image.scene_ids,
-        batch=_rows(image, usable, vectors[usable], card, run_id),
+        batch=_rows(image, wanted[there], vectors[there], card, run_id),
     )
+
+
+def _check_shape(card: ModelCard, cut: chips.Cut, got: tuple[int, ...]) -> None:
+    places = cut.places
+    tokens = places.weights_y.shape[1], places.weights_x.shape[1]
+    one = card.token_stride is None
+    if got != (len(places), *(() if one else tokens), card.dimensions):
+        raise ValueError(
+            f"model {card.name} promises {card.dimensions} numbers per vector, gave {got} "
+            f"for {len(places)} chips{'' if one else f' of {tokens[0]} x {tokens[1]} tokens'}"
+        )
 
 
 def _rows(

@@ -3,6 +3,8 @@
 import numpy as np
 
 from terradrift.chip import BANDS, TileImage
+from terradrift.embed import chips
+from terradrift.embed.blend import Blend
 from terradrift.grid import TILE_PATCHES, Grid
 
 GRID = Grid(patch_size=40, gsd=10)
@@ -30,6 +32,8 @@ def tile_image(
     first_col=0,
     day="2020-06-01T10:00:00",
     scenes=("s1",),
+    level="L2A",
+    gsd=10.0,
 ):
     """An image of `pixels` (band, y, x) whose north-west patch is at the given place.
 
@@ -52,8 +56,8 @@ def tile_image(
         scene_ids=scenes,
         bands=bands,
         wavelengths=np.array([BANDS.get(b, np.nan) for b in bands], np.float32),
-        level="L2A",
-        gsd=10.0,
+        level=level,
+        gsd=gsd,
         pixels=np.ascontiguousarray(pixels, np.float32),
         patch_px=patch_px,
         halo_px=halo_px,
@@ -65,6 +69,15 @@ def tile_image(
         clear_percent=percent.ravel().astype(np.float32),
         centers=GRID.centers(32631, grid_row, grid_col),
     )
+
+
+def vectors(model, image, wanted=None, past=()):
+    """(n, d) what a model gives for the patches `wanted` (all) of an image."""
+    wanted = np.arange(len(image.patch_ids)) if wanted is None else wanted
+    blend = Blend(image, model.card.dimensions)
+    for cut in chips.cut(image, model.card, wanted, past):
+        blend.add(cut, model.embed(cut.chips))
+    return blend.vectors(wanted)
 
 
 def landscape(shape=(34, 34), bands=10, seed=0):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from terradrift.embed import chips
 from terradrift.embed.protocol import ModelCard
-from tests.embed.images import BANDS10, landscape, tile_image
+from tests.embed.images import BANDS10, landscape, tile_image, vectors
 
 
 def card(**given):
@@ -29,20 +29,48 @@ def every(image):
 
 
 def coordinates(rows, cols, patch_px, halo_px, **given):
-    """An image whose two bands hold the patch row and column of every pixel."""
-    y = (np.arange(rows * patch_px + 2 * halo_px) - halo_px) // patch_px
-    x = (np.arange(cols * patch_px + 2 * halo_px) - halo_px) // patch_px
+    """An image whose two bands hold the row and column of every pixel."""
+    y = np.arange(rows * patch_px + 2 * halo_px) - halo_px
+    x = np.arange(cols * patch_px + 2 * halo_px) - halo_px
     pixels = np.stack(np.meshgrid(y, x, indexing="ij")).astype(np.float32)
     return tile_image(
         pixels, bands=("red", "nir"), patch_px=patch_px, halo_px=halo_px, **given
     )
 
 
-def mean_tokens(pixels, stride):
-    """What a model would give whose token is the mean of its own pixels."""
-    n, band, y, x = pixels.shape
-    blocks = pixels.reshape(n, band, y // stride, stride, x // stride, stride)
-    return blocks.mean(axis=(3, 5)).transpose(0, 2, 3, 1)
+class Means:
+    """Gives the mean of a token's own pixels."""
+
+    def __init__(self, **given):
+        self.card = card(**given)
+
+    def embed(self, chips):
+        stride = self.card.token_stride
+        n, band, y, x = chips.pixels.shape
+        blocks = chips.pixels.reshape(n, band, y // stride, stride, x // stride, stride)
+        return blocks.mean(axis=(3, 5)).transpose(0, 2, 3, 1)
+
+
+def middles(image):
+    """(n, 2) row and column in pixels of the patches' middles, from the image's corner."""
+    place = np.column_stack([image.rows, image.cols])
+    return ((place + 0.5) * image.patch_px - 0.5).astype(np.float32)
+
+
+def places_of(image, model):
+    """By patch, the chips that it lies in, by its place in each."""
+    found = {}
+    stride = image.patch_px // model.token_stride
+    for cut in chips.cut(image, model, every(image)):
+        size = cut.chips.pixels.shape[-1] // model.token_stride
+        for y, x in cut.places.first:
+            for name, row, col in zip(
+                image.patch_ids, image.rows, image.cols, strict=True
+            ):
+                place = row * stride - y, col * stride - x
+                if all(-stride < at < size for at in place):
+                    found.setdefault(name, set()).add(place)
+    return found
 
 
 @settings(max_examples=30, deadline=None)
@@ -63,70 +91,69 @@ def test_pooled_chips_are_the_patches_with_their_surroundings(
     wanted = np.flatnonzero(rng.random(12) < 0.6)
     cuts = list(chips.cut(image, card(context_px=context, batch=batch), wanted))
     assert all(len(cut.chips) <= batch for cut in cuts)
-    seen = [index for cut in cuts for index in cut.patches]
-    assert seen == wanted.tolist()
+    seen = [place for cut in cuts for place in cut.places.first.tolist()]
+    assert seen == np.column_stack([image.rows[wanted], image.cols[wanted]]).tolist()
     for cut in cuts:
-        for pixels_, index in zip(cut.chips.pixels, cut.patches, strict=True):
-            top = image.rows[index] * patch_px + spare
-            left = image.cols[index] * patch_px + spare
+        for pixels_, (row, col) in zip(cut.chips.pixels, cut.places.first, strict=True):
+            top = row * patch_px + spare
+            left = col * patch_px + spare
             size = patch_px + 2 * context
             twin = image.pixels[:, top : top + size, left : left + size]
             np.testing.assert_array_equal(pixels_, twin)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     stride=st.integers(1, 3),
     tokens=st.integers(1, 3),
-    per_chip=st.integers(1, 40),
-    margin=st.integers(0, 2),
+    chip=st.integers(1, 70),
+    overlap=st.floats(0, 1, exclude_max=True),
+    halo=st.integers(0, 5),
     first=st.tuples(st.integers(0, 31), st.integers(0, 31)),
     batch=st.integers(1, 9),
     seed=st.integers(0, 99),
 )
 def test_every_patch_gets_the_tokens_that_lie_on_it(  # noqa: PLR0917 - drawn together
-    stride, tokens, per_chip, margin, first, batch, seed
+    stride, tokens, chip, overlap, halo, first, batch, seed
 ):
-    patch_px, context = stride * tokens, stride * margin
     first_row, first_col = first
     rows, cols = min(32 - first_row, 9), min(32 - first_col, 11)
     image = coordinates(
-        rows, cols, patch_px, context, first_row=first_row, first_col=first_col
+        rows, cols, stride * tokens, halo, first_row=first_row, first_col=first_col
     )
-    model = card(
-        chip_size=per_chip * patch_px + 2 * context,
+    model = Means(
+        chip_size=chip * stride,
         token_stride=stride,
-        context_px=context,
+        overlap_px=int(overlap * min(chip, 32)) * stride,
         batch=batch,
     )
     wanted = np.flatnonzero(np.random.default_rng(seed).random(rows * cols) < 0.7)
-    found = np.full((rows * cols, 2), np.nan, np.float32)
-    for cut in chips.cut(image, model, wanted):
-        found[cut.patches] = cut.vectors(mean_tokens(cut.chips.pixels, stride))
-    np.testing.assert_array_equal(found[wanted, 0], image.rows[wanted])
-    np.testing.assert_array_equal(found[wanted, 1], image.cols[wanted])
-    assert np.isnan(np.delete(found, wanted, axis=0)).all()
+    for cut in chips.cut(image, model.card, wanted):
+        assert len(cut.chips) <= batch
+    np.testing.assert_allclose(
+        vectors(model, image, wanted), middles(image)[wanted], atol=2e-4
+    )
 
 
-def test_a_patch_keeps_its_place_in_its_chip_when_less_of_the_tile_is_there():
-    model = card(chip_size=16, token_stride=2)
-    whole = coordinates(32, 32, 2, 0)
-    part = coordinates(10, 9, 2, 0, first_row=13, first_col=6)
-    places = {}
-    for image in (whole, part):
-        for cut in chips.cut(image, model, every(image)):
-            for index, y, x in zip(cut.patches, cut.y, cut.x, strict=True):
-                places.setdefault(image.patch_ids[index], set()).add((y, x))
-    assert len(places) == 32 * 32
-    assert all(len(place) == 1 for place in places.values())
+def test_a_patch_keeps_its_chips_when_less_of_the_tile_is_there():
+    model = card(chip_size=16, token_stride=2, overlap_px=6)
+    whole = coordinates(32, 32, 4, 0)
+    part = coordinates(10, 9, 4, 0, first_row=13, first_col=6)
+    places = [places_of(image, model) for image in (whole, part)]
+    assert len(places[0]) == 32 * 32
+    assert len(places[1]) == 10 * 9
+    assert all(places[0][patch] == found for patch, found in places[1].items())
+    assert max(len(found) for found in places[0].values()) > 1
 
 
-def test_the_last_chips_of_a_tile_end_with_it():
-    image = coordinates(32, 32, 2, 0)
-    (cut,) = chips.cut(image, card(chip_size=28, token_stride=2), every(image))
+def test_chips_share_what_was_asked_for_and_reach_past_the_tile_alike():
+    image = coordinates(32, 32, 2, 6)
+    model = card(chip_size=28, token_stride=2, overlap_px=4, context_px=6)
+    (cut,) = chips.cut(image, model, every(image))
+    # 32 tokens shared out among three chips of 14: 0 to 32 in steps of 10 or 11.
+    assert sorted(set(cut.places.first[:, 0].tolist())) == [-2, 9, 20]
     assert len(cut.chips) == 9
     assert np.isfinite(cut.chips.pixels).all()
-    assert cut.chips.pixels[-1, :, -1, -1].tolist() == [31, 31]
 
 
 def test_a_chip_larger_than_the_tile_is_nan_beyond_it():
@@ -136,13 +163,29 @@ def test_a_chip_larger_than_the_tile_is_nan_beyond_it():
     assert np.isfinite(cut.chips.pixels).sum() == 2 * 6 * 6
 
 
-def test_a_chip_is_dated_by_its_middle_patch():
-    image = coordinates(8, 8, 2, 0)
+def test_chips_without_a_wanted_patch_are_not_cut():
+    image = coordinates(32, 32, 2, 0)
+    model = card(chip_size=16, token_stride=2)
+    (cut,) = chips.cut(image, model, np.array([0, 33, 1023]))
+    assert cut.places.first.tolist() == [[0, 0], [24, 24]]
+
+
+def test_a_chip_is_dated_and_placed_by_its_middle():
+    image = coordinates(8, 8, 4, 0, first_row=3, first_col=6)
     image.times[:] = np.datetime64("2020-01-01", "us") + np.arange(64)
-    model = card(chip_size=6, token_stride=2, batch=1)
-    first = next(iter(chips.cut(image, model, every(image))))
-    assert first.chips.times == image.times[9]
-    np.testing.assert_array_equal(first.chips.centers[0], image.centers[9])
+    model = card(chip_size=12, token_stride=4, batch=1)
+    # The shares of eleven chips are a little less than three patches; one begins at 9, 9.
+    cuts = {
+        tuple(cut.places.first[0].tolist()): cut.chips
+        for cut in chips.cut(image, model, every(image))
+    }
+    assert all(len(chip) == 1 for chip in cuts.values())
+    row, col = next(place for place in cuts if min(place) >= 0 and max(place) <= 5)
+    middle = (row + 1) * 8 + col + 1
+    assert cuts[row, col].times == image.times[middle]
+    np.testing.assert_allclose(
+        cuts[row, col].centers[0], image.centers[middle], rtol=0, atol=1e-5
+    )
 
 
 def test_bands_come_in_the_order_of_the_card():
@@ -188,7 +231,7 @@ def test_a_halo_smaller_than_the_context_is_refused():
     [
         ({"chip_size": 8}, "takes patches of 8 pixels, got 4; pass --patch-size 80"),
         ({"chip_size": 9, "token_stride": 3}, "pass --patch-size 30"),
-        ({"chip_size": 2, "token_stride": 2}, "must be a multiple of that and fit"),
+        ({"chip_size": 16, "token_stride": 8}, "whole number of them, got 4 pixels"),
     ],
 )
 def test_patches_that_do_not_fit_the_chips_are_refused(given, message):

@@ -7,7 +7,7 @@ from terradrift.embed import chips, weights
 from terradrift.embed.mosaiks import Mosaiks
 from terradrift.embed.sample import sample
 from terradrift.errors import ArchiveError
-from tests.embed.images import BANDS10, landscape, tile_image
+from tests.embed.images import BANDS10, landscape, tile_image, vectors
 
 
 def pixels_of(*images, **given):
@@ -17,13 +17,6 @@ def pixels_of(*images, **given):
 @pytest.fixture(scope="module")
 def fitted():
     return Mosaiks.fit(pixels_of(tile_image(landscape())))
-
-
-def vectors(model, image):
-    found = np.full((len(image.patch_ids), model.card.dimensions), np.nan, np.float32)
-    for cut in chips.cut(image, model.card, np.arange(len(image.patch_ids))):
-        found[cut.patches] = cut.vectors(model.embed(cut.chips))
-    return found
 
 
 def test_vectors_have_unit_length_and_fit_float16(fitted):

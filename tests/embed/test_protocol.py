@@ -19,8 +19,23 @@ from tests.embed.test_chips import card
             "context_px must be a multiple of token_stride 16",
         ),
         (
-            {"token_stride": 16, "chip_size": 32, "context_px": 16},
-            "below half the chip",
+            {"token_stride": 16, "chip_size": 32, "context_px": 32},
+            "below the chip, got 32",
+        ),
+        ({"dates": 0}, "so must dates"),
+        ({"optional": ("cirrus",)}, "must be bands of the model, got cirrus"),
+        ({"overlap_px": 4}, "got overlap_px 4 without token_stride"),
+        (
+            {"token_stride": 16, "chip_size": 64, "overlap_px": 8},
+            "overlap_px must be a multiple of token_stride 16",
+        ),
+        (
+            {"token_stride": 16, "chip_size": 64, "overlap_px": 64},
+            "at least 0 and below the chip, got 64",
+        ),
+        (
+            {"token_stride": 0, "chip_size": 64},
+            "chip_size must be a multiple of token_stride 0",
         ),
     ],
 )
