@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from terradrift.embed.network import Network
-from terradrift.embed.networks import photograph
+from terradrift.embed.networks.resizing import resized
+from terradrift.embed.networks.scaling import standardised, stretched
 from terradrift.embed.vision import library
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ class Sam(Network):
 
     def prepare(self, given: Input) -> tuple[Tensor, ...]:
         """(n, 3, side, side): 8-bit colours resized, then centred and scaled."""
-        rgb = photograph.stretched(given.pixels[:, -1])
-        return (photograph.standard(photograph.resized(rgb, self.side)),)
+        return (standardised(resized(stretched(given.pixels[:, -1]), self.side)),)
 
     def forward(self, *prepared: Tensor) -> Tensor:
         """(n, d) or (n, side / 16, side / 16, d)."""
