@@ -199,7 +199,7 @@ def _overlap(spec: Spec, how: How, chip: int, token: int) -> int:
     if how.overlap is None:
         return int(_OVERLAP * chip / token) * token
     overlap = -(-how.overlap // token) * token
-    if not 0 <= overlap < chip:
+    if how.overlap < 0 or overlap >= chip:
         raise ValueError(
             f"model {spec.name}: chips of {chip} pixels can share 0 to {chip - token}, "
             f"got --overlap {how.overlap}"
