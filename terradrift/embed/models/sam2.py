@@ -120,7 +120,7 @@ def _spec(
 HIERA_T = _spec(
     name="sam2.1-hiera-t",
     file="sam2.1_hiera_tiny.pt",
-    parameters=27_146_432,
+    parameters=27_144_896,
     width=96,
     heads=1,
     stages=(1, 2, 7, 2),
@@ -130,7 +130,7 @@ HIERA_T = _spec(
 HIERA_BPLUS = _spec(
     name="sam2.1-hiera-b+",
     file="sam2.1_hiera_base_plus.pt",
-    parameters=69_022_080,
+    parameters=69_020_288,
     width=112,
     heads=2,
     stages=(2, 3, 16, 3),

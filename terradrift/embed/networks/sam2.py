@@ -58,6 +58,7 @@ class Sam2(Network):
             global_att_blocks=whole,
             global_pos_size=(positions, positions),
         )
+        self.trunk.reset_classifier(0, reset_other=True)  # its norm too
         self.neck = Neck(coarse=8 * width, fine=4 * width, channels=neck)
 
     def prepare(self, given: Input) -> tuple[Tensor, ...]:
