@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from terradrift import plugins, schema
-from terradrift.archive import choosing, modelling
+from terradrift.archive import choosing, modelling, reading
 from terradrift.archive.choosing import Choice
+from terradrift.archive.reading import Reading
 from terradrift.archive.runs import Run
 from terradrift.chip import TileImage
 from terradrift.embed import contract
@@ -120,7 +121,8 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
         return EmbedResult(todo, 0, bad)
     embedder = _embedder(store, todo, options, bad)
     columns = _columns(store, todo, embedder.card, options.choice)
-    images = _images(store, todo, options, embedder.card.context_px, bad)
+    way = _reading(store, todo, options.how)
+    images = _images(store, way.plan, options, embedder.card.context_px, bad)
     rows = 0
     _show(store, options)
     with (
@@ -133,6 +135,9 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
             run_id=run.run_id,
             device=options.device,
             threads=options.threads,
+            allow_mismatch=options.how.allow_mismatch,
+            wanted=way.wanted,
+            visits=way.visits,
         ):
             writer.add(done.tile, done.scene_ids, done.batch)
             rows += done.batch.num_rows
@@ -147,6 +152,16 @@ def _show(store: Store, options: EmbedOptions) -> None:
     """Let views and later verbs speak of the model."""
     if store.settings.model != options.stored:
         store.update(replace(store.settings, model=options.stored))
+
+
+def _reading(store: Store, todo: Plan, how: How) -> Reading:
+    """What is read to embed `todo`."""
+    if how.dates == 1:
+        return reading.alone(todo)
+    held = store.settings
+    scenes, patches = (store.scan(name).read_all() for name in ("scenes", "patches"))
+    whole = planning.plan(scenes, patches, held.grid, held.bands, ())
+    return reading.with_days_before(todo, whole, how.dates, held.grid)
 
 
 def _columns(store: Store, todo: Plan, card: ModelCard, choice: Choice) -> pa.Schema:
@@ -169,10 +184,7 @@ def _columns(store: Store, todo: Plan, card: ModelCard, choice: Choice) -> pa.Sc
         )
     except ValueError as error:
         raise ArchiveError(f"{store.root}: {error}") from error
-    named = metadata(card, bands)
-    named["preprocessing"] = contract.preprocessing(
-        card, bands, level=levels[0], gsd=gsd
-    )
+    named = metadata(card, bands, level=levels[0], gsd=gsd)
     return schema.embeddings(card.dimensions, **named, **choosing.remembered(choice))
 
 
