@@ -108,6 +108,16 @@ def replace(
         if rows.num_rows
         else []
     )
+    exchange(dataset, added, lost, properties)
+
+
+def exchange(
+    dataset: lance.LanceDataset,
+    added: list[lance.FragmentMetadata],
+    lost: NDArray[np.uint64],
+    properties: dict[str, str],
+) -> None:
+    """Add fragments that are written and remove the rows at `lost`, in one Lance commit."""
     updated, removed = [], []
     fragments = lost >> np.uint64(32)
     for number in np.unique(fragments):

@@ -11,25 +11,20 @@ import time
 from types import TracebackType
 from typing import Self
 
-import numpy as np
 import pyarrow as pa
 
 from terradrift import schema
 from terradrift.store import names, sameday
 from terradrift.store.disk import doing
-from terradrift.store.door import ordered
 from terradrift.store.sameday import Place
 from terradrift.store.tables import Store
+from terradrift.store.unit import Entry, Pair, checked, entries
 
 PROPERTY = "terradrift:units"
 """Transaction property of a commit of embeddings: its ledger entries as JSON rows."""
 
 FLUSH_BYTES = 32 << 20
 FLUSH_SECONDS = 20.0
-
-Pair = tuple[str, str]
-"""`scene_id` and tile."""
-_Entry = tuple[str, str, int, str | None]
 
 
 def embeddings_table(model: str) -> str:
@@ -45,15 +40,15 @@ def units_table(model: str) -> str:
 def done(store: Store, model: str) -> set[Pair]:
     """Every (scene_id, tile) that is in the store under the model; needs no lock."""
     ahead = {(scene, tile) for scene, tile, _, _ in _ahead(store, model)}
-    return _ledger(store, model) | ahead
+    return ledger(store, model) | ahead
 
 
 def catch_up(store: Store, model: str) -> None:
     """Bring the ledger up to the embeddings, after a crash between the two commits."""
     with store.lock("catch up"):
-        known = _ledger(store, model)
+        known = ledger(store, model)
         missing = [e for e in _ahead(store, model) if (e[0], e[1]) not in known]
-        _append_ledger(store, model, missing)
+        append_ledger(store, model, missing)
 
 
 class Writer:
@@ -84,7 +79,7 @@ class Writer:
         self._done: set[Pair] = set()
         self._days: set[Place] = set()
         self._batches: list[pa.RecordBatch] = []
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._waiting: set[Place] = set()
         self._bytes = 0
         self._last = 0.0
@@ -122,14 +117,14 @@ class Writer:
         fresh = [scene for scene in scene_ids if (scene, tile) not in self._done]
         if not fresh:
             return
-        batch = self._checked(tile, scene_ids, batch)
+        batch = checked(tile, scene_ids, batch, self._columns, self._table)
         places = sameday.places([batch])
         if places & self._waiting:
             self.flush()
         self._waiting |= places
         self._batches.append(batch)
         self._bytes += batch.nbytes
-        self._entries += _entries(tile, fresh, batch, self._run_id)
+        self._entries += entries(tile, fresh, batch, self._run_id)
         self._done.update((scene, tile) for scene in fresh)
         if (
             self._bytes >= self._flush_bytes
@@ -139,41 +134,23 @@ class Writer:
 
     def flush(self) -> None:
         """Commit the units that wait: their rows, then their ledger entries."""
-        entries, batches = self._entries, self._batches
+        closed, batches = self._entries, self._batches
         waiting = self._waiting
         self._entries, self._batches, self._waiting = [], [], set()
         self._bytes, self._last = 0, time.monotonic()
-        if not entries:
+        if not closed:
             return
         rows = pa.Table.from_batches(batches, self._columns)
         if rows.num_rows:
-            self._commit(rows, waiting, {PROPERTY: json.dumps(entries)})
+            self._commit(rows, waiting, {PROPERTY: json.dumps(closed)})
             self._days |= waiting
-        _append_ledger(self._store, self._model, entries)
+        append_ledger(self._store, self._model, closed)
 
     def _begin(self) -> None:
         catch_up(self._store, self._model)
-        self._done = _ledger(self._store, self._model)
+        self._done = ledger(self._store, self._model)
+        self._days = days(self._store, self._table, self._columns)
         self._last = time.monotonic()
-        if self._store.exists(self._table):
-            held = self._store.dataset(self._table).schema
-            names.check_model(held, self._columns, self._table)
-            schema.check(self._columns, names.expected(self._table, held), self._table)
-            self._days = sameday.places(
-                self._store.scan(self._table, ["tile", "datetime"], batch_size=1 << 16)
-            )
-
-    def _checked(
-        self, tile: str, scene_ids: tuple[str, ...], batch: pa.RecordBatch
-    ) -> pa.RecordBatch:
-        claimed = batch.schema.metadata or {}
-        if any(key.encode() in claimed for key in names.IDENTITY):
-            names.check_model(self._columns, batch.schema, self._table)
-        schema.check(batch.schema, self._columns, self._table)
-        whole = ordered(batch, self._columns)
-        _check_unit(tile, scene_ids, whole)
-        # A block of patches then is one stretch of every unit, read without the others.
-        return whole.sort_by("patch_id")
 
     def _commit(
         self, rows: pa.Table, places: set[Place], properties: dict[str, str]
@@ -191,41 +168,23 @@ class Writer:
             self._store.append(self._table, rows, properties=properties)
 
 
-def _check_unit(tile: str, scene_ids: tuple[str, ...], batch: pa.RecordBatch) -> None:
-    others = set(batch.column("tile").unique().to_pylist()) - {tile}
-    if others:
-        raise ValueError(f"unit of tile {tile} has rows of {sorted(map(str, others))}")
-    foreign = set(batch.column("scene_id").unique().to_pylist()) - set(scene_ids)
-    if foreign:
-        raise ValueError(
-            f"unit of {', '.join(scene_ids)} has rows of {sorted(map(str, foreign))}"
-        )
-    if batch.column("datetime").null_count or batch.column("patch_id").null_count:
-        raise ValueError(f"unit of tile {tile} has rows without a patch_id or datetime")
-    if empty := batch.column("embedding").null_count:
-        raise ValueError(f"unit of tile {tile} has {empty} rows without a vector")
-    patch = batch.column("patch_id").dictionary_encode().indices
-    keys = np.column_stack(
-        [patch.to_numpy(zero_copy_only=False), sameday.days(batch.column("datetime"))]
-    )
-    if len(np.unique(keys, axis=0)) != batch.num_rows:
-        raise ValueError(
-            f"unit of tile {tile} and {', '.join(scene_ids)} has two rows of one patch "
-            "and day; expected one, the clearest"
-        )
+def days(store: Store, table: str, columns: pa.Schema) -> set[Place]:
+    """The tiles and days that the table holds rows of.
+
+    Raises:
+        ModelMismatchError: it holds vectors of another model than `columns` names.
+        SchemaError: or of another length.
+    """
+    if not store.exists(table):
+        return set()
+    held = store.dataset(table).schema
+    names.check_model(held, columns, table)
+    schema.check(columns, names.expected(table, held), table)
+    return sameday.places(store.scan(table, ["tile", "datetime"], batch_size=1 << 16))
 
 
-def _entries(
-    tile: str, scenes: list[str], batch: pa.RecordBatch, run_id: str | None
-) -> list[_Entry]:
-    given = batch.column("scene_id").value_counts()
-    rows = {str(pair["values"]): int(pair["counts"].as_py()) for pair in given}
-    if run_id is None and batch.num_rows:
-        run_id = batch.column("run_id")[0].as_py()
-    return [(scene, tile, rows.get(scene, 0), run_id) for scene in scenes]
-
-
-def _ledger(store: Store, model: str) -> set[Pair]:
+def ledger(store: Store, model: str) -> set[Pair]:
+    """Every (scene_id, tile) that the ledger holds; after `catch_up` that is all."""
     if not store.exists(units_table(model)):
         return set()
     found = store.scan(units_table(model), ["scene_id", "tile"]).read_all()
@@ -234,11 +193,12 @@ def _ledger(store: Store, model: str) -> set[Pair]:
     )
 
 
-def _append_ledger(store: Store, model: str, entries: list[_Entry]) -> None:
-    if not entries:
+def append_ledger(store: Store, model: str, closed: list[Entry]) -> None:
+    """Add entries whose rows are in the store; the caller holds the lock."""
+    if not closed:
         return
     columns = schema.units()
-    values = [list(column) for column in zip(*entries, strict=True)]
+    values = [list(column) for column in zip(*closed, strict=True)]
     arrays = [
         pa.array(column, field.type)
         for column, field in zip(values, columns, strict=True)
@@ -246,7 +206,7 @@ def _append_ledger(store: Store, model: str, entries: list[_Entry]) -> None:
     store.append(units_table(model), pa.Table.from_arrays(arrays, schema=columns))
 
 
-def _ahead(store: Store, model: str) -> list[_Entry]:
+def _ahead(store: Store, model: str) -> list[Entry]:
     """Ledger entries of the newest commit of embeddings that carries any."""
     table = embeddings_table(model)
     if not store.exists(table):
