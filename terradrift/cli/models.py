@@ -80,8 +80,7 @@ def add(
     spec = catalogue.spec(name)
     path = library.add(spec, file)
     say(f"added {path}", quiet=quiet)
-    published = spec.source.sha256.lower()
-    if published and not library.about(spec)["source_sha256"].startswith(published):
+    if library.is_published(spec) is False:
         say(
             f"note: every key fits, but {file} is not byte for byte the file that is "
             f"published at {spec.source.url}",
@@ -114,12 +113,13 @@ def _row(entry: "Listed") -> dict[str, Any]:
 
     facts = catalogue.summary(entry)
     size = facts["bytes"] or 4 * (facts["parameters"] or 0)
+    free = "any" if facts["weights"] in {"fitted", "none needed"} else ""
     return {
         "name": entry.name,
         "pooled": _shown(facts["dimensions"]),
         "tokens": _tokens(facts["tokens"]),
-        "bands": _shown(facts["bands"] and len(facts["bands"])),
-        "level": _shown(facts["level"]),
+        "bands": free or _shown(facts["bands"] and len(facts["bands"])),
+        "level": free or _shown(facts["level"]),
         "licence": _shown(facts["licence"]),
         "MB": f"{size / 1e6:.0f}" if size else "",
         "weights": "cannot be used" if entry.problem else facts["weights"],

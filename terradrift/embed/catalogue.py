@@ -21,6 +21,8 @@ class Listed:
     name: str
     model: object
     """What the entry point names: a `Spec`, a class, or None where it cannot be imported."""
+    licence: str = ""
+    """SPDX identifier of the package that registered it."""
     problem: str = ""
     """Why it cannot be imported."""
 
@@ -75,11 +77,14 @@ def spec(name: str) -> Spec:
 
 
 def _opened(name: str) -> Listed:
+    entry = plugins.find(plugins.EMBEDDERS, name)
+    stated = entry.dist and entry.dist.metadata.get_all("License-Expression")
+    licence = stated[0] if stated else ""
     try:
-        return Listed(name=name, model=plugins.load(plugins.EMBEDDERS, name))
+        return Listed(name=name, model=entry.load(), licence=licence)
     except Exception as error:  # noqa: BLE001 - a plugin of others may raise anything
         words = " ".join(f"{type(error).__name__}: {error}".split())
-        return Listed(name=name, model=None, problem=words)
+        return Listed(name=name, model=None, licence=licence, problem=words)
 
 
 def summary(entry: Listed) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def summary(entry: Listed) -> dict[str, Any]:
         "tokens": {},
         "bands": None,
         "level": None,
-        "licence": None,
+        "licence": entry.licence or None,
         "bytes": None,
         "parameters": None,
         "weights": entry.weights,
@@ -123,7 +128,7 @@ def card(entry: Listed) -> dict[str, Any]:
     source = entry.model.source
     record |= {
         "url": source.url,
-        "url_sha256": source.sha256 or None,
+        "url_sha256": library.published_digest(source) or None,
         "url_bytes": source.bytes,
         "weights": entry.weights,
     }
@@ -138,4 +143,5 @@ def card(entry: Listed) -> dict[str, Any]:
         "weights_sha256": about["sha256"],
         "added_from": about["source"],
         "added_from_sha256": about["source_sha256"],
+        "published_file": library.is_published(entry.model),
     }

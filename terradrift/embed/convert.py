@@ -71,8 +71,12 @@ def _loaded(checkpoint: str, *, unsafe: bool) -> Any:  # noqa: ANN401 - what a f
         if name:
             raise Refused("unsafe", name) from error
         raise Refused("damaged", words) from error
-    except (EOFError, RuntimeError, ValueError, KeyError, OSError) as error:
-        raise Refused("damaged", str(error)) from error
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # what the reader meets in a damaged file may raise anything
+        raise Refused("damaged", f"{type(error).__name__}: {error}") from error
 
 
 def _tensors(loaded: object) -> Iterator[tuple[str, Tensor]]:

@@ -97,7 +97,7 @@ def _place(source: Source) -> Place:
     """The source itself, or what the Hugging Face Hub says of it."""
     found = _HUB.fullmatch(source.url)
     if not found:
-        return Place(source.url, source.sha256.lower(), source.bytes)
+        return Place(source.url, library.published_digest(source), source.bytes)
     return _on_hub(source, *map(unquote, found.groups()))
 
 
@@ -127,7 +127,7 @@ def _on_hub(source: Source, repository: str, revision: str, file: str) -> Place:
     except Exception as error:  # three HTTP libraries over its versions, no common base
         raise WeightsError(transfer.no_answer(url, error)) from error
     theirs = about.etag if about.etag and _SHA256.fullmatch(about.etag) else ""
-    ours = source.sha256.lower()
+    ours = library.published_digest(source)
     if theirs and not theirs.startswith(ours):
         raise WeightsError(
             f"expected a file with the SHA-256 {ours} at {url}, the Hub has {theirs}; "

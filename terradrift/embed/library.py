@@ -6,21 +6,22 @@ import hashlib
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from terradrift.embed import weights
 from terradrift.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
-    from terradrift.embed.spec import Spec
+    from terradrift.embed.spec import Source, Spec
 
 KIND = "weights/1"
 """Kind in the metadata of a file in the folder."""
@@ -63,8 +64,9 @@ def load(spec: Spec) -> Held:
     Raises:
         WeightsError: they are not here (says how to get them), or damaged.
     """
-    state, about = _read(spec)
-    return Held(state=state, sha256=about["sha256"])
+    with _opened(spec, "pt") as (file, metadata):
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    return Held(state=state, sha256=metadata["sha256"])
 
 
 def about(spec: Spec) -> dict[str, str]:
@@ -73,7 +75,23 @@ def about(spec: Spec) -> dict[str, str]:
     Raises:
         WeightsError: as `load`.
     """
-    return _read(spec)[1]
+    with _opened(spec, "numpy") as (_, metadata):  # numpy: without waiting for torch
+        return metadata
+
+
+def published_digest(source: Source) -> str:
+    """Hex SHA-256 of the published file, or its beginning; empty where unknown."""
+    return (source.sha256 or source.sha256_prefix).lower()
+
+
+def is_published(spec: Spec) -> bool | None:
+    """Whether the weights here came from the published file; None: its digest is unknown.
+
+    Raises:
+        WeightsError: as `load`.
+    """
+    known = published_digest(spec.source)
+    return about(spec)["source_sha256"].startswith(known) if known else None
 
 
 def verify(spec: Spec) -> Held:
@@ -207,7 +225,9 @@ def _way(spec: Spec) -> str:
     return f"run {add}" if spec.source.unsafe else fetch + add
 
 
-def _read(spec: Spec) -> tuple[dict[str, Tensor], dict[str, str]]:
+@contextmanager
+def _opened(spec: Spec, framework: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """The open file and its metadata, which say that it is this model's."""
     from safetensors import SafetensorError, safe_open
 
     path = place(spec)
@@ -216,14 +236,18 @@ def _read(spec: Spec) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"weights of {spec.name} are not on this machine; {_way(spec)}"
         )
     try:
-        with safe_open(path, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
+        with safe_open(path, framework=framework) as file:
+            metadata = file.metadata() or {}
+            _check(spec, path, metadata)
+            yield file, metadata
     except SafetensorError as error:
         raise WeightsError(
             f"expected the weights of {spec.name} in {path}, got a truncated or damaged "
             f"file ({error}); {_way(spec)}"
         ) from error
+
+
+def _check(spec: Spec, path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("kind") != KIND or "sha256" not in metadata:
         raise WeightsError(
             f"expected the weights of {spec.name} in {path}, got a file that was not "
@@ -235,4 +259,3 @@ def _read(spec: Spec) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"got those of {metadata.get('model')}, revision "
             f"{metadata.get('revision')}; {_way(spec)}"
         )
-    return state, metadata
