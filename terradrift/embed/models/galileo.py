@@ -87,9 +87,9 @@ _galileo = partial(
     "https://github.com/nasaharvest/galileo",
     bands=BANDS,
     level="L1C",
-    preprocessing="DN = 10000 * reflectance without the offset of 1000, then "
+    preprocessing="DN = 10000 * reflectance without the offset of 1000, not below 0, then "
     "(DN - (mean - 2 std)) / (4 std) by the constants of config/normalization.json; "
-    "NDVI (0 where its sum is not positive) as a token; no token of the place; months from "
+    "NDVI (0 where its sum is 0) as a token; no token of the place; months from "
     "the dates; tokens without any clear pixel left out, other holes hold the mean of the "
     "chip; pooled from tokens of 4 pixels",
     # It was trained on chips of 4 to 12 tokens a side. Every token attends to every other,

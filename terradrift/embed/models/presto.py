@@ -55,8 +55,8 @@ PRESTO = Spec(
     "https://github.com/nasaharvest/presto",
     bands=BANDS,
     level="L1C",
-    preprocessing="reflectance (DN / 10000 without the offset of 1000), the mean of the "
-    "clear pixels of each token; NDVI of that (0 where its sum is not positive); dates "
+    preprocessing="reflectance (DN / 10000 without the offset of 1000), not below 0, the mean "
+    "of the clear pixels of each token; NDVI of that (0 where its sum is 0); dates "
     "without any clear pixel left out; months from the dates; the place of the chip's "
     "middle; pooled: the mean of the vectors of squares of 2 pixels (of 1 where the chip is "
     "odd)",

@@ -143,7 +143,7 @@ class Galileo(Network):
             )
         device = given.pixels.device
         side = y // self.patch
-        clear = given.clear.view(n, t, side, self.patch, side, self.patch)
+        clear = given.clear.reshape(n, t, side, self.patch, side, self.patch)
         step = given.gsd * self.patch / 10
         place = codes.place_code(side, step, self.pos_embed.shape[1]).to(device)
         prepared = (
@@ -189,7 +189,7 @@ class Galileo(Network):
         """(n, t, row, column, band, pixel) of each patch."""
         n, t, count, y, _ = bands.shape
         side, patch = y // self.patch, self.patch
-        split = bands.view(n, t, count, side, patch, side, patch)
+        split = bands.reshape(n, t, count, side, patch, side, patch)
         return split.permute(0, 1, 3, 5, 2, 4, 6).flatten(5)
 
     def _tokens(self, group: str, patches: Tensor) -> Tensor:
@@ -226,8 +226,10 @@ def _widened(channel: Tensor) -> Tensor:
 def normalised(pixels: Tensor) -> Tensor:
     """(..., 11, y, x): bands in units of four standard deviations, then NDVI as it is.
 
-    From (..., 10, y, x) reflectance; NDVI is 0 where near infrared and red sum to 0.
+    From (..., 10, y, x) reflectance, what is below 0 as 0, which it was in the training
+    data; NDVI is 0 where near infrared and red are.
     """
+    pixels = pixels.clamp(min=0)
     mean = torch.tensor(MEAN, dtype=torch.float64)
     std = torch.tensor(STD, dtype=torch.float64)
     scale = (DN / (4 * std)).float().to(pixels.device)[:, None, None]

@@ -80,9 +80,10 @@ class Presto(Network):
             raise ValueError(f"Presto takes at most {most} dates, got {t}")
         device = given.pixels.device
         grid = (y // side, side, x // side, side)
-        clear = given.clear.view(n, t, *grid)
+        clear = given.clear.reshape(n, t, *grid)
         count = clear.sum(dim=(3, 5))
-        pixels = given.pixels.view(n, t, bands, *grid)
+        # As in the training data, there is no reflectance below 0.
+        pixels = given.pixels.clamp(min=0).reshape(n, t, bands, *grid)
         total = torch.where(clear[:, :, None], pixels, 0.0).sum(dim=(4, 6))
         spectra = (total / count.clamp(min=1)[:, :, None]).permute(0, 3, 4, 1, 2)
         return (
@@ -125,7 +126,7 @@ class Presto(Network):
 
 
 def _ndvi(spectra: Tensor) -> Tensor:
-    """(..., 1) of (..., 10); 0 where near infrared and red sum to 0 or less."""
+    """(..., 1) of (..., 10); 0 where near infrared and red are."""
     red, nir = spectra[..., RED, None], spectra[..., NIR, None]
     total = nir + red
     return torch.where(total > 0, (nir - red) / total, 0.0)
