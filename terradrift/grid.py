@@ -5,14 +5,19 @@ archive with the same patch size. With `crs="utm"` every place belongs to the UT
 its patch centre's longitude, so ground that two zones' scenes cover has one patch.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyproj
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyproj
+    from numpy.typing import NDArray
 
 TILE_PATCHES = 32
 """Patches per side of a tile, the unit in which the archive is read and sorted."""
@@ -181,6 +186,9 @@ def utm_zone(longitude: float) -> int:
 
 def _metric(crs: str) -> int:
     """EPSG code of a projected CRS in metres, or a ValueError that says what is wrong."""
+    # Models run where pyproj is not installed.
+    import pyproj
+
     try:
         parsed = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
@@ -213,4 +221,6 @@ def _lonlat(
 
 @lru_cache(maxsize=256)
 def _to_lonlat(epsg: int) -> pyproj.Transformer:
+    import pyproj
+
     return pyproj.Transformer.from_crs(epsg, 4326, always_xy=True)

@@ -7,6 +7,7 @@ parallelism is over tiles, patches and queries, and each task runs single-thread
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -38,7 +39,13 @@ def resolve(threads: int | None) -> int:
 
 @contextmanager
 def single_blas() -> Iterator[None]:
-    """Limit BLAS and OpenMP to one thread inside the block (process-wide)."""
+    """Limit BLAS and OpenMP to one thread inside the block (process-wide).
+
+    A bare machine for models has no threadpoolctl; OMP_NUM_THREADS=1 does the same there.
+    """
+    if find_spec("threadpoolctl") is None:
+        yield
+        return
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):

@@ -55,3 +55,20 @@ def send(array: NDArray[np.float32], device: torch.device) -> torch.Tensor:
     if device.type != "cuda":
         return tensor
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def exact_float32() -> None:
+    """Multiply float32 as float32 on CUDA; convolutions use TF32 unless told otherwise."""
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory of the device ran out; a graph gives that as a plain error."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
