@@ -57,10 +57,13 @@ def show(name: Name, as_json: opt.Json = False) -> None:
 @app.command()
 def fetch(name: Name, quiet: opt.Quiet = False) -> None:
     """Download the weights of model NAME from their official place and add them."""
-    from terradrift.embed import catalogue
+    from terradrift.embed import catalogue, library
     from terradrift.embed.fetch import fetch as fetched
 
     spec = catalogue.spec(name)
+    if library.sound(spec):
+        say(f"{name} is here already: {library.place(spec)}", quiet=quiet)
+        return
     say(f"{name}: {spec.licence}; {spec.source.url}", quiet=quiet)
     path = fetched(spec, quiet=quiet)
     say(f"added {path}", quiet=quiet)
@@ -78,6 +81,7 @@ def add(
     from terradrift.embed import catalogue, library
 
     spec = catalogue.spec(name)
+    catalogue.refuse_anothers(spec, file)
     path = library.add(spec, file)
     say(f"added {path}", quiet=quiet)
     if library.is_published(spec) is False:

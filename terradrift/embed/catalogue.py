@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from terradrift import plugins
 from terradrift.embed import library
 from terradrift.embed.spec import Spec
 from terradrift.errors import UnknownPluginError, WeightsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Weights = Literal["present", "absent", "none needed", "fitted", "unknown"]
 
@@ -74,6 +77,30 @@ def spec(name: str) -> Spec:
         f"{name} needs no weights from elsewhere; expected a foundation model, which "
         "`terradrift models` shows as present or absent"
     )
+
+
+def refuse_anothers(spec: Spec, file: Path) -> None:
+    """Refuse a file that is known, by its digest, as the published one of another model.
+
+    Models of one shape cannot be told apart by keys and shapes alone.
+
+    Raises:
+        WeightsError: it is.
+    """
+    if not file.is_file():
+        return  # `library.add` says so
+    sha256 = library.file_sha256(file)
+    for entry in listed():
+        other = entry.model
+        if not isinstance(other, Spec) or other.source.url == spec.source.url:
+            continue
+        published = library.published_digest(other.source)
+        if published and sha256.startswith(published):
+            raise WeightsError(
+                f"{file} is the published file of {other.name}, expected one of "
+                f"{spec.name}; run `terradrift models add {other.name} {file}`, or look for "
+                f"the right one at {spec.source.url}"
+            )
 
 
 def _opened(name: str) -> Listed:

@@ -55,6 +55,15 @@ def present(spec: Spec) -> bool:
     return place(spec).is_file()
 
 
+def sound(spec: Spec) -> bool:
+    """Whether the weights are here and can be used, as far as `load` would see."""
+    try:
+        about(spec)
+    except WeightsError:
+        return False
+    return True
+
+
 def load(spec: Spec) -> Held:
     """Read the weights.
 

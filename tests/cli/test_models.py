@@ -190,6 +190,23 @@ def test_a_page_instead_of_a_checkpoint_is_refused(env, tmp_path):
     assert listed(env)["tiny"]["weights"] == "absent"
 
 
+def test_the_published_file_of_another_model_of_the_same_shape_is_refused(
+    env, file, tmp_path
+):
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    text = PLUGIN.format(url="https://example.com/tiny.pth").replace(
+        "unsafe=True", f"sha256_prefix='{digest[:8]}'"
+    )
+    (tmp_path / "others" / "plugged.py").write_text(text)
+    refused(
+        run("models", "add", "tiny", file, env=env),
+        1,
+        "is the published file of tiny-unsafe, expected one of tiny",
+    )
+    assert listed(env)["tiny"]["weights"] == "absent"
+    assert run("models", "add", "tiny-unsafe", file, env=env).returncode == 0
+
+
 def test_a_model_is_fetched(env, file, tmp_path):
     content = file.read_bytes()
     with serving() as site:
@@ -201,8 +218,13 @@ def test_a_model_is_fetched(env, file, tmp_path):
         done = run("models", "fetch", "tiny", env=env)
         assert done.returncode == 0, done.stderr
         assert "tiny: MIT; http://127.0.0.1" in done.stderr
-        again = run("models", "fetch", "tiny", "--quiet", env=env)
-        assert again.stderr == ""
+        asked = len(site.asked)
+        again = run("models", "fetch", "tiny", env=env)
+        assert "is here already" in again.stderr
+        assert len(site.asked) == asked
+        path = tmp_path / "models" / "tiny.safetensors"
+        os.truncate(path, path.stat().st_size - 1)
+        assert run("models", "fetch", "tiny", "--quiet", env=env).stderr == ""
     assert listed(env)["tiny"]["weights"] == "present"
 
 
