@@ -105,10 +105,10 @@ def remembered(choice: Choice) -> dict[str, str]:
     return {HOW: json.dumps(asdict(choice.how), sort_keys=True)}
 
 
-def check(choice: Choice, grid: Grid | None, device: str, precision: str) -> None:
+def check(choice: Choice, grid: Grid, device: str | None, precision: str) -> None:
     """Refuse what cannot be done, before anything is read or written.
 
-    `grid` is the archive's where it is settled.
+    `device` None: not one of this machine.
 
     Raises:
         UnknownPluginError: no such model.
@@ -116,7 +116,8 @@ def check(choice: Choice, grid: Grid | None, device: str, precision: str) -> Non
         ValueError: choices that do not fit the model or the grid, or no such device.
     """
     plugin = plugins.load(plugins.EMBEDDERS, choice.model)
-    devices.resolve(device)
+    if device is not None:
+        devices.resolve(device)
     if precision not in PRECISIONS:
         raise ValueError(
             f"precision must be {', '.join(PRECISIONS)}, got {precision!r}"
@@ -126,7 +127,7 @@ def check(choice: Choice, grid: Grid | None, device: str, precision: str) -> Non
         return
     if choice.how.tokens:
         cards.token_pixels(plugin, choice.how)
-    if grid is not None and grid.gsd is not None:
+    if grid.gsd is not None:
         cards.card(plugin, patch_px=grid.patch_px, how=choice.how, weights_sha256="")
     from terradrift.embed import library
 

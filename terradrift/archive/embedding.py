@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyarrow as pa
 from terradrift import plugins, schema
 from terradrift.archive import choosing, modelling, reading
 from terradrift.archive.choosing import Choice
+from terradrift.archive.cluster import Cluster, Share, connected
 from terradrift.archive.reading import Reading
 from terradrift.archive.runs import Run
 from terradrift.chip import TileImage
@@ -24,8 +27,9 @@ from terradrift.errors import ArchiveError, SourceError
 from terradrift.ingest import plan as planning
 from terradrift.ingest.plan import Plan, Unit
 from terradrift.ingest.read import read
-from terradrift.progress import stage
+from terradrift.progress import Advance, stage
 from terradrift.store import units
+from terradrift.store.parts import Committer
 from terradrift.store.tables import Settings, Store
 
 _FIT_UNITS = 48
@@ -46,6 +50,8 @@ class EmbedOptions:
     threads: int = 1
     skip_bad: bool = False
     quiet: bool = False
+    cluster: Cluster | None = None
+    """None: this process alone."""
 
     @property
     def choice(self) -> Choice:
@@ -63,6 +69,7 @@ class EmbedOptions:
             "model": self.stored,
             "precision": self.precision,
             "device": self.device,
+            **({"cluster": asdict(self.cluster)} if self.cluster else {}),
             **choosing.remembered(self.choice),
         }
 
@@ -119,29 +126,17 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
     if not todo.units:
         _show(store, options)
         return EmbedResult(todo, 0, bad)
-    embedder = _embedder(store, todo, options, bad)
-    columns = _columns(store, todo, embedder.card, options.choice)
-    way = _reading(store, todo, options.how)
-    images = _images(store, way.plan, options, embedder.card.context_px, bad)
-    rows = 0
-    _show(store, options)
-    with (
-        stage("embed", len(todo.units), "units", quiet=options.quiet) as advance,
-        units.Writer(store, options.stored, columns) as writer,
-    ):
-        for done in embed_stream(
-            images,
-            embedder,
-            run_id=run.run_id,
-            device=options.device,
-            threads=options.threads,
-            allow_mismatch=options.how.allow_mismatch,
-            wanted=way.wanted,
-            visits=way.visits,
-        ):
-            writer.add(done.tile, done.scene_ids, done.batch)
-            rows += done.batch.num_rows
-            advance(1)
+    with connected(options.cluster) if options.cluster else nullcontext() as cluster:
+        embedder = _embedder(store, todo, options, bad)
+        columns = _columns(store, todo, embedder.card, options.choice)
+        way = _reading(store, todo, options.how)
+        _show(store, options)
+        with stage("embed", len(todo.units), "units", quiet=options.quiet) as advance:
+            work = _Work(store, run.run_id, options, embedder, columns, way)
+            if cluster is None:
+                rows = _alone(work, bad, advance)
+            else:
+                rows = _together(work, cluster, bad, advance)
     run.rows = rows
     if rows == 0 and not store.exists(units.embeddings_table(options.stored)):
         raise SourceError(_nothing_clear(todo))
@@ -152,6 +147,71 @@ def _show(store: Store, options: EmbedOptions) -> None:
     """Let views and later verbs speak of the model."""
     if store.settings.model != options.stored:
         store.update(replace(store.settings, model=options.stored))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    store: Store
+    run_id: str
+    options: EmbedOptions
+    embedder: Embedder
+    columns: pa.Schema
+    way: Reading
+
+
+def _alone(work: _Work, bad: dict[str, str], advance: Advance) -> int:
+    """Embed in this process; gives rows."""
+    store, options, way = work.store, work.options, work.way
+    images = _images(store, way.plan, options, work.embedder.card.context_px, bad)
+    rows = 0
+    with units.Writer(store, options.stored, work.columns) as writer:
+        for done in embed_stream(
+            images,
+            work.embedder,
+            run_id=work.run_id,
+            device=options.device,
+            threads=options.threads,
+            allow_mismatch=options.how.allow_mismatch,
+            wanted=way.wanted,
+            visits=way.visits,
+        ):
+            writer.add(done.tile, done.scene_ids, done.batch)
+            rows += done.batch.num_rows
+            advance(1)
+    return rows
+
+
+def _together(
+    work: _Work,
+    cluster: tuple[ModuleType, Share],
+    bad: dict[str, str],
+    advance: Advance,
+) -> int:
+    """Embed on the workers of a cluster; gives rows."""
+    from terradrift.archive import distributed
+    from terradrift.archive.worker import Task
+
+    store, options, (ray, share) = work.store, work.options, cluster
+    with Committer(store, options.stored, work.columns) as committer:
+        task = Task(
+            target=committer.target,
+            choice=options.choice,
+            card=work.embedder.card,
+            run_id=work.run_id,
+            device=share.device(options.device),
+            threads=share.threads,
+            skip_bad=options.skip_bad,
+        )
+        return distributed.embed(
+            ray,
+            share,
+            task,
+            reading=work.way,
+            grid=store.settings.grid,
+            committer=committer,
+            bad=bad,
+            advance=advance,
+        )
 
 
 def _reading(store: Store, todo: Plan, how: How) -> Reading:

@@ -153,12 +153,18 @@ class Archive:
         precision: str = "auto",
         skip_bad: bool = False,
         quiet: bool = False,
+        ray: str | None = None,
+        ray_workers: int | None = None,
+        ray_gpus: float = 0.0,
         **how: Any,  # noqa: ANN401 - the fields of How
     ) -> EmbedResult:
         """Embed every observation that is not in the archive yet; resumable.
 
         `how` are fields of `terradrift.embed.how.How`, such as `tokens=True`; those left
         out are the model's, or those the archive's vectors were made with.
+
+        `ray` is the address of a Ray cluster (`auto`, `local`, `ray://...`) that embeds
+        with `ray_workers` workers, each with `threads` threads and `ray_gpus` of a GPU.
 
         Raises:
             UnknownPluginError: no such model.
@@ -168,9 +174,11 @@ class Archive:
             SourceError: a file cannot be read (unless `skip_bad`), or nothing is clear.
         """
         from terradrift.archive import choosing, embedding
+        from terradrift.archive.cluster import Cluster
 
         choice = self.choice(model, **how)
-        choosing.check(choice, self.store.settings.grid, device, precision)
+        here = device if ray is None else None
+        choosing.check(choice, self.store.settings.grid, here, precision)
         options = embedding.EmbedOptions(
             model=choice.model,
             how=choice.how,
@@ -179,6 +187,7 @@ class Archive:
             threads=threading_.resolve(threads),
             skip_bad=skip_bad,
             quiet=quiet,
+            cluster=Cluster(ray, ray_workers, ray_gpus, threads) if ray else None,
         )
         with recorded(self.store, "embed", options.parameters()) as run:
             return embedding.embed(self.store, run, options)

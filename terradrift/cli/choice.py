@@ -37,10 +37,13 @@ def known(
     archive: "Archive",
     model: str | None,
     how: "Mapping[str, Any]",
-    device: str,
+    device: str | None,
     precision: str,
 ) -> "Choice":
-    """The model that is meant; refused where it cannot be used on `archive`."""
+    """The model that is meant; refused where it cannot be used on `archive`.
+
+    `device` None: not one of this machine.
+    """
     from terradrift.archive import choosing
 
     with usage():

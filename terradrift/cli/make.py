@@ -175,6 +175,9 @@ def embed(
     device: opt.Device = "auto",
     precision: opt.Precision = "auto",
     threads: opt.Threads = None,
+    ray: opt.Ray = None,
+    ray_workers: opt.RayWorkers = None,
+    ray_gpus: opt.RayGpus = 0.0,
     skip_bad: opt.SkipBad = False,
     dry_run: opt.DryRun = False,
     as_json: opt.Json = False,
@@ -192,7 +195,7 @@ def embed(
         allow_mismatch=allow_mismatch,
     )
     opened = td.open(archive)
-    choices.known(opened, model, how, device, precision)
+    choices.known(opened, model, how, None if ray else device, precision)
     if dry_run:
         show_plan(opened.plan(model, **how), as_json=as_json)
         return
@@ -203,6 +206,9 @@ def embed(
         threads=threads,
         skip_bad=skip_bad,
         quiet=quiet,
+        ray=ray,
+        ray_workers=ray_workers,
+        ray_gpus=ray_gpus,
         **how,
     )
     say(done, quiet=quiet)

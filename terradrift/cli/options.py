@@ -135,6 +135,22 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads [default: all that are allowed].")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Embed on a Ray cluster: auto, local or ray://HOST:PORT.",
+    ),
+]
+RayWorkers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Workers [default: as many as there is room for]."),
+]
+RayGpus = Annotated[
+    float,
+    typer.Option(min=0, metavar="FRACTION", help="Part of a GPU per worker; 0: none."),
+]
 SkipBad = Annotated[
     bool,
     typer.Option("--skip-bad", help="Go on without unreadable scenes; they are named."),
