@@ -168,7 +168,7 @@ def card(entry: Listed) -> dict[str, Any]:
     return record | {
         "file": str(library.place(entry.model)),
         "weights_sha256": about["sha256"],
-        "added_from": about["source"],
+        "added_from": about["origin"] or about["source"],
         "added_from_sha256": about["source_sha256"],
         "published_file": library.is_published(entry.model),
     }

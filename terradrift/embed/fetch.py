@@ -57,7 +57,7 @@ def fetch(spec: Spec, *, quiet: bool = False) -> Path:
     transfer.download(place.url, file, size=place.bytes, quiet=quiet)
     _check(file, place)
     try:
-        added = library.add(spec, file)
+        added = library.add(spec, file, origin=place.url)
     except WeightsError:
         if not place.sha256:
             transfer.forget(file)  # nothing says that it is what was asked for
@@ -133,4 +133,7 @@ def _on_hub(source: Source, repository: str, revision: str, file: str) -> Place:
             f"expected a file with the SHA-256 {ours} at {url}, the Hub has {theirs}; "
             "it is not the published file any more"
         )
+    # A branch may move between the runs that bring a file; its commit stays.
+    pinned = about.commit_hash or revision
+    url = hub.hf_hub_url(repository, file, revision=pinned, endpoint=endpoint)
     return Place(url, theirs or ours, source.bytes or about.size)

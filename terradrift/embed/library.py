@@ -126,16 +126,19 @@ def remove(spec: Spec) -> bool:
     return there
 
 
-def add(spec: Spec, file: Path) -> Path:
+def add(spec: Spec, file: Path, *, origin: str = "") -> Path:
     """Convert an official checkpoint once; every key used or known, none missing.
 
     What is kept are the tensors of the network by its own keys, half and double precision
     as float32, whatever the output chosen later. Weights that are here already stay as
-    they are until the new ones lie beside them, whole.
+    they are until the new ones lie beside them, whole. `origin` is the address that the
+    file came from, where that is known.
 
     Raises:
-        WeightsError: another model's file, truncated, or a pickle that is not safe.
+        WeightsError: another model's file, truncated, or a pickle that is not safe; or
+            there is no space for it.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from terradrift.embed import unpickle
@@ -151,11 +154,18 @@ def add(spec: Spec, file: Path) -> Path:
             "revision": spec.revision,
             "sha256": digest(state),
             "source": file.name,
+            "origin": origin,
             "source_sha256": file_sha256(file),
             "terradrift": _version(),
         }
         unfinished = Path(work) / target.name
-        save_file(state, unfinished, metadata=metadata)
+        try:
+            save_file(state, unfinished, metadata=metadata)
+        except SafetensorError as error:
+            raise WeightsError(
+                f"the weights of {spec.name} could not be written to {target.parent} "
+                f"({error}); is there space?"
+            ) from error
         _make_readable(unfinished)
         shutil.move(unfinished, target)
     return target

@@ -265,6 +265,16 @@ def test_a_download_from_the_hub_goes_on_where_it_broke(on_hub, site, content):
     assert site.sent == len(content)
 
 
+def test_a_branch_of_the_hub_is_brought_and_recorded_by_its_commit(on_hub, site):
+    branch = HUB.replace(REVISION, "main")
+    site.moved[ON_HUB.replace(REVISION, "main")] = f"{site.url}/cdn/tiny"
+    spec = replace(on_hub, source=Source(url=branch))
+    fetch(spec)
+    gets = [path for method, path, _ in site.asked if method == "GET"]
+    assert gets == [ON_HUB, "/cdn/tiny"]
+    assert library.about(spec)["origin"] == site.url + ON_HUB
+
+
 def test_another_digest_on_the_hub_is_refused_before_anything_is_brought(on_hub, site):
     with pytest.raises(WeightsError, match="the Hub has"):
         fetch(replace(on_hub, source=replace(on_hub.source, sha256="0" * 64)))

@@ -1,4 +1,5 @@
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,20 @@ def test_it_is_known_whether_they_came_from_the_published_file(file):
     ]:
         source = Source(url="https://example.com/tiny.pth", **given)
         assert library.is_published(tiny(source=source)) is expected
+
+
+def test_without_space_nothing_is_left(file, models):
+    library.add(tiny(), file)
+    before = library.load(tiny()).sha256
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(WeightsError, match=r"could not be written to .* space\?"):
+            library.add(tiny(), file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert library.load(tiny()).sha256 == before
+    assert [found.name for found in models.iterdir()] == ["tiny.safetensors"]
 
 
 def test_removed_weights_are_gone(file):
