@@ -18,7 +18,6 @@ pytestmark = pytest.mark.shared
 
 SAME = 1e-5
 HEADS = 3
-FULL_HEADS = 16
 
 
 def built(output, state, spec=V1_5):
@@ -196,12 +195,12 @@ def test_parity_file_of_another_size_or_model_is_refused(state):
         V1_5.layout.pick({"conv1.weight": torch.ones(1)}, expected, model="clay-v1.5")
 
 
-def test_parity_at_full_size(shared, file):
+@pytest.fixture(scope="module")
+def full(shared, file):
     seed = int(shared("parity/SEED").read_text())
     with np.load(shared("parity/clay_v1_5/full_procedural.npz")) as opened:
         wanted = dict(opened)
     network = V1_5.build(output="tokens").eval()
-    assert network.transformer.layers[0][0].heads == FULL_HEADS
     fill(network, seed)
     side = int(np.sqrt(wanted["tokens"].shape[1] - 1))
     pixels = dn((1, 10, 8 * side, 8 * side), seed).astype(np.float32) / 10000
@@ -212,9 +211,27 @@ def test_parity_at_full_size(shared, file):
         times=whole.times[:1],
         centers=whole.centers[:1],
     )
+    return network, first, wanted
+
+
+def test_parity_at_full_size(full):
+    network, first, wanted = full
+    network.output = "tokens"
     found = run(network, first)
     assert apart(found.mean(axis=(1, 2)), wanted["mean_patch"]) <= SAME
+    side = found.shape[1]
     dense = wanted["tokens"][:, 1:].astype(np.float32).reshape(1, side, side, -1)
     assert apart(found, dense) <= SAME + 1e-3  # stored as float16
     network.output = "pooled"
     assert apart(run(network, first), wanted["cls"]) <= SAME
+
+
+@pytest.mark.parametrize("output", ["pooled", "tokens"])
+def test_parity_of_bfloat16_in_direction_at_full_size(full, output):
+    network, first, _ = full
+    network.output = output
+    wanted = torch.from_numpy(run(network, first))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = network(*network.prepare(first)).float()
+    cosine = torch.nn.functional.cosine_similarity(found, wanted, dim=-1)
+    assert cosine.min() >= 0.9999
