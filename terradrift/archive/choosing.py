@@ -124,6 +124,11 @@ def check(choice: Choice, grid: Grid, device: str | None, precision: str) -> Non
         )
     if not isinstance(plugin, Spec):
         _only_default(choice)
+        if precision == "bf16":
+            raise ValueError(
+                f"model {choice.model} computes in float32 only, got --precision bf16; "
+                "leave the option out"
+            )
         return
     if choice.how.tokens:
         cards.token_pixels(plugin, choice.how)

@@ -199,6 +199,7 @@ def _together(
             card=work.embedder.card,
             run_id=work.run_id,
             device=share.device(options.device),
+            precision=options.precision,
             threads=share.threads,
             skip_bad=options.skip_bad,
         )
@@ -264,7 +265,7 @@ def _embedder(
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         fitted.save(temporary)
         temporary.replace(path)
-    return modelling.opened(store, options.choice)
+    return modelling.opened(store, options.choice, options.precision)
 
 
 def _spread(store: Store, todo: Plan) -> tuple[Unit, ...]:

@@ -1,6 +1,8 @@
 """The model of an archive: made for its bands, fitted once and kept with it, or from weights."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from terradrift import plugins, schema
 from terradrift.archive.choosing import Choice
@@ -10,11 +12,14 @@ from terradrift.errors import ModelMismatchError
 from terradrift.store import units
 from terradrift.store.tables import Store
 
+if TYPE_CHECKING:
+    from terradrift.embed.forward_precision import Precision
 
-def opened(store: Store, choice: Choice) -> Embedder:
+
+def opened(store: Store, choice: Choice, precision: str = "auto") -> Embedder:
     """The model, ready for the images of the archive.
 
-    A model that is fitted must have been, see `unfitted`.
+    `precision` is that of a foundation model; others have their own. A model that is fitted must have been, see `unfitted`.
 
     Raises:
         UnknownPluginError: no such model.
@@ -23,13 +28,14 @@ def opened(store: Store, choice: Choice) -> Embedder:
     """
     plugin = plugins.load(plugins.EMBEDDERS, choice.model)
     if isinstance(plugin, Spec):
-        held = store.settings
-        return plugin.embedder(held.bands, patch_px=held.grid.patch_px, how=choice.how)
+        held, how = store.settings, choice.how
+        made = plugin.embedder(held.bands, patch_px=held.grid.patch_px, how=how)
+        return replace(made, precision=cast("Precision", precision))
     if getattr(plugin, "needs_fit", False):
         loaded: Embedder = plugin.load(fitted_path(store, choice))
         return loaded
-    made: Embedder = plugin.for_bands(store.settings.bands)
-    return made
+    simple: Embedder = plugin.for_bands(store.settings.bands)
+    return simple
 
 
 def fitted_path(store: Store, choice: Choice) -> Path:

@@ -27,6 +27,7 @@ class Task:
     """Of the model as the driver has it; a worker with another one is refused."""
     run_id: str
     device: str
+    precision: str
     threads: int
     skip_bad: bool
 
@@ -90,11 +91,12 @@ class Worker:
 
     @cached_property
     def _embedder(self) -> Embedder:
-        found = modelling.opened(self._store, self._task.choice)
-        if found.card != self._task.card:
+        task = self._task
+        found = modelling.opened(self._store, task.choice, task.precision)
+        if found.card != task.card:
             raise ModelMismatchError(
-                f"{socket.gethostname()} has another {self._task.choice.stored} than the "
-                f"machine that asks: expected {_shown(self._task.card)}, got "
+                f"{socket.gethostname()} has another {task.choice.stored} than the "
+                f"machine that asks: expected {_shown(task.card)}, got "
                 f"{_shown(found.card)}; put the same terradrift and weights on both"
             )
         return found

@@ -282,3 +282,10 @@ def sweep(store: Store, table: str) -> None:
             store.dataset(table).cleanup_old_versions(_FOREVER, delete_unverified=True)
         else:
             shutil.rmtree(store.path(table), ignore_errors=True)
+
+
+def sweep_uncommitted(store: Store) -> None:
+    """Remove tables that were written to and never committed; the caller holds the lock."""
+    for folder in store.root.glob("embeddings_*.lance"):
+        if not store.exists(folder.stem):
+            sweep(store, folder.stem)
