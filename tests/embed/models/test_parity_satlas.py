@@ -40,13 +40,18 @@ def file(shared):
         return dict(opened)
 
 
-@pytest.fixture(scope="module")
-def official(file):
-    """(t, band, y, x): what the official network was given."""
-    x = file["dn"].astype(np.float32)
+def scaled_officially(images):
+    """float32 of (..., band, y, x): an 8-bit true-colour image, then digital numbers."""
+    x = images.astype(np.float32)
     x[:, :3] /= 255
     x[:, 3:] = np.clip(x[:, 3:] / 8160, 0, 1)
     return torch.from_numpy(x)
+
+
+@pytest.fixture(scope="module")
+def official(file):
+    """(t, band, y, x): what the official network was given."""
+    return scaled_officially(file["dn"])
 
 
 @pytest.fixture(scope="module")
@@ -229,12 +234,11 @@ def test_parity_at_full_size(shared):
             if name.endswith("logit_scale"):
                 parameter.fill_(2.0)
     side = 32 * wanted["map4"].shape[-1]
-    pixels = dn((1, 9, side, side), seed, lo=0, hi=9000)
-    pixels[:, :3] = np.floor(pixels[:, :3] / 9000 * 255)
-    x = np.concatenate([pixels[:, :3] / 255, np.clip(pixels[:, 3:] / 8160, 0, 1)], 1)
-    prepared = [torch.from_numpy(x.astype(np.float32))]
+    x = dn((1, 9, side, side), seed, lo=0, hi=9000)
+    x[:, :3] = np.floor(x[:, :3] / 9000 * 255)
+    prepared = [scaled_officially(x)]
     assert apart(run(network, prepared), channels_last(wanted["map4"])) <= SAME
     for stage, stride in enumerate(STRIDES):
         network.level = stage
-        found = run(network, prepared).mean(axis=(1, 2))
+        found = run(network, prepared).mean(axis=(1, 2), dtype=float)
         assert apart(found, wanted[f"map{stage + 1}_mean"]) <= SAME, stride
