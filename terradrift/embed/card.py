@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from terradrift.embed import lattice
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 TOKENS = "-tokens"
 """What follows the name of a model whose tokens are stored."""
 
-_OVERLAP = 0.25
-"""Part of a chip side that neighbours share at least where nothing else is asked for."""
+_OVERLAP = 0.5
+"""Part of a chip side that neighbours share at least where nothing else is asked for.
+
+At half a chip every token is blended from two chips per axis over the whole of a step, which
+cancels what position in the chip adds to a vector as far as it is linear. It costs four
+times the pixels of chips side by side, and half a chip more around each tile."""
+_SMALL = 64
+"""Pixels per side of native chips up to which models were made for chips of many sizes."""
 _MOST_CHIPS = 1024
 """Chips per call of small chips."""
 
@@ -25,7 +32,7 @@ def card(spec: Spec, *, patch_px: int, how: How, weights_sha256: str) -> ModelCa
     """Geometry and contract of `spec` for patches of `patch_px` pixels.
 
     Pooled: a chip is the patch, or `how.chip_size` pixels centred on it; a patch below half
-    the model's native chip is not taken for a chip unasked. Tokens: chips of
+    a native chip of more than 64 pixels is not taken for a chip unasked. Tokens: chips of
     `how.chip_size` or the native size lie over the tile as `lattice` says, and a patch is
     one or several tokens.
 
@@ -173,7 +180,15 @@ def _checked(spec: Spec, chip: int) -> int:
 
 
 def _chip_of_tokens(spec: Spec, how: How) -> int:
-    return _checked(spec, spec.chip_size if how.chip_size is None else how.chip_size)
+    """The chip asked for, or the native one, or one that holds whole tokens."""
+    if how.chip_size is not None:
+        return _checked(spec, how.chip_size)
+    if spec.resized is not None or not spec.chip_multiple or not how.token_size:
+        return spec.chip_size
+    step = math.lcm(spec.chip_multiple, how.token_size)
+    if spec.chip_size % how.token_size == 0:
+        return spec.chip_size
+    return -(-spec.chip_size // step) * step
 
 
 def _check_whole(spec: Spec, how: How, patch_px: int, token: int) -> None:
@@ -220,7 +235,8 @@ def _pooled_chip(spec: Spec, how: How, patch_px: int) -> int:
                 f"{patch_px}; {way}"
             )
         return chip
-    if _allowed(spec, patch_px) and 2 * patch_px >= spec.chip_size:
+    enough = spec.chip_size <= _SMALL or 2 * patch_px >= spec.chip_size
+    if _allowed(spec, patch_px) and enough:
         return patch_px
     ways = []
     if native:

@@ -151,17 +151,18 @@ def _patches(layer: Layer, card: ModelCard, wanted: NDArray[np.intp]) -> Places:
 def _lattice(
     layer: Layer, stride: int, card: ModelCard, wanted: NDArray[np.intp]
 ) -> Places:
-    """The chips of the tile's lattice that lie on a wanted patch, row by row."""
+    """The chips of the tile's lattice that count for a wanted patch, row by row."""
     image = layer.image
     tokens, chip = image.patch_px // stride, (card.chip_size or 0) // stride
     tile = TILE_PATCHES * tokens
     starts = lattice.starts(tile, chip, card.overlap_px // stride)
     weights = lattice.weights(starts, tile, chip)
-    patch = np.arange(TILE_PATCHES) * tokens
-    covers = (starts[:, None] < patch + tokens) & (starts[:, None] + chip > patch)
+    covers = np.zeros((len(starts), TILE_PATCHES), np.intp)
+    which, token = np.nonzero(weights)
+    covers[which, (starts[which] + token) // tokens] = 1
     there = np.zeros((TILE_PATCHES, TILE_PATCHES), np.intp)
     there[image.rows[wanted] - layer.top, image.cols[wanted] - layer.left] = 1
-    row, col = np.nonzero(covers.astype(np.intp) @ there @ covers.T)
+    row, col = np.nonzero(covers @ there @ covers.T)
     first = np.column_stack([starts[row], starts[col]])
     shift = np.array([layer.top, layer.left]) * tokens
     return Places(first * stride, first + shift, weights[row], weights[col])

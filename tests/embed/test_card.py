@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terradrift.embed import card as cards
+from terradrift.embed import lattice
 from terradrift.embed.how import How
 from tests.embed.specs import spec
 
@@ -34,6 +35,14 @@ def test_a_patch_that_the_model_takes_is_its_chip():
     assert made(spec(**SMALL), 4).chip_size == 4
     assert made(spec(), 128).chip_size == 128
     assert made(spec(), 448).chip_size == 448
+
+
+def test_models_of_small_chips_take_any_patch_and_others_from_half_their_chip():
+    for native, patch_px in ((64, 4), (64, 16), (224, 112)):
+        model = spec(chip_size=native, chip_multiple=4)
+        assert made(model, patch_px).chip_size == patch_px
+    with pytest.raises(ValueError, match="a patch here has 108"):
+        made(spec(chip_multiple=4), 108)
 
 
 def test_a_chip_larger_than_the_patch_is_centred_on_it():
@@ -148,7 +157,8 @@ def test_tokens_have_a_name_and_numbers_of_their_own():
     card = made(spec(), 16, tokens=True)
     assert (card.name, card.dimensions) == ("model-tokens", 4)
     assert (card.chip_size, card.token_stride) == (224, 16)
-    assert card.overlap_px >= 16
+    assert card.overlap_px == 112
+    assert card.context_px == 112
 
 
 def test_tokens_of_a_resized_chip_cover_less_ground():
@@ -167,6 +177,16 @@ def test_a_token_size_is_one_of_the_networks():
     assert made(model, 4, tokens=True, token_size=2).token_stride == 2
 
 
+def test_the_chip_grows_to_whole_tokens_where_none_is_asked_for():
+    model = spec(chip_size=32, chip_multiple=4, tokens={4: 4, 3: 4, 1: 4})
+    assert made(model, 6, tokens=True, token_size=3).chip_size == 36
+    assert made(model, 6, tokens=True, token_size=1).chip_size == 32
+    pixels = spec(chip_size=2, chip_multiple=1, tokens={2: 4, 4: 4})
+    assert made(pixels, 4, tokens=True, token_size=4).chip_size == 4
+    with pytest.raises(ValueError, match="got 32; pass --chip-size 33"):
+        made(model, 6, tokens=True, token_size=3, chip_size=32)
+
+
 def test_an_overlap_is_whole_tokens_and_at_least_what_was_asked_for():
     assert made(spec(), 16, tokens=True, overlap=0).overlap_px == 0
     assert made(spec(), 16, tokens=True, overlap=17).overlap_px == 32
@@ -174,8 +194,8 @@ def test_an_overlap_is_whole_tokens_and_at_least_what_was_asked_for():
 
 def test_a_chip_of_several_times_the_tile_asks_for_its_surroundings():
     # 32 patches of 4 pixels are 128 pixels, the chip has 256.
-    card = made(spec(**RESIZED), 4, tokens=True)
-    assert card.context_px == 64
+    assert made(spec(**RESIZED), 4, tokens=True, overlap=0).context_px == 64
+    assert made(spec(**RESIZED), 4, tokens=True).context_px == 128
 
 
 def test_batches_hold_about_as_many_pixels_whatever_the_chip():
@@ -208,4 +228,8 @@ def test_a_card_that_is_made_has_a_geometry_that_holds(
     assert patch_px % card.token_stride == 0
     assert card.chip_size % card.token_stride == 0
     assert card.chip_size == (chip_size or 64)
+    tile = 32 * patch_px // card.token_stride
+    chip = card.chip_size // card.token_stride
+    first = lattice.starts(tile, chip, card.overlap_px // card.token_stride)
+    assert lattice.reach(first, tile, chip) * card.token_stride == card.context_px
     assert card.overlap_px >= (overlap or 0)

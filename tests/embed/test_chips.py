@@ -146,13 +146,13 @@ def test_a_patch_keeps_its_chips_when_less_of_the_tile_is_there():
     assert max(len(found) for found in places[0].values()) > 1
 
 
-def test_chips_share_what_was_asked_for_and_reach_past_the_tile_alike():
-    image = coordinates(32, 32, 2, 6)
-    model = card(chip_size=28, token_stride=2, overlap_px=4, context_px=6)
+def test_chips_are_centred_on_the_tiles_borders_where_they_overlap():
+    image = coordinates(32, 32, 2, 14)
+    model = card(chip_size=28, token_stride=2, overlap_px=4, context_px=14)
     (cut,) = chips.cut(image, model, every(image))
-    # 32 tokens shared out among three chips of 14: 0 to 32 in steps of 10 or 11.
-    assert sorted(set(cut.places.first[:, 0].tolist())) == [-2, 9, 20]
-    assert len(cut.chips) == 9
+    # 32 tokens in three steps, chips of 14 centred on their ends.
+    assert sorted(set(cut.places.first[:, 0].tolist())) == [-7, 4, 14, 25]
+    assert len(cut.chips) == 16
     assert np.isfinite(cut.chips.pixels).all()
 
 

@@ -22,19 +22,21 @@ def test_chips_cover_the_tile_and_share_at_least_what_is_asked(given_):
     assert first[-1] + chip >= tile
     assert (np.diff(first) >= 1).all()
     assert (chip - np.diff(first) >= overlap).all()
-    # No chip fewer would do.
-    assert (len(first) - 1) * (chip - overlap) < tile
+    # No step fewer would do.
+    steps = len(first) - (overlap > 0)
+    assert (steps - 1) * (chip - overlap) < tile
 
 
 @given(laid())
-def test_chips_lie_in_the_same_way_from_either_end_of_the_tile(given_):
+def test_the_pattern_of_chips_goes_on_over_the_next_tile(given_):
     tile, chip, overlap = given_
     first = lattice.starts(tile, chip, overlap)
-    from_the_end = tile - (first[::-1] + chip)
-    # Half tokens are rounded towards the end.
-    assert np.abs(first - from_the_end).max() <= 1
-    step = tile / len(first)
-    assert np.abs(np.diff(first) - step).max(initial=0) < 1
+    if overlap:
+        assert first[-1] == first[0] + tile
+    else:
+        assert first[0] + tile > first[-1]
+        # The same from either end; half tokens are rounded towards the end.
+        assert np.abs(first + first[::-1] + chip - tile).max() <= 1
 
 
 @given(laid())
@@ -42,27 +44,60 @@ def test_shares_in_a_token_add_up_to_one(given_):
     tile, chip, overlap = given_
     first = lattice.starts(tile, chip, overlap)
     weights = lattice.weights(first, tile, chip)
-    total = np.zeros(tile + 2 * chip)
+    total = np.zeros(tile + 3 * chip)
     for start, row in zip(first, weights, strict=True):
         total[start + chip : start + 2 * chip] += row
+    assert (weights >= 0).all()
     np.testing.assert_allclose(total[chip : chip + tile], 1, rtol=1e-5)
     assert not total[:chip].any()
     assert not total[chip + tile :].any()
 
 
-def test_a_share_falls_towards_the_border_of_its_chip():
-    first = lattice.starts(32, 14, 3)
-    weights = lattice.weights(first, 32, 14)
-    np.testing.assert_allclose(weights[1, :4], [1 / 6, 1 / 2, 5 / 6, 1], rtol=1e-6)
-    np.testing.assert_allclose(weights[1, ::-1], weights[1])
+@given(st.integers(1, 8), st.integers(2, 16), st.integers(0, 10))
+def test_a_token_on_a_tiles_border_has_the_same_chips_in_the_same_shares_as_beyond(
+    steps, step, more
+):
+    tile, chip = steps * step, step + 2 + more
+    first = lattice.starts(tile, chip, chip - step)
+    here = lattice.weights(first, tile, chip)
+    # Two tiles as one: what the lattice would be without a border between them.
+    both = lattice.weights(
+        np.unique(np.concatenate([first, first + tile])), 2 * tile, chip
+    )
+    np.testing.assert_allclose(here[:-1], both[: len(first) - 1], atol=1e-6)
+    inside = first[-1] + np.arange(chip) < tile
+    np.testing.assert_allclose(
+        here[-1][inside], both[len(first) - 1][inside], atol=1e-6
+    )
 
 
-def test_tiles_beside_each_other_are_reached_into_alike():
-    first = lattice.starts(32, 14, 3)
-    assert first.tolist() == [-2, 9, 20]
-    assert lattice.reach(first, 32, 14) == 2
+def test_what_is_linear_in_position_cancels_where_chips_share_half():
+    tile, chip = 32, 8
+    first = lattice.starts(tile, chip, 4)
+    weights = lattice.weights(first, tile, chip)
+    position = np.arange(chip)
+    total = np.zeros(tile)
+    for start, row in zip(first, weights, strict=True):
+        inside = (start + position >= 0) & (start + position < tile)
+        total[(start + position)[inside]] += (row * position)[inside]
+    np.testing.assert_allclose(total, (chip - 1) / 2, rtol=1e-5)
+
+
+def test_a_share_falls_over_what_two_chips_have_in_common():
+    first = lattice.starts(32, 12, 4)
+    assert first.tolist() == [-6, 2, 10, 18, 26]
+    weights = lattice.weights(first, 32, 12)
+    rising = [1 / 8, 3 / 8, 5 / 8, 7 / 8]
+    np.testing.assert_allclose(weights[1], [*rising, 1, 1, 1, 1, *rising[::-1]])
+
+
+def test_chips_that_need_not_overlap_lie_on_their_own_tile():
+    assert lattice.starts(32, 16, 0).tolist() == [0, 16]
+    assert lattice.starts(32, 14, 0).tolist() == [-2, 9, 20]
     assert lattice.reach(lattice.starts(32, 16, 0), 32, 16) == 0
-    assert lattice.reach(lattice.starts(32, 64, 16), 32, 64) == 16
+    assert lattice.reach(lattice.starts(32, 14, 0), 32, 14) == 2
+    assert lattice.reach(lattice.starts(32, 64, 0), 32, 64) == 16
+    assert lattice.reach(lattice.starts(32, 16, 8), 32, 16) == 8
 
 
 @pytest.mark.parametrize("given_", [(0, 4, 0), (8, 4, 4), (8, 4, -1), (8, 0, 0)])
