@@ -141,13 +141,13 @@ def add(spec: Spec, file: Path, *, origin: str = "") -> Path:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    from terradrift.embed import unpickle
+    from terradrift.embed import official, unpickle
 
     target = place(spec)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=target.parent) as work:
         loaded = unpickle.tensors(file, Path(work))
-        state = picked(spec, loaded)
+        state = official.picked(spec, loaded)
         metadata = {
             "kind": KIND,
             "model": spec.name,
@@ -167,44 +167,8 @@ def add(spec: Spec, file: Path, *, origin: str = "") -> Path:
                 f"({error}); is there space?"
             ) from error
         _make_readable(unfinished)
-        shutil.move(unfinished, target)
+        unfinished.replace(target)
     return target
-
-
-def picked(spec: Spec, loaded: Mapping[str, object]) -> dict[str, Tensor]:
-    """The tensors of the network of `spec` out of what a checkpoint holds.
-
-    Raises:
-        WeightsError: not the weights of this model.
-    """
-    from torch import Tensor
-
-    inside = spec.layout.unwrapped(loaded)
-    state = {key: value for key, value in inside.items() if isinstance(value, Tensor)}
-    expected = skeleton(spec)
-    shapes = {key: tuple(value.shape) for key, value in expected.items()}
-    found = spec.layout.pick(state, shapes, model=spec.name)
-    for key, value in found.items():
-        if value.is_floating_point() != expected[key].is_floating_point():
-            raise WeightsError(
-                f"these are not the weights of {spec.name}: {key} is {value.dtype}, "
-                f"expected {expected[key].dtype}; is it a quantised file?"
-            )
-    return {key: _plain(found[key]) for key in sorted(found)}
-
-
-def skeleton(spec: Spec) -> dict[str, Tensor]:
-    """The state of the model's network by key, without numbers where that can be done."""
-    import torch
-
-    output = "tokens" if spec.dimensions is None else "pooled"
-    try:
-        with torch.device("meta"):
-            network = spec.build(output=output, token_size=None)
-    except (NotImplementedError, RuntimeError):
-        # Some constructors ask for a value, which a tensor without memory does not have.
-        network = spec.build(output=output, token_size=None)
-    return dict(network.state_dict())
 
 
 def digest(state: Mapping[str, Tensor]) -> str:
@@ -216,12 +180,6 @@ def file_sha256(file: Path) -> str:
     """Hex SHA-256 of a file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _plain(value: Tensor) -> Tensor:
-    """Contiguous, and float32 where it holds floats."""
-    wide = value.float() if value.is_floating_point() else value
-    return wide.detach().contiguous()
 
 
 def _make_readable(file: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from tests.cli.test_cli import json_lines, refused, run
 from tests.embed.site import serving
-from tests.embed.tiny_network import official, state
+from tests.embed.tiny_network import checkpoint, state
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,7 +82,7 @@ def env(tmp_path):
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "tiny.pth"
-    torch.save(official(state()), path)
+    torch.save(checkpoint(state()), path)
     return path
 
 

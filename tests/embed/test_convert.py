@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from terradrift.embed import convert, unpickle
 from terradrift.errors import WeightsError
-from tests.embed.tiny_network import Tiny, official, state
+from tests.embed.tiny_network import Tiny, checkpoint, state
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ class Touches:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_tensors_of_both_formats_come_with_their_wrappers(zipped, tmp_path, work):
     path = tmp_path / "a.ckpt"
-    torch.save(official(state()), path, _use_new_zipfile_serialization=zipped)
+    torch.save(checkpoint(state()), path, _use_new_zipfile_serialization=zipped)
     found = read(path, work)
     assert found.keys() == {"state_dict"}
     inner = found["state_dict"]
-    assert inner.keys() == official(state())["state_dict"].keys()
+    assert inner.keys() == checkpoint(state())["state_dict"].keys()
     for key, value in state().items():
         torch.testing.assert_close(inner[f"module.{key}"], value, rtol=0, atol=0)
 
@@ -95,7 +95,7 @@ def test_a_pickle_of_more_than_tensors_is_refused_and_does_nothing(
 ):
     path, trace = tmp_path / "a.ckpt", tmp_path / "trace"
     torch.save(
-        official(state()) | {"callbacks": Touches(trace)},
+        checkpoint(state()) | {"callbacks": Touches(trace)},
         path,
         _use_new_zipfile_serialization=zipped,
     )
@@ -111,7 +111,7 @@ def test_a_pickle_of_more_than_tensors_is_refused_and_does_nothing(
 
 def test_the_step_that_is_named_converts_such_a_file_for_its_user(tmp_path, work):
     path, trace, output = tmp_path / "a.ckpt", tmp_path / "trace", tmp_path / "o.st"
-    torch.save(official(state()) | {"callbacks": Touches(trace)}, path)
+    torch.save(checkpoint(state()) | {"callbacks": Touches(trace)}, path)
     words = [sys.executable, "-m", "terradrift.embed.convert", "--unsafe", path, output]
     subprocess.run(words, check=True)
     assert trace.exists()

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from terradrift.embed import library
+from terradrift.embed import catalogue, library, official
 from terradrift.embed.spec import Source
 from terradrift.errors import WeightsError
 from tests.embed.tiny_model import tiny
-from tests.embed.tiny_network import Tiny, official, state
+from tests.embed.tiny_network import Tiny, checkpoint, state
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_checkpoint_of_torch_gives_the_same_digest(file, tmp_path):
     library.add(tiny(), file)
     first = library.load(tiny()).sha256
     path = tmp_path / "official.pth"
-    torch.save(official(state()), path)
+    torch.save(checkpoint(state()), path)
     library.add(tiny(), path)
     assert library.load(tiny()).sha256 == first
 
@@ -131,7 +131,7 @@ def test_a_network_that_cannot_be_built_without_memory_is_built(file):
 
 
 def test_a_network_for_its_shapes_alone_takes_no_memory():
-    assert {value.device.type for value in library.skeleton(tiny()).values()} == {
+    assert {value.device.type for value in official.skeleton(tiny()).values()} == {
         "meta"
     }
 
@@ -235,3 +235,25 @@ def test_a_name_cannot_leave_the_folder(models):
     assert library.place(tiny(name="sam2.1-hiera-b+")) == Path(
         models, "sam2.1-hiera-b+.safetensors"
     )
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "relative"),
+    [
+        ("galileo-nano", "weights/galileo_nano/encoder.pt"),
+        ("presto", "weights/presto/default_model.pt"),
+    ],
+)
+def test_published_files_are_taken_and_known_as_such(name, relative, shared):
+    spec = catalogue.spec(name)
+    file = shared(relative)
+    library.add(spec, file)
+    assert library.is_published(spec) is True
+    network = spec.build(output="pooled", token_size=None)
+    network.load_state_dict(library.verify(spec).state, strict=True)
+    other = {"presto": "galileo-nano", "galileo-nano": "presto"}[name]
+    with pytest.raises(WeightsError, match=f"not the weights of {other}"):
+        library.add(catalogue.spec(other), file)
+    with pytest.raises(WeightsError, match=f"is the published file of {name}"):
+        catalogue.refuse_anothers(catalogue.spec(other), file)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from terradrift.embed import catalogue, library
+from terradrift.embed import catalogue, official
 from terradrift.embed.spec import Spec
 
 SPECS = [entry.model for entry in catalogue.listed() if isinstance(entry.model, Spec)]
@@ -16,7 +16,7 @@ def shapes(state):
 
 @every
 def test_pooled_and_tokens_of_every_size_have_the_same_tensors(spec):
-    expected = library.skeleton(spec)
+    expected = official.skeleton(spec)
     asked = [("tokens", size) for size in spec.tokens]
     if spec.dimensions is not None:
         asked.append(("pooled", None))

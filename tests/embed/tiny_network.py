@@ -23,7 +23,7 @@ def state(seed=0, width=5):
     return found
 
 
-def official(numbers):
+def checkpoint(numbers):
     """The checkpoint of these numbers: wrapped, prefixed, among things of training."""
     inner = {f"module.{key}": value for key, value in numbers.items()}
     return {
