@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from terradrift.embed.network import Network, Output
 
 _TOKEN = 4
-"""Pixels per token side where none is chosen: the smallest in which PASTIS-HD and
-S2NAIP-urban, most of the training data by area, were cut."""
+"""Pixels per token side where none is chosen: the smallest of those that S2NAIP-urban and
+PASTIS-HD, most of the training data by area, were cut into."""
 _TOKENS = (_TOKEN, 8, 16, 2, 1)
 
 
@@ -33,7 +33,7 @@ def base(
     """The network with random weights.
 
     Raises:
-        ValueError: a token size that it was not trained with.
+        ValueError: a token size that is not on the card.
     """
     from terradrift.embed.networks.anysat import AnySat
 
@@ -74,7 +74,7 @@ def normalised(mean: Sequence[float], std: Sequence[float]) -> Spec:
         ),
         dimensions=768,
         tokens=dict.fromkeys(_TOKENS, 768),
-        # The tiles of S2NAIP-urban, the largest of its training sets: 640 m.
+        # The tiles of S2NAIP-urban, by area the largest of its training sets: 640 m.
         chip_size=64,
         chip_multiple=_TOKEN,
         # A year by the half month; a further date adds 6 % to the work of one.
@@ -94,7 +94,7 @@ def normalised(mean: Sequence[float], std: Sequence[float]) -> Spec:
 
 
 def _listed(values: Sequence[float]) -> str:
-    return " ".join(f"{value:g}" for value in values)
+    return " ".join(map(str, values))
 
 
 ANYSAT = normalised(MEAN, STD)
