@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from terradrift.embed.forward_graph import Graph, computing, graph
+from terradrift.embed.forward_graph import Graph, checked, computing, graph
 
 if TYPE_CHECKING:
     from terradrift.embed.network import Network
@@ -105,9 +105,11 @@ class Forward:
     def _graph(self, prepared: tuple[Tensor, ...]) -> Graph:
         key = tuple((given.shape[1:], given.dtype) for given in prepared)
         with self._lock:
-            if key not in self._graphs:
-                self._graphs[key] = self._made(prepared)
-            return self._graphs[key]
+            made = self._graphs.get(key) or self._made(prepared)
+            if not made.why_not and made.checked < len(prepared[0]):
+                made = checked(made, self.network, prepared, bf16=self.bf16)
+            self._graphs[key] = made
+            return made
 
     def _made(self, prepared: tuple[Tensor, ...]) -> Graph:
         if len(self._graphs) >= _SHAPES:

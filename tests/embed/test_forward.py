@@ -46,7 +46,7 @@ def test_a_frozen_graph_gives_what_the_network_gives_for_any_number_of_chips(
         torch.testing.assert_close(found, true, rtol=0, atol=tolerance)
     assert "frozen graph" in forward.how_run
     calls = len(forward.network.counts)
-    run(forward, pixels(3))
+    run(forward, pixels(9))
     assert len(forward.network.counts) == calls, "the graph runs without the network"
 
 
@@ -68,6 +68,17 @@ def test_a_network_whose_graph_would_be_wrong_is_run_itself_and_says_so(kind, wh
             true = forward.network(*prepared)
         torch.testing.assert_close(run(forward, prepared), true)
     assert f"as it is: {why}" in forward.how_run
+
+
+def test_a_graph_that_breaks_for_more_chips_gives_way_to_the_network():
+    forward = made(networks.Split)
+    run(forward, pixels(3))
+    assert "frozen graph" in forward.how_run
+    prepared = pixels(9)
+    with torch.inference_mode():
+        true = forward.network(*prepared)
+    torch.testing.assert_close(run(forward, prepared), true)
+    assert "as it is: its graph is of one number of chips" in forward.how_run
 
 
 def test_picking_by_position_is_no_reading():
