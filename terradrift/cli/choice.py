@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from terradrift.cli.output import say, usage
+from terradrift.cli.output import usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,6 @@ def suited(
     gsd: float | None,
     model: str | None,
     how: "Mapping[str, Any]",
-    *,
-    quiet: bool,
 ) -> int | None:
     """The patch size to make an archive with: the one given, or one that suits the model.
 
@@ -72,7 +70,4 @@ def suited(
         return patch_size
     with usage():
         choice = choosing.choose(None, model or DEFAULT_MODEL, how)
-        metres = choosing.patch_size(choice, gsd)
-    if metres is not None:
-        say(f"patches of {metres} m: one vector of {choice.stored} each", quiet=quiet)
-    return metres
+        return choosing.patch_size(choice, gsd)

@@ -75,9 +75,11 @@ def run(
         dates=dates,
         allow_mismatch=allow_mismatch,
     )
-    size = choices.suited(archive, patch_size, gsd, model, how, quiet=quiet)
+    size = choices.suited(archive, patch_size, gsd, model, how)
     opened = archive_at(archive, size, gsd, crs, dry_run=True)
     chosen = choices.known(opened, model, how, device, precision)
+    if size != patch_size:
+        say(f"patches of {size} m: one vector of {chosen.stored} each", quiet=quiet)
     if not dry_run:
         opened = archive_at(archive, size, gsd, crs)
     filters = {
