@@ -171,6 +171,50 @@ def test_token_models_give_a_row_per_patch():
     assert part.batch.num_rows == 64
 
 
+class Holed(Constant):
+    """Gives tokens of which the first of every chip is NaN."""
+
+    def embed(self, chips):
+        found = super().embed(chips)
+        found[:, 0, 0] = np.nan
+        found[:, 1, 1] = 3
+        return found
+
+
+def test_tokens_that_are_nan_are_left_out_of_what_others_blend():
+    geometry = {"chip_size": 8, "token_stride": 4, "overlap_px": 4}
+    (part,) = embedded(images(1), Holed(shape=(2, 2, 3), **geometry))
+    found = np.array(part.batch["embedding"].to_pylist(), np.float32)
+    # Each token of the tile has four chips, so one NaN never takes its row away.
+    assert part.batch.num_rows == 64
+    # NaN, 1, 1 and 3, in equal shares but for the tile's border.
+    inner = found.reshape(8, 8, 3)[1:-1, 1:-1]
+    np.testing.assert_allclose(inner, 5 / 3, rtol=1e-3)
+
+
+def test_a_patch_of_which_every_token_is_nan_gets_no_row():
+    (part,) = embedded(images(1), Holed(shape=(2, 2, 3), chip_size=8, token_stride=4))
+    # Sixteen chips side by side, of four patches each.
+    assert part.batch.num_rows == 48
+
+
+def test_tokens_without_a_clear_pixel_do_not_count_for_their_patch():
+    class Red:
+        card = card(bands=BANDS10, dimensions=1, chip_size=8, token_stride=2)
+
+        def embed(self, chips):
+            red = np.nan_to_num(chips.pixels[:, 2], nan=9.0)
+            blocks = red.reshape(len(chips), 4, 2, 4, 2)
+            return blocks.mean(axis=(2, 4))[..., None]
+
+    pixels = landscape()
+    pixels[:, 1:5, 3:5] = np.nan
+    image = tile_image(pixels)
+    (part,) = embedded(iter([image]), Red())
+    first = part.batch["embedding"][0].as_py()
+    assert first == pytest.approx([pixels[2, 1:5, 1:3].mean()], rel=1e-3)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_cuda_without_a_device_is_refused_before_anything_is_read():
     taken = []
