@@ -122,25 +122,35 @@ def _check_apart(twice: set[Place]) -> None:
 
 
 def _begun(target: Target) -> lance.LanceDataset:
-    return lance.dataset(_uri(target), version=target.version)
-
-
-def _uri(target: Target) -> str:
-    return str(Store.open(target.root).path(units.embeddings_table(target.model)))
+    """The table as it was when the committer began."""
+    table = units.embeddings_table(target.model)
+    return Store.open(target.root).dataset(table, target.version)
 
 
 def _fragments(target: Target, rows: pa.Table) -> list[str]:
-    new = target.version is None
-    with doing(target.root, f"write {units.embeddings_table(target.model)}"):
-        written = lance.fragment.write_fragments(
-            rows,
-            _uri(target) if new else _begun(target),
-            schema=target.columns,
-            mode="create" if new else "append",
-            max_rows_per_file=MAX_ROWS_PER_FILE,
-            data_storage_version=DATA_STORAGE_VERSION,
-        )
+    """Write the rows into the table's folder; the committer may make the table meanwhile."""
+    table = units.embeddings_table(target.model)
+    store = Store.open(target.root)
+    with doing(target.root, f"write {table}"):
+        try:
+            written = _written(store, table, rows)
+        except OSError:
+            if target.version is not None or not store.exists(table):
+                raise
+            written = _written(store, table, rows)
     return [json.dumps(fragment.to_json()) for fragment in written]
+
+
+def _written(store: Store, table: str, rows: pa.Table) -> list[lance.FragmentMetadata]:
+    found: list[lance.FragmentMetadata] = lance.fragment.write_fragments(
+        rows,
+        str(store.path(table)),
+        schema=rows.schema,
+        mode="append" if store.exists(table) else "create",
+        max_rows_per_file=MAX_ROWS_PER_FILE,
+        data_storage_version=DATA_STORAGE_VERSION,
+    )
+    return found
 
 
 class Committer:
