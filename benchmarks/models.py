@@ -14,6 +14,7 @@ two dates: the mean ROC-AUC of `drift`. Models made for L1C are given what the s
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -36,10 +37,18 @@ BLOCK = 4
 """Patches per side of what the bootstrap draws: neighbours change together."""
 
 
-def how(model: str) -> dict[str, Any]:
-    """Options for a foundation model on whatever level the set has."""
+def how(model: str, patch_px: int) -> dict[str, Any]:
+    """Options for a foundation model on whatever level and patches the set has."""
     plugin = plugins.load(plugins.EMBEDDERS, model.removesuffix("-tokens"))
-    return {"allow_mismatch": True} if hasattr(plugin, "embedder") else {}
+    if not hasattr(plugin, "embedder"):
+        return {}
+    options: dict[str, Any] = {"allow_mismatch": True}
+    if model.endswith("-tokens"):
+        size = max(side for side in plugin.tokens if patch_px % side == 0)
+        # At least eight tokens per side, as many as the model was trained with.
+        chip = math.lcm(size, plugin.chip_multiple)
+        options |= {"token_size": size, "chip_size": chip * -(-8 * size // chip)}
+    return options
 
 
 def fitted(name: str, series: list[Series]) -> space.Space | None:
@@ -139,7 +148,9 @@ def rows(
         archive.ingest(root / "catalog.json")
         for model in models:
             start = time.perf_counter()
-            series = histories(archive, model, **how(model))
+            series = histories(
+                archive, model, **how(model, archive.store.settings.grid.patch_px)
+            )
             seconds = time.perf_counter() - start
             for chosen in spaces:
                 fit = fitted(chosen, series)

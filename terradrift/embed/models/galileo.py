@@ -86,11 +86,13 @@ _galileo = partial(
     citation="Tseng et al. 2025, Galileo, arXiv:2502.09356; "
     "https://github.com/nasaharvest/galileo",
     bands=BANDS,
+    # A group of bands that lacks one is hidden, as both were trained with hidden groups.
+    missing="drop",
     level="L1C",
     preprocessing="DN = 10000 * reflectance without the offset of 1000, not below 0, then "
     "(DN - (mean - 2 std)) / (4 std) by the constants of config/normalization.json; "
     "NDVI (0 where its sum is 0) as a token; no token of the place; months from "
-    "the dates; tokens without any clear pixel left out, other holes hold the mean of the "
+    "the dates; tokens without any clear pixel, or of a group that lacks a band, left out, other holes hold the mean of the "
     "chip; pooled from tokens of 4 pixels",
     # It was trained on chips of 4 to 12 tokens a side. Every token attends to every other,
     # so that a wider chip costs more per token and a narrower one is mostly overlap: per

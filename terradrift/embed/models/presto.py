@@ -54,10 +54,12 @@ PRESTO = Spec(
     citation="Tseng et al. 2023, Presto, arXiv:2304.14065; "
     "https://github.com/nasaharvest/presto",
     bands=BANDS,
+    # A group of bands that lacks one is hidden, as both were trained with hidden groups.
+    missing="drop",
     level="L1C",
     preprocessing="reflectance (DN / 10000 without the offset of 1000), not below 0, the mean "
     "of the clear pixels of each token; NDVI of that (0 where its sum is 0); dates "
-    "without any clear pixel left out; months from the dates; the place of the chip's "
+    "without any clear pixel, and groups that lack a band, left out; months from the dates; the place of the chip's "
     "middle; pooled: the mean of the vectors of squares of 2 pixels (of 1 where the chip is "
     "odd)",
     dimensions=128,

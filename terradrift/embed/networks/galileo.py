@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,6 +18,10 @@ from terradrift.embed.networks import galileo_codes as codes
 from terradrift.embed.networks.galileo_block import Block, SplitAttention
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
     from terradrift.embed.network import Input, Output
 
 GROUPS: dict[str, tuple[int, ...]] = {
@@ -76,8 +81,8 @@ class Embed(nn.Module):
 class Galileo(Network):
     """The encoder of Galileo for Sentinel-2 and, if wanted, the place on Earth.
 
-    A token whose ground is not clear at all on its date is hidden: nothing attends to it
-    and no mean counts it, which is the same as leaving it out.
+    A token whose ground is not clear at all on its date, or whose group lacks a band, is
+    hidden: nothing attends to it and no mean counts it, which is the same as leaving it out.
     """
 
     def __init__(
@@ -122,9 +127,9 @@ class Galileo(Network):
         self.resize: Tensor
 
     def prepare(self, given: Input) -> tuple[Tensor, ...]:
-        """Bands (n, t, 11, y, x), visible (n, t, row, column), months, steps (n, t), codes.
+        """Bands (n, t, 11, y, x), visible, months and steps (n, t), and codes.
 
-        The codes of the patches' places are (n, row, column, width / 4); with the place on
+        Visible is (n, group, t, row, column). The codes of the patches' places are (n, row, column, width / 4); with the place on
         Earth its point on the unit sphere (n, 3) comes last.
 
         Raises:
@@ -145,10 +150,13 @@ class Galileo(Network):
         side = y // self.patch
         clear = given.clear.reshape(n, t, side, self.patch, side, self.patch)
         step = given.gsd * self.patch / 10
+        there = torch.as_tensor(
+            whole_groups(given.wavelengths, self.groups), device=device
+        )
         place = codes.place_code(side, step, self.pos_embed.shape[1]).to(device)
         prepared = (
             normalised(given.pixels),
-            clear.any(dim=5).any(dim=3),
+            clear.any(dim=5).any(dim=3)[:, None] & there[:, None, None, None],
             codes.months(given.times, device),
             codes.steps(given.times, device),
             place.expand(n, -1, -1, -1),
@@ -170,7 +178,7 @@ class Galileo(Network):
         )
         n, groups, t, rows, columns, width = tokens.shape
         tokens = tokens.reshape(n, -1, width)
-        seen = visible[:, None].expand(-1, groups, -1, -1, -1).reshape(n, -1)
+        seen = visible.reshape(n, -1)
         for point in location:
             tokens = torch.cat([tokens, self._static("location", point)], dim=1)
             seen = functional.pad(seen, (0, 1), value=True)
@@ -216,6 +224,18 @@ class Galileo(Network):
         channel = self.st_channel_embed[STATIC.index(group)]
         token: Tensor = self.static_embed[group](value)
         return (token + _widened(channel))[:, None]
+
+
+def whole_groups(
+    wavelengths: NDArray[np.float32], groups: Iterable[str]
+) -> NDArray[np.bool_]:
+    """Which groups (group,) have all their bands; a band that is not there is NaN.
+
+    NDVI is made from red and near infrared.
+    """
+    there = np.isfinite(wavelengths)
+    columns = {**GROUPS, "NDVI": (RED, NIR)}
+    return np.array([there[list(columns[name])].all() for name in groups])
 
 
 def _widened(channel: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from terradrift.embed.network import Network
 from terradrift.embed.networks import galileo_codes as codes
+from terradrift.embed.networks.galileo import whole_groups
 from terradrift.embed.networks.presto_encoder import Encoder
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Presto(Network):
     """The encoder of Presto for Sentinel-2: a vector for the mean spectrum of each square.
 
     A square is `token_size` pixels wide; pooled without it, 2 where the chip is even, else
-    1. Its dates are one series; one on which none of its pixels was clear is hidden:
-    nothing attends to it and no mean counts it, which is the same as leaving it out. Radar,
-    weather, terrain and land cover are never given.
+    1. Its dates are one series; one on which none of its pixels was clear is hidden, and so
+    is a group of bands that lacks one: nothing attends to it and no mean counts it, which
+    is the same as leaving it out. Radar, weather, terrain and land cover are never given.
     """
 
     def __init__(
@@ -60,10 +61,10 @@ class Presto(Network):
         )
 
     def prepare(self, given: Input) -> tuple[Tensor, ...]:
-        """Values (n, row, column, t, 11), seen without the values, months, steps, place.
+        """Values (n, row, column, t, 11), which are seen, months, steps, place.
 
-        Values are reflectance and NDVI, months (January 0) and steps (n, t), place (n, 3)
-        the chip's middle on the unit sphere: across a chip it moves by less than 0.001.
+        Values are reflectance and NDVI, seen (n, row, column, group, t), months (January 0)
+        and steps (n, t), place (n, 3) the chip's middle on the unit sphere: across a chip it moves by less than 0.001.
 
         Raises:
             ValueError: a chip that is not a whole number of squares; too many dates.
@@ -79,6 +80,7 @@ class Presto(Network):
         if t > most:
             raise ValueError(f"Presto takes at most {most} dates, got {t}")
         device = given.pixels.device
+        there = torch.as_tensor(whole_groups(given.wavelengths, GROUPS), device=device)
         grid = (y // side, side, x // side, side)
         clear = given.clear.reshape(n, t, *grid)
         count = clear.sum(dim=(3, 5))
@@ -88,7 +90,7 @@ class Presto(Network):
         spectra = (total / count.clamp(min=1)[:, :, None]).permute(0, 3, 4, 1, 2)
         return (
             torch.cat([spectra, _ndvi(spectra)], dim=-1),
-            (count > 0).permute(0, 2, 3, 1),
+            (count > 0).permute(0, 2, 3, 1)[:, :, :, None] & there[:, None],
             codes.months(given.times, device),
             codes.steps(given.times, device),
             codes.on_sphere(given.centers, device),
@@ -110,7 +112,7 @@ class Presto(Network):
         found = torch.cat([self._vectors(*part) for part in parts])
         found = found.view(n, rows, columns, -1)
         # The token of the place is always there, but alone it says nothing of the ground.
-        ever = seen.any(dim=-1)[..., None]
+        ever = seen.flatten(3).any(dim=-1)[..., None]
         if self.output == "tokens":
             return torch.where(ever, found, torch.nan)
         return torch.where(ever, found, 0.0).sum(dim=(1, 2)) / ever.sum(dim=(1, 2))
@@ -118,9 +120,9 @@ class Presto(Network):
     def _vectors(
         self, values: Tensor, seen: Tensor, months: Tensor, steps: Tensor, place: Tensor
     ) -> Tensor:
-        """(s, d) of (s, t, 11) values, seen (s, t)."""
+        """(s, d) of (s, t, 11) values, seen (s, group, t)."""
         groups = {name: values[..., part] for name, part in GROUPS.items()}
-        tokens = seen.repeat(1, len(groups))
+        tokens = seen.flatten(1)
         encoded = self.encoder(groups, months, steps, place, tokens)
         return self.encoder.pooled(encoded, tokens)
 

@@ -16,7 +16,7 @@ def given(pixels, clear=None):
         times=np.tile(days, (n, 1)),
         centers=np.zeros((n, 2)),
         gsd=10.0,
-        wavelengths=np.full(bands, np.nan, np.float32),
+        wavelengths=np.linspace(0.44, 2.2, bands, dtype=np.float32),
     )
 
 

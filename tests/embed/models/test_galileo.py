@@ -168,3 +168,29 @@ def test_official_sizes(spec):
     made = spec.build()
     assert sum(p.numel() for p in made.parameters()) == spec.parameters
     assert made.norm.weight.shape == (spec.dimensions,)
+
+
+def lacking(what, *columns, value=0.0):
+    """The same chips without some bands."""
+    wavelengths, pixels = what.wavelengths.copy(), what.pixels.clone()
+    wavelengths[list(columns)] = np.nan
+    pixels[:, :, list(columns)] = value
+    return replace(what, wavelengths=wavelengths, pixels=pixels)
+
+
+@pytest.mark.parametrize("output", ["pooled", "tokens"])
+def test_a_group_that_lacks_a_band_is_as_if_it_were_not_of_the_model(output):
+    model, what = network(output), chips()
+    without = network(output)
+    without.groups = [name for name in model.groups if name != "S2_Red_Edge"]
+    found = vectors(model, lacking(what, 4))
+    assert apart(found, vectors(without, what)) <= SAME
+    assert apart(found, vectors(model, what)) > 1e-2
+    assert apart(found, vectors(model, lacking(what, 3, 4, 5, value=0.7))) <= SAME
+
+
+def test_without_red_there_is_no_ndvi_either():
+    model, what = network(), chips()
+    without = network()
+    without.groups = [n for n in model.groups if n not in ("S2_RGB", "NDVI")]
+    assert apart(vectors(model, lacking(what, 2)), vectors(without, what)) <= SAME

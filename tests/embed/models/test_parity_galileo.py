@@ -72,7 +72,7 @@ def given(golden, dn, months, pixels=None):
         times=np.array([days], "datetime64[us]"),
         centers=np.array([[lon, lat]]),
         gsd=10.0,
-        wavelengths=np.full(pixels.shape[2], np.nan, np.float32),
+        wavelengths=np.linspace(0.44, 2.2, pixels.shape[2], dtype=np.float32),
     )
 
 

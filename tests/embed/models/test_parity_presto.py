@@ -73,7 +73,7 @@ def given(golden, steps, change=lambda reflectance: reflectance):
         times=np.array([days], "datetime64[us]"),
         centers=np.array([[lon, lat]]),
         gsd=10.0,
-        wavelengths=np.full(pixels.shape[2], np.nan, np.float32),
+        wavelengths=np.linspace(0.44, 2.2, pixels.shape[2], dtype=np.float32),
     )
 
 
@@ -219,14 +219,14 @@ def test_parity_of_ragged_clouds_with_each_pixel_alone(state, golden):
     found = run(network, what)[0]
     values, seen, months, steps, place = network.prepare(what)
     for row, column in np.ndindex(found.shape[:2]):
-        kept = seen[0, row, column].nonzero()[:, 0]
+        kept = seen[0, row, column, 0].nonzero()[:, 0]
         if len(kept) == 0:
             assert (row, column) == (2, 3)
             assert np.isnan(found[row, column]).all()
             continue
         mine = [
             values[:, row : row + 1, column : column + 1, kept],
-            seen[:, row : row + 1, column : column + 1, kept],
+            seen[:, row : row + 1, column : column + 1, :, kept],
             months[:, kept],
             steps[:, kept],
             place,

@@ -156,3 +156,23 @@ def test_ndvi_is_within_its_range_whatever_comes():
 def test_official_size():
     made = PRESTO.build()
     assert sum(p.numel() for p in made.parameters()) == PRESTO.parameters
+
+
+def test_a_group_that_lacks_a_band_is_as_if_it_were_not_given():
+    model, what = network(token_size=4), chips()
+    wavelengths, pixels = what.wavelengths.copy(), what.pixels.clone()
+    wavelengths[9] = np.nan
+    pixels[:, :, 9] = 0.6
+    found = vectors(model, replace(what, wavelengths=wavelengths, pixels=pixels))
+    values, seen, *of_chip = model.prepare(what)
+    n, rows, columns = seen.shape[:3]
+    groups = {
+        name: values.flatten(0, 2)[..., part]
+        for name, part in presto.GROUPS.items()
+        if name != "S2_SWIR"
+    }
+    of_series = [each.repeat_interleave(rows * columns, 0) for each in of_chip]
+    with torch.inference_mode():
+        alone = model.encoder.pooled(model.encoder(groups, *of_series))
+    assert apart(found, alone.view(n, rows, columns, -1).numpy()) <= SAME
+    assert apart(found, vectors(model, what)) > 1e-2
