@@ -1,6 +1,7 @@
 """A Ray cluster: what is asked of it, how it is reached, and what it has to give."""
 
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from types import ModuleType
 
 from terradrift import threads as cores
 from terradrift.errors import ArchiveError
+
+_KNOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ def _connect(ray: ModuleType, address: str) -> None:
     here = address == "local"
     options = {"num_cpus": cores.available(), "include_dashboard": False}
     try:
+        _knock(address)
         with warnings.catch_warnings():
             # Ray's own processes are forked but replace themselves at once.
             warnings.filterwarnings("ignore", "lance is not fork-safe", UserWarning)
@@ -135,3 +139,10 @@ def _connect(ray: ModuleType, address: str) -> None:
             f"no Ray cluster answers at {address!r}: {reason[0]}; start one with "
             "ray start --head, or pass --ray local"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens; Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
