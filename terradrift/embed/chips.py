@@ -97,7 +97,9 @@ def cut(
         else _lattice(layer, card.token_stride, card, wanted)
     )
     chip_bytes = 4 * len(card.bands) * size**2 * (1 + len(past))
-    batch = max(1, min(card.batch, _BATCH_BYTES // chip_bytes))
+    most = max(1, min(card.batch, _BATCH_BYTES // chip_bytes))
+    # Batches of about one size: 36 chips are 18 and 18, not 32 and 4.
+    batch = -(-len(places) // -(-len(places) // most))
     for start in range(0, len(places), batch):
         some = places.part(start, start + batch)
         middles = some.at + size / 2

@@ -10,11 +10,12 @@ class How:
     tokens: bool = False
     """A vector per token, each for its own part of the ground, instead of one per chip."""
     chip_size: int | None = None
-    """Pixels of the archive per chip side."""
+    """Pixels of the archive per chip side. A chip of a pooled model is centred on its patch."""
     token_size: int | None = None
     """Pixels of the archive per token side."""
     overlap: int | None = None
-    """Pixels that neighbouring chips of a token model share; their tokens are blended."""
+    """Pixels of the archive that neighbouring chips of a token model share at least; their
+    tokens are blended. 0: each tile has chips of its own, side by side."""
     dates: int = 1
     """Dates that a vector is made from: its own and those before it."""
     allow_mismatch: bool = False

@@ -54,7 +54,7 @@ class ModelCard:
     batch: int = 1024
     """Chips per call that suit the model."""
     bf16: bool = False
-    """Whether bfloat16 autocast keeps the cosine to float32 at 0.9999 or more."""
+    """Whether bfloat16 keeps the cosine to float32 at 0.9999 or more."""
 
     def __post_init__(self) -> None:
         if min(self.dimensions, self.batch, self.dates) < 1 or self.context_px < 0:

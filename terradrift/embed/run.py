@@ -10,23 +10,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from terradrift import schema
 from terradrift import threads as cores
-from terradrift.chip import INDICES
-from terradrift.embed import chips, contract, indices
+from terradrift.embed import chips, contract
 from terradrift.embed import device as devices
 from terradrift.embed.ahead import ahead, in_order
 from terradrift.embed.blend import Blend
 from terradrift.embed.past import with_past
 from terradrift.embed.protocol import Placeable
+from terradrift.embed.rows import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from numpy.typing import NDArray
+    import pyarrow as pa
 
     from terradrift.chip import TileImage
     from terradrift.embed.past import Dated
@@ -37,8 +35,6 @@ _AHEAD = 2
 
 _GPU_WORKERS = 2
 """One copies while the other computes."""
-
-_FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +62,8 @@ def embed(
     """Embed every image, one after the other, in order.
 
     Patches of less than `min_clear` percent, and those the model gives no vector for, get
-    no row. At most `threads + 4` images are in memory. Closing the iterator stops the
-    threads. Nothing is read before the first row is asked for.
+    no row. At most `threads + 4` images are in memory, and for a model of several dates
+    those that are kept. Closing the iterator stops the threads. Nothing is read before the first row is asked for.
 
     A model whose card has several dates is given the images of the same tile on the days
     before, so these must come in order of time; one image less than dates is kept of each
@@ -167,17 +163,14 @@ def _torch_threads(count: int) -> Generator[None]:
         torch.set_num_threads(before)
 
 
-def _computing(card: ModelCard, device: str) -> AbstractContextManager[object]:
-    """Own stream of the worker and bfloat16 where the card calls it safe, on CUDA."""
+def _computing(device: str) -> AbstractContextManager[object]:
+    """A stream of the worker's own, on CUDA; precision is a matter of the embedder."""
     if device == "cpu":
         return nullcontext()
     import torch
 
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    stack = ExitStack()
-    stack.enter_context(torch.cuda.stream(stream))
-    stack.enter_context(torch.autocast("cuda", torch.bfloat16, enabled=card.bf16))
-    return stack
+    return torch.cuda.stream(stream)
 
 
 def _one(
@@ -202,7 +195,7 @@ def _one(
         (image.clear_percent >= min_clear) & (image.clear_percent > 0)
     )
     blend = Blend(image, card.dimensions)
-    with _computing(card, device):
+    with _computing(device):
         for cut in chips.cut(image, card, wanted, dated.past):
             found = embedder.embed(cut.chips)
             _check_shape(card, cut, found.shape)
@@ -212,7 +205,7 @@ def _one(
     return Embedded(
         tile=image.tile,
         scene_ids=image.scene_ids,
-        batch=_rows(image, wanted[there], vectors[there], card, run_id),
+        batch=rows(image, wanted[there], vectors[there], card, run_id),
     )
 
 
@@ -225,82 +218,3 @@ def _check_shape(card: ModelCard, cut: chips.Cut, got: tuple[int, ...]) -> None:
             f"model {card.name} promises {card.dimensions} numbers per vector, gave {got} "
             f"for {len(places)} chips{'' if one else f' of {tokens[0]} x {tokens[1]} tokens'}"
         )
-
-
-def _rows(
-    image: TileImage,
-    usable: NDArray[np.intp],
-    vectors: NDArray[np.float32],
-    card: ModelCard,
-    run_id: str,
-) -> pa.RecordBatch:
-    largest = float(np.abs(vectors).max(initial=0))
-    if largest > _FLOAT16_MAX:
-        raise ValueError(
-            f"model {card.name} gives numbers up to {largest:g}; vectors are stored as "
-            f"float16, at most {_FLOAT16_MAX:g}"
-        )
-    count = len(usable)
-    columns = {
-        "patch_id": pa.array(image.patch_ids[usable], pa.string()),
-        "datetime": pa.array(
-            image.times[usable].astype("datetime64[us]"), schema.INSTANT
-        ),
-        "tile": pa.repeat(pa.scalar(image.tile), count),
-        "scene_id": pa.array(image.scene_ids, pa.string()).take(
-            pa.array(image.patch_scenes[usable])
-        ),
-        "clear_percent": pa.array(image.clear_percent[usable], pa.float32()),
-        **_index_columns(image, usable),
-        "embedding": pa.FixedSizeListArray.from_arrays(
-            pa.array(vectors.astype(np.float16).reshape(-1)), card.dimensions
-        ),
-        "run_id": pa.repeat(pa.scalar(run_id), count),
-    }
-    table = schema.embeddings(card.dimensions)
-    return pa.RecordBatch.from_arrays(
-        [columns[name] for name in table.names], schema=table
-    )
-
-
-def _index_columns(image: TileImage, usable: NDArray[np.intp]) -> dict[str, pa.Array]:
-    """Spectral indices of the mean clear reflectance; null where bands are missing."""
-    there = indices.available(image.bands)
-    bands = indices.needed(image.bands)
-    means = patch_means(image, bands)[:, usable] if there else None
-    return {
-        name: pa.array(indices.index(name, means, bands, axis=0), from_pandas=True)
-        if means is not None and name in there
-        else pa.nulls(len(usable), pa.float32())
-        for name in INDICES
-    }
-
-
-def patch_means(image: TileImage, bands: tuple[str, ...]) -> NDArray[np.float32]:
-    """(band, n) mean reflectance of `bands` over the clear pixels of each patch.
-
-    NaN for a patch without any. A pixel is NaN in all bands or in none.
-    """
-    halo, size = image.halo_px, image.patch_px
-    _, y, x = image.pixels.shape
-    inner = image.pixels[:, halo : y - halo, halo : x - halo]
-    chosen = inner[[image.bands.index(band) for band in bands]]
-    clear = np.isfinite(chosen).all(axis=0)
-    chosen[:, ~clear] = 0
-    total = _patch_sums(chosen, size)
-    count = _patch_sums(np.asarray(clear, np.float32)[None], size)
-    mean = np.full(total.shape, np.nan, np.float32)
-    np.divide(total, count, out=mean, where=count > 0)
-    found: NDArray[np.float32] = mean[:, image.rows, image.cols]
-    return found
-
-
-def _patch_sums(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """(band, rows, cols) sums of (band, y, x) over squares of `size` pixels."""
-    band, y, x = values.shape
-    # A product adds short rows several times as quickly as a reduction.
-    across = np.matmul(
-        values.reshape(band, y, x // size, size), np.ones((size, 1), np.float32)
-    )
-    sums: NDArray[np.float32] = across.reshape(band, y // size, size, -1).sum(axis=2)
-    return sums

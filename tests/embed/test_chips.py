@@ -250,3 +250,9 @@ def test_batches_of_large_chips_are_smaller(monkeypatch):
     image = coordinates(4, 5, 4, 0)
     cuts = list(chips.cut(image, card(batch=8), every(image)))
     assert [len(cut.chips) for cut in cuts] == [3] * 6 + [2]
+
+
+def test_batches_are_of_about_one_size():
+    image = coordinates(6, 6, 4, 0)
+    cuts = list(chips.cut(image, card(batch=32), every(image)))
+    assert [len(cut.chips) for cut in cuts] == [18, 18]
