@@ -16,8 +16,8 @@ _OVERLAP = 0.5
 """Part of a chip side that neighbours share at least where nothing else is asked for.
 
 At half a chip every token is blended from two chips per axis over the whole of a step, which
-cancels what position in the chip adds to a vector as far as it is linear. It costs four
-times the pixels of chips side by side, and half a chip more around each tile."""
+cancels what position in the chip adds to a vector as far as it is linear. A tile of T pixels
+then takes (2 T / C + 1)^2 chips of C pixels, where (T / C)^2 side by side would cover it."""
 _SMALL = 64
 """Pixels per side of native chips up to which models were made for chips of many sizes."""
 
