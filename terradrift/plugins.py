@@ -1,5 +1,6 @@
 """Embedders and detectors by entry point; listing them imports nothing."""
 
+from difflib import SequenceMatcher
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -7,6 +8,9 @@ from terradrift.errors import UnknownPluginError
 
 EMBEDDERS = "terradrift.embedders"
 DETECTORS = "terradrift.detectors"
+
+_ALIKE = 0.6
+"""Least likeness, 0 to 1, of a name that may have been meant."""
 
 
 def names(group: str) -> list[str]:
@@ -18,14 +22,31 @@ def find(group: str, name: str) -> EntryPoint:
     """The plugin registered as `name` in `group`, not imported yet.
 
     Raises:
-        UnknownPluginError: no such name; the message lists the installed ones.
+        UnknownPluginError: no such name; the message says which are spelled alike, and
+            where all are listed.
     """
     found = entry_points(group=group, name=name)
     if not found:
-        raise UnknownPluginError(
-            f"no {group} plugin named {name!r}; installed: {', '.join(names(group))}"
+        near = _alike(name, names(group))
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        every = (
+            "`terradrift models` lists all"
+            if group == EMBEDDERS
+            else f"installed: {', '.join(names(group))}"
         )
+        raise UnknownPluginError(f"no {group} plugin named {name!r}; {hint}{every}")
     return next(iter(found))
+
+
+def _alike(name: str, known: list[str]) -> list[str]:
+    """At most three of `known` that resemble `name`, whole or up to their first dash."""
+
+    def likeness(other: str) -> float:
+        parts = (other, other.partition("-")[0])
+        return max(SequenceMatcher(None, name.lower(), part).ratio() for part in parts)
+
+    near = [other for other in known if likeness(other) >= _ALIKE]
+    return sorted(near, key=likeness, reverse=True)[:3]
 
 
 def load(group: str, name: str) -> Any:  # noqa: ANN401 - whatever the entry point names

@@ -12,9 +12,20 @@ def test_ours_are_found_by_entry_point() -> None:
     assert {"drift", "lof"} <= set(plugins.names(plugins.DETECTORS))
 
 
-def test_an_unknown_name_lists_what_is_installed() -> None:
-    with pytest.raises(UnknownPluginError, match=r"named 'clya'; installed: .*mosaiks"):
+def test_an_unknown_name_says_which_may_have_been_meant() -> None:
+    with pytest.raises(
+        UnknownPluginError, match=r"named 'clya'; did you mean clay-v1.0 or clay-v1.5\?"
+    ):
         plugins.load(plugins.EMBEDDERS, "clya")
+    with pytest.raises(UnknownPluginError, match="did you mean galileo-nano or"):
+        plugins.load(plugins.EMBEDDERS, "galileo-nan")
+
+
+def test_a_name_like_no_other_lists_what_is_installed() -> None:
+    with pytest.raises(
+        UnknownPluginError, match=r"named 'xyzzy'; installed: .*mosaiks"
+    ):
+        plugins.load(plugins.EMBEDDERS, "xyzzy")
 
 
 def test_help_waits_for_nothing_heavy() -> None:

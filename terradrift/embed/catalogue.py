@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from terradrift import plugins
 from terradrift.embed import library
 from terradrift.embed.spec import Spec
-from terradrift.errors import UnknownPluginError, WeightsError
+from terradrift.errors import WeightsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +48,9 @@ def found(name: str) -> Listed:
     """The registered embedder of that name.
 
     Raises:
-        UnknownPluginError: none; the message names those that are spelled alike.
+        UnknownPluginError: as `plugins.find`.
     """
-    names = plugins.names(plugins.EMBEDDERS)
-    if name not in names:
-        near = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownPluginError(
-            f"no model named {name!r}; {hint}`terradrift models` lists all"
-        )
+    plugins.find(plugins.EMBEDDERS, name)
     return _opened(name)
 
 

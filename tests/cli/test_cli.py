@@ -93,7 +93,12 @@ def test_a_model_that_is_not_there_is_refused_before_anything_is_written(
     scenes: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "a.td"
-    refused(run("run", place, scenes, "--model", "clya"), 1, "'clya'; installed:", "mosaiks")
+    refused(
+        run("run", place, scenes, "--model", "clya"),
+        1,
+        "'clya'; did you mean",
+        "clay-v1.5",
+    )
     refused(run("run", place, scenes, "--device", "abacus"), 2, "got 'abacus'")
     assert not place.exists()
 

@@ -244,7 +244,7 @@ def test_a_name_that_is_not_there_names_those_spelled_alike(env):
     refused(
         run("models", "add", "clay-1.5", "a.pth", env=env),
         1,
-        "no model named 'clay-1.5'; did you mean clay-v1.5",
+        "plugin named 'clay-1.5'; did you mean clay-v1.",
     )
     refused(run("models", "show", "qqq", env=env), 1, "`terradrift models` lists all")
     refused(run("models", "fecth", "tiny", env=env), 2)
