@@ -21,11 +21,13 @@ def test_an_unknown_name_says_which_may_have_been_meant() -> None:
         plugins.load(plugins.EMBEDDERS, "galileo-nan")
 
 
-def test_a_name_like_no_other_lists_what_is_installed() -> None:
-    with pytest.raises(
-        UnknownPluginError, match=r"named 'xyzzy'; installed: .*mosaiks"
-    ):
+def test_a_name_like_no_other_says_where_all_are_listed() -> None:
+    with pytest.raises(UnknownPluginError, match="named 'xyzzy'; `terradrift models`"):
         plugins.load(plugins.EMBEDDERS, "xyzzy")
+    with pytest.raises(
+        UnknownPluginError, match="named 'xyzzy'; installed: drift, lof"
+    ):
+        plugins.load(plugins.DETECTORS, "xyzzy")
 
 
 def test_help_waits_for_nothing_heavy() -> None:
