@@ -20,8 +20,8 @@ from terradrift.embed.forward_graph import Graph, checked, computing, graph
 if TYPE_CHECKING:
     from terradrift.embed.network import Network
 
-_FIRST = 3
-"""Chips of the first call, which decides how to run."""
+FIRST = 2
+"""Chips that suffice to decide how to run."""
 _SHAPES = 4
 """Shapes of chips for which a graph is kept; more means that they are ragged."""
 _LIVE = 4
@@ -38,7 +38,7 @@ class Forward:
     device: torch.device
     bf16: bool
     _graphs: dict[object, Graph] = field(default_factory=dict, init=False)
-    _rows: int = field(default=_FIRST, init=False)
+    _rows: int = field(default=FIRST, init=False)
     _halved: bool = field(default=False, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
@@ -46,6 +46,11 @@ class Forward:
         self._channels_last = _mostly_convolutions(self.network)
         if self._channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # its stubs lack it
+
+    @property
+    def decided(self) -> bool:
+        """Whether it has run, and knows how."""
+        return bool(self._graphs)
 
     @property
     def rows(self) -> int:

@@ -12,7 +12,7 @@ from terradrift.embed import card as cards
 from terradrift.embed import device as devices
 from terradrift.embed import library
 from terradrift.embed.contract import missing_bands
-from terradrift.embed.forward import Forward
+from terradrift.embed.forward import FIRST, Forward
 from terradrift.embed.forward_graph import computing
 from terradrift.embed.forward_precision import Precision, use_bf16
 from terradrift.embed.network import Input
@@ -97,6 +97,7 @@ class Foundation:
                 f"model {self.card.name} takes bands {', '.join(self.card.bands)}, "
                 f"got {', '.join(chips.bands)}; bring them into the model's order"
             )
+        self._decide(chips)
         found, start = [], 0
         while start < len(chips):
             rows = min(self._forward.rows, len(chips) - start)
@@ -111,6 +112,11 @@ class Foundation:
         if not found:
             return np.empty((0, self.card.dimensions), np.float32)
         return np.concatenate(found)
+
+    def _decide(self, chips: Chips) -> None:
+        """Let a few chips show how to run, so that all are run alike."""
+        if len(chips) and not self._forward.decided:
+            self._embed(_part(chips, 0, min(FIRST, len(chips))))
 
     def _embed(self, chips: Chips) -> NDArray[np.float32]:
         device = torch.device(self.device)

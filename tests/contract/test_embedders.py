@@ -1,61 +1,37 @@
 """What every registered embedder keeps, ours and others'."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from terradrift import plugins
-from terradrift.chip import Chips
 from terradrift.embed import chips
 from terradrift.embed.run import metadata
-from terradrift.embed.sample import sample
-from tests.embed.images import BANDS10, landscape, tile_image
+from terradrift.embed.spec import Spec
+from tests.contract.embedders import (
+    REGISTERED,
+    embedded,
+    every_output,
+    made,
+    outputs,
+    plugin,
+    some_chips,
+    taken,
+)
+from tests.embed.images import landscape, tile_image
 
-pytestmark = pytest.mark.parametrize("name", plugins.names(plugins.EMBEDDERS))
-
-_MODELS = {}
-
-
-def made(name):
-    """The plugin as an archive of ten bands would make it."""
-    if name not in _MODELS:
-        plugin = plugins.load(plugins.EMBEDDERS, name)
-        if plugin.needs_fit:
-            halo = plugin.sample_context_px
-            image = tile_image(landscape((32 + 2 * halo,) * 2), halo_px=halo)
-            _MODELS[name] = plugin.fit(sample(iter([image]), context_px=halo))
-        else:
-            _MODELS[name] = plugin.for_bands(BANDS10)
-    return _MODELS[name]
+every = pytest.mark.parametrize("name", every_output(REGISTERED))
 
 
-def some_chips(model, seed=1):
-    """Chips of the model's bands, size and context; the last has no clear pixel."""
-    card = model.card
-    halo = card.context_px
-    patch_px = card.token_stride or (card.chip_size or 4 + 2 * halo) - 2 * halo
-    pixels = landscape((4 * patch_px + 2 * halo,) * 2, seed=seed)
-    image = tile_image(pixels, patch_px=patch_px, halo_px=halo)
-    (cut,) = chips.cut(image, card, np.arange(16))
-    pixels = cut.chips.pixels.copy()
-    pixels[0, :, halo, halo] = np.nan
-    pixels[-1] = np.nan
-    return replace(cut.chips, pixels=pixels)
+@pytest.mark.parametrize("name", REGISTERED)
+def test_an_embedder_has_the_name_of_its_entry_point(name):
+    assert outputs(name)
+    given = plugin(name)
+    if isinstance(given, Spec):
+        assert given.name == name
+    else:
+        assert made(name).card.name == name
 
 
-def taken(batch, rows):
-    return Chips(
-        pixels=batch.pixels[rows],
-        bands=batch.bands,
-        wavelengths=batch.wavelengths,
-        times=batch.times[rows],
-        centers=batch.centers[rows],
-        gsd=batch.gsd,
-        level=batch.level,
-    )
-
-
+@every
 def test_the_card_is_complete(name):
     card = made(name).card
     assert card.name == name
@@ -66,47 +42,69 @@ def test_the_card_is_complete(name):
     assert all(isinstance(text, str) for text in metadata(card, card.bands).values())
 
 
+@every
 def test_vectors_have_the_shape_and_type_of_the_card(name):
-    model = made(name)
-    batch = some_chips(model)
-    found = model.embed(batch)
+    card, found = made(name).card, embedded(name)
+    given = plugin(name.removesuffix("-tokens"))
     assert found.dtype == np.float32
-    assert found.shape[0] == len(batch)
-    assert found.shape[-1] == model.card.dimensions
-    assert found.ndim == (2 if model.card.token_stride is None else 4)
-    assert np.abs(found[:-1]).max() < np.finfo(np.float16).max
-    assert np.isfinite(found[:-1]).all()
+    if card.token_stride is None:
+        assert found.shape[:-1] == (5,)
+    elif given.resized:
+        assert found.shape[0] == 5
+        assert found.shape[1] == found.shape[2], "tiny networks resize to other sides"
+    else:
+        assert found.shape[:-1] == (5, *[card.chip_size // card.token_stride] * 2)
+    if not isinstance(given, Spec):
+        assert found.shape[-1] == card.dimensions, "tiny networks have other dimensions"
 
 
+@every
+def test_vectors_are_finite_numbers_that_float16_holds(name):
+    found = embedded(name)
+    assert np.isfinite(found[1:-1]).all()
+    assert np.abs(found[1:-1]).max() < np.finfo(np.float16).max
+    assert np.isfinite(found[0]).any(), "a chip with a hole"
+    if found.ndim == 2:
+        assert np.isfinite(found[0]).all()
+
+
+@every
 def test_a_chip_without_a_clear_pixel_gives_nan(name):
-    model = made(name)
-    assert np.isnan(model.embed(some_chips(model))[-1]).all()
+    assert np.isnan(embedded(name)[-1]).all()
 
 
+@every
+def test_chips_that_differ_have_vectors_that_differ(name):
+    found = embedded(name)[1:-1].reshape(3, -1)
+    assert np.ptp(found, axis=0).max() > 1e-4 * np.abs(found).max()
+
+
+@every
 def test_a_batch_gives_what_its_chips_give_alone(name):
-    model = made(name)
+    model, together = made(name), embedded(name)
     batch = some_chips(model)
-    together = model.embed(batch)
     alone = np.concatenate(
         [model.embed(taken(batch, slice(k, k + 1))) for k in range(len(batch))]
     )
     scale = np.nanmax(np.abs(together))
-    np.testing.assert_allclose(alone, together, rtol=1e-3, atol=1e-3 * scale)
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4 * scale)
 
 
+@every
 def test_the_order_of_chips_does_not_matter(name):
-    model = made(name)
-    batch = some_chips(model)
-    backwards = model.embed(taken(batch, slice(None, None, -1)))[::-1]
-    np.testing.assert_allclose(backwards, model.embed(batch), rtol=1e-3, atol=1e-5)
+    model, forwards = made(name), embedded(name)
+    backwards = model.embed(taken(some_chips(model), slice(None, None, -1)))[::-1]
+    scale = np.nanmax(np.abs(forwards))
+    np.testing.assert_allclose(backwards, forwards, rtol=1e-4, atol=1e-4 * scale)
 
 
+@every
 def test_the_same_chips_give_the_same_vectors(name):
     model = made(name)
-    batch = some_chips(model)
-    np.testing.assert_array_equal(model.embed(batch), model.embed(batch))
+    np.testing.assert_array_equal(model.embed(some_chips(model)), embedded(name))
 
 
+@every
 def test_chips_are_left_as_they_are(name):
     model = made(name)
     batch = some_chips(model)
@@ -116,39 +114,57 @@ def test_chips_are_left_as_they_are(name):
     np.testing.assert_array_equal(batch.pixels, before)
 
 
-def test_bands_in_another_order_are_brought_into_the_models(name):
+@every
+def test_a_pixel_unclear_in_one_band_is_unclear(name):
     model = made(name)
-    halo = model.card.context_px
-    size = model.card.token_stride or (model.card.chip_size or 4 + 2 * halo) - 2 * halo
-    pixels = landscape((4 * size + 2 * halo,) * 2, seed=3)
+    batch = some_chips(model)
+    batch.pixels[0, 1:][np.isnan(batch.pixels[0, 1:])] = 0.77
+    assert np.isnan(batch.pixels[0, 0]).any()
+    np.testing.assert_array_equal(model.embed(batch), embedded(name))
+
+
+@every
+def test_bands_in_another_order_are_brought_into_the_models(name):
+    card = made(name).card
+    size = card.token_stride or (card.chip_size or 4 + 2 * card.context_px)
+    size -= 0 if card.token_stride else 2 * card.context_px
+    halo = card.context_px
+    pixels = landscape((size + 2 * halo,) * 2, bands=len(card.bands), seed=3)
     given = {"patch_px": size, "halo_px": halo}
-    image = tile_image(pixels, bands=BANDS10, **given)
-    other = tile_image(pixels[::-1], bands=BANDS10[::-1], **given)
-    every = np.arange(16)
-    (one,), (two,) = (chips.cut(i, model.card, every) for i in (image, other))
-    np.testing.assert_array_equal(model.embed(one.chips), model.embed(two.chips))
+    image = tile_image(pixels, bands=card.bands, **given)
+    other = tile_image(pixels[::-1], bands=card.bands[::-1], **given)
+    (one, *_), (two, *_) = (
+        list(chips.cut(i, card, np.arange(1))) for i in (image, other)
+    )
+    assert np.isfinite(one.chips.pixels).any()
+    np.testing.assert_array_equal(one.chips.pixels, two.chips.pixels)
+    np.testing.assert_array_equal(one.chips.wavelengths, two.chips.wavelengths)
 
 
+@every
 def test_missing_bands_are_treated_as_the_card_says(name):
     card = made(name).card
-    left = card.bands[1:]
-    if card.missing == "zero":
-        assert chips.missing_bands(card, left) == card.bands[:1]
-        assert card.bands[0] in metadata(card, left)["preprocessing"]
-    else:
-        with pytest.raises(ValueError, match=f"lack {card.bands[0]}"):
-            chips.missing_bands(card, left)
+    may = set(card.optional or card.bands) if card.missing != "refuse" else set()
+    for band in card.bands:
+        left = tuple(other for other in card.bands if other != band)
+        if band in may and left:
+            assert chips.missing_bands(card, left) == (band,)
+            done = metadata(card, left)["preprocessing"]
+            assert done.endswith(
+                f"{'left out' if card.missing == 'drop' else 'zero'}: {band}"
+            )
+        else:
+            with pytest.raises(ValueError, match=f"lack {band}"):
+                chips.missing_bands(card, left)
 
 
+@pytest.mark.parametrize("name", [n for n in REGISTERED if n == "mosaiks"])
 def test_what_was_fitted_is_saved_without_pickle_and_loads_the_same(name, tmp_path):
     model = made(name)
-    if not model.needs_fit:
-        pytest.skip(f"{name} is not fitted")
     path = tmp_path / "model.safetensors"
     model.save(path)
     header = path.read_bytes()
     assert header[8:9] == b"{", "a safetensors header"
     again = type(model).load(path)
     assert again.card == model.card
-    batch = some_chips(model)
-    np.testing.assert_array_equal(again.embed(batch), model.embed(batch))
+    np.testing.assert_array_equal(again.embed(some_chips(model)), embedded(name))

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 class Full(networks.Dense):
     """Reads numbers, so that it runs as it is; memory holds `most` chips."""
 
-    def __init__(self, most=4):
+    def __init__(self, most=5):
         super().__init__()
         self.most = most
 
@@ -178,14 +178,14 @@ def test_batches_that_memory_does_not_hold_are_halved_once_and_said(capsys):
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0] == (
-        "embed: the memory of cpu does not hold 8 chips at a time; going on with 4"
+        "embed: the memory of cpu does not hold 11 chips at a time; going on with 5"
     )
 
 
 def test_memory_that_runs_out_twice_is_an_error_that_says_what_to_do():
     full = Foundation(network=Full(most=3).eval(), card=card(), precision="fp32")
     with pytest.raises(
-        ValueError, match=r"does not hold 4 chips at a time; choose smaller chips"
+        ValueError, match=r"does not hold 5 chips at a time; choose smaller chips"
     ):
         full.embed(chips(n=11))
 
