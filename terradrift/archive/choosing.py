@@ -130,10 +130,10 @@ def check(choice: Choice, grid: Grid, device: str | None, precision: str) -> Non
                 "leave the option out"
             )
         return
-    if choice.how.tokens:
-        cards.token_pixels(plugin, choice.how)
-    if grid.gsd is not None:
-        cards.card(plugin, patch_px=grid.patch_px, how=choice.how, weights_sha256="")
+    # Before the first scene the grid may have no pixels; then the options are judged alone.
+    natural = _vector_px(plugin, choice.how)
+    px = natural if grid.gsd is None else grid.patch_px
+    cards.card(plugin, patch_px=px, how=choice.how, weights_sha256="")
     from terradrift.embed import library
 
     if not library.present(plugin):

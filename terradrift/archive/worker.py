@@ -1,8 +1,9 @@
 """What a worker of a cluster does: read, embed and write a bundle of units, uncommitted."""
 
+import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from terradrift.archive import modelling
@@ -15,6 +16,8 @@ from terradrift.ingest.read import read
 from terradrift.store import parts
 from terradrift.store.parts import Part, Target, Unit
 from terradrift.store.tables import Store
+
+_MODELS = "TERRADRIFT_MODELS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Task:
     precision: str
     threads: int
     skip_bad: bool
+    models: str | None = field(default_factory=lambda: os.environ.get(_MODELS))
+    """Folder of weights where it is not the usual one; the workers' must be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        if task.models is not None:
+            os.environ[_MODELS] = task.models
 
     def embed(self, bundle: Bundle) -> Written:
         """Read, embed and write the bundle; what is written is of no version yet.

@@ -1,0 +1,145 @@
+"""A foundation model with its real weights, from scenes to a table of its own."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import terradrift as td
+from terradrift.embed import library
+from terradrift.embed.models.galileo import NANO
+from terradrift.errors import ArchiveError, ModelMismatchError
+from terradrift.ingest.simulate import simulate
+
+STORED = "galileo-nano-tokens"
+TABLE = "embeddings_galileo_nano_tokens"
+TOKENS = {"tokens": True, "token_size": 8, "allow_mismatch": True}
+KEY = [("patch_id", "ascending"), ("datetime", "ascending")]
+
+
+@pytest.fixture(autouse=True)
+def _weights(
+    shared: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    official = shared("weights/galileo_nano/encoder.pt")
+    folder = tmp_path_factory.getbasetemp() / "galileo-weights"
+    monkeypatch.setenv("TERRADRIFT_MODELS", str(folder))
+    if not library.present(NANO):
+        library.add(NANO, official)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six dates of 96 by 96 pixels, at level 2A; Galileo was made for 1C."""
+    return simulate(tmp_path_factory.mktemp("small"), size_px=96, dates=6, seed=3)
+
+
+def archive(path: Path, catalog: Path, **filters: str) -> td.Archive:
+    made = td.create(path, td.Grid(80))
+    made.ingest(catalog, **filters)
+    return made
+
+
+def rows(given: td.Archive) -> pa.Table:
+    return given.store.scan(TABLE).read_all().sort_by(KEY)
+
+
+def vectors(table: pa.Table) -> np.ndarray:
+    flat = table["embedding"].combine_chunks().values.to_numpy()
+    return flat.astype(np.float32).reshape(len(table), -1)
+
+
+def test_tokens_have_a_table_of_their_own_that_says_how_they_were_made(
+    small: Path, tmp_path: Path
+) -> None:
+    given = archive(tmp_path / "a.td", small)
+    done = given.embed("galileo-nano", quiet=True, threads=2, **TOKENS)
+    assert done.rows == given.store.count(TABLE) > 400
+    assert given.model == STORED
+    metadata = given.store.dataset(TABLE).schema.metadata
+    assert metadata[b"model"] == STORED.encode()
+    assert metadata[b"preprocessing"].endswith(b"made for L1C, given L2A")
+    assert json.loads(metadata[b"how"])["token_size"] == 8
+    assert np.isfinite(vectors(rows(given))).all()
+    assert given.validate() == []
+    assert given.info()["model"] == STORED
+    (count,) = given.sql(f"SELECT count(*) FROM {TABLE}").fetchone() or (0,)  # noqa: S608
+    assert count == done.rows
+    parameters = given.sql("SELECT parameters FROM runs WHERE verb = 'embed'")
+    assert json.loads(parameters.fetchall()[0][0])["precision"] == "auto"
+
+
+def test_a_later_run_without_options_goes_on_the_same_way(
+    small: Path, tmp_path: Path
+) -> None:
+    whole = archive(tmp_path / "whole.td", small)
+    whole.embed(STORED, quiet=True, threads=2, **TOKENS)
+    parts = archive(tmp_path / "parts.td", small, datetime="2019-01")
+    parts.embed("galileo-nano", quiet=True, threads=2, **TOKENS)
+    parts.ingest(small)
+    parts.embed(quiet=True, threads=2)
+    both = [rows(given).drop_columns(["run_id"]) for given in (whole, parts)]
+    assert (
+        both[0].drop_columns(["embedding"]).equals(both[1].drop_columns(["embedding"]))
+    )
+    np.testing.assert_allclose(*map(vectors, both), rtol=2e-3, atol=2e-3)
+    with pytest.raises(ModelMismatchError, match="made with --token-size 8, got"):
+        parts.embed(token_size=4, quiet=True)
+    with pytest.raises(ModelMismatchError, match="made with --dates 1, got --dates 2"):
+        parts.embed(STORED, dates=2, quiet=True)
+
+
+def test_scenes_of_another_level_are_refused_before_a_pixel_is_read(
+    small: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "scenes"
+    shutil.copytree(small.parent, folder)
+    given = archive(tmp_path / "a.td", folder / "catalog.json")
+    shutil.rmtree(folder / "images")
+    before = given.store.tables()
+    with pytest.raises(
+        ArchiveError, match=r"made for L1C, given L2A.*--allow-mismatch"
+    ):
+        given.embed("galileo-nano", tokens=True, token_size=8, quiet=True)
+    assert given.store.tables() == before
+    assert given.store.settings.model is None
+
+
+def test_vectors_of_several_dates_are_the_same_when_dates_come_later(
+    small: Path, tmp_path: Path
+) -> None:
+    whole = archive(tmp_path / "whole.td", small)
+    whole.embed(STORED, dates=3, quiet=True, threads=2, **TOKENS)
+    parts = archive(tmp_path / "parts.td", small, datetime="../2019-02-15")
+    parts.embed(STORED, dates=3, quiet=True, threads=2, **TOKENS)
+    first = parts.store.count(TABLE)
+    parts.ingest(small)
+    done = parts.embed(quiet=True, threads=2)
+    assert 0 < first < first + done.rows == whole.store.count(TABLE)
+    both = [rows(given).drop_columns(["run_id"]) for given in (whole, parts)]
+    assert (
+        both[0].drop_columns(["embedding"]).equals(both[1].drop_columns(["embedding"]))
+    )
+    np.testing.assert_allclose(*map(vectors, both), rtol=2e-3, atol=2e-3)
+    alone = archive(tmp_path / "alone.td", small)
+    alone.embed(STORED, quiet=True, threads=2, **TOKENS)
+    assert np.abs(vectors(rows(alone)) - vectors(both[0])).max() > 0.1
+
+
+def test_half_precision_is_near(small: Path, tmp_path: Path) -> None:
+    given = {}
+    for precision in ("fp32", "bf16"):
+        made = archive(tmp_path / f"{precision}.td", small, datetime="2019-01")
+        made.embed(STORED, precision=precision, quiet=True, threads=2, **TOKENS)
+        given[precision] = vectors(rows(made))
+    one, other = given["fp32"], given["bf16"]
+    assert not np.array_equal(one, other)
+    cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1)
+    cosine /= np.linalg.norm(other, axis=1)
+    assert cosine.min() > 0.999
