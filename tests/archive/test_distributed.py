@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,23 @@ import pytest
 
 import terradrift as td
 from terradrift.archive import cluster
-from terradrift.errors import ArchiveError, SourceError
+from terradrift.archive.bundles import bundles
+from terradrift.archive.modelling import opened
+from terradrift.archive.reading import alone
+from terradrift.archive.worker import Task, Worker
+from terradrift.embed import library
+from terradrift.embed.models.galileo import NANO
+from terradrift.errors import ArchiveError, ModelMismatchError, SourceError
+from terradrift.grid import Grid
 from terradrift.ingest.simulate import simulate
+from terradrift.store.parts import Target
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore:lance is not fork-safe:UserWarning")
 
+GRID = Grid(40, 10.0)
 TABLE = "embeddings_mosaiks"
+TOKENS = "embeddings_galileo_nano_tokens"
 KEY = [("patch_id", "ascending"), ("datetime", "ascending")]
 
 
@@ -43,19 +54,23 @@ def plain(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> td.Archive:
 
 
 def archive(folder: Path, scenes: Path) -> td.Archive:
-    made = td.create(folder / "a.td", td.Grid(40))
+    made = td.create(folder / "a.td", GRID)
     made.ingest(scenes)
     return made
 
 
-def table(given: td.Archive) -> pa.Table:
-    return given.store.scan(TABLE).read_all().sort_by(KEY)
+def table(given: td.Archive, name: str = TABLE) -> pa.Table:
+    return given.store.scan(name).read_all().sort_by(KEY)
 
 
 def check_same(
-    given: td.Archive, wanted: td.Archive, *, every_file: bool = True
+    given: td.Archive,
+    wanted: td.Archive,
+    name: str = TABLE,
+    *,
+    every_file: bool = True,
 ) -> None:
-    one, other = table(given), table(wanted)
+    one, other = table(given, name), table(wanted, name)
     but = ["embedding", "run_id"]
     assert one.drop_columns(but).equals(other.drop_columns(but))
     vectors = [
@@ -64,7 +79,7 @@ def check_same(
     ]
     np.testing.assert_allclose(*vectors, rtol=2e-3, atol=1e-5)
     ledgers = [
-        made.store.scan("units_mosaiks")
+        made.store.scan(name.replace("embeddings", "units"))
         .read_all()
         .drop_columns(["run_id"])
         .sort_by([("scene_id", "ascending"), ("tile", "ascending")])
@@ -73,16 +88,16 @@ def check_same(
     assert ledgers[0].equals(ledgers[1])
     assert given.validate() == []
     if every_file:
-        assert files(given) == committed(given)
+        assert files(given, name) == committed(given, name)
 
 
-def files(given: td.Archive) -> set[str]:
-    data = given.store.path(TABLE) / "data"
+def files(given: td.Archive, name: str = TABLE) -> set[str]:
+    data = given.store.path(name) / "data"
     return {path.name for path in data.glob("*.lance")}
 
 
-def committed(given: td.Archive) -> set[str]:
-    parts = given.store.dataset(TABLE).get_fragments()
+def committed(given: td.Archive, name: str) -> set[str]:
+    parts = given.store.dataset(name).get_fragments()
     return {Path(file.path).name for part in parts for file in part.data_files()}
 
 
@@ -193,6 +208,54 @@ def test_of_two_scenes_of_a_day_the_clearer_stays_as_in_a_plain_run(
         not days.assign(day=days.datetime.dt.date).duplicated(["patch_id", "day"]).any()
     )
     check_same(made[1], made[0], every_file=False)
+
+
+def test_a_foundation_model_of_several_dates_gives_the_rows_of_a_plain_run(
+    shared: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    local: str,
+) -> None:
+    official = shared("weights/galileo_nano/encoder.pt")
+    monkeypatch.setenv("TERRADRIFT_MODELS", str(tmp_path / "models"))
+    library.add(NANO, official)
+    catalog = simulate(tmp_path / "scenes", size_px=64, dates=4, seed=3)
+    how = {"tokens": True, "token_size": 4, "dates": 2, "allow_mismatch": True}
+    made = []
+    for name, address in (("plain", None), ("cluster", local)):
+        (tmp_path / name).mkdir()
+        given = archive(tmp_path / name, catalog)
+        given.embed(
+            "galileo-nano",
+            ray=address,
+            ray_workers=2 if address else None,
+            threads=1,
+            quiet=True,
+            **how,
+        )
+        made.append(given)
+    check_same(made[1], made[0], TOKENS)
+    schemas = [given.store.dataset(TOKENS).schema for given in made]
+    assert schemas[0].equals(schemas[1], check_metadata=True)
+
+
+def test_a_worker_with_another_model_is_refused(
+    plain: td.Archive, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelMismatchError, match=r"has another mosaiks .* revision 99"):
+        other_model(plain)
+
+
+def other_model(given: td.Archive) -> None:
+    """What a worker does whose terradrift is not the driver's."""
+    choice = given.choice("mosaiks")
+    card = replace(opened(given.store, choice).card, revision="99")
+    columns = given.store.dataset(TABLE).schema
+    target = Target(given.store.root, "mosaiks", columns, None)
+    task = Task(target, choice, card, "run", "cpu", "auto", 1, skip_bad=False)
+    whole = given.plan("spectral")
+    (bundle, *_) = bundles(alone(whole), GRID, frozenset(), workers=1)
+    Worker(task).embed(bundle)
 
 
 def test_a_scene_that_cannot_be_read_is_named_as_in_a_plain_run(
