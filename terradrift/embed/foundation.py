@@ -144,8 +144,8 @@ def gathered(chips: Chips, device: torch.device) -> Input:
     return Input(
         pixels=_filled(pixels, clear),
         clear=clear,
-        times=times,
-        centers=chips.centers,
+        times=np.ascontiguousarray(times),
+        centers=np.ascontiguousarray(chips.centers),
         gsd=chips.gsd,
         wavelengths=chips.wavelengths,
     )
