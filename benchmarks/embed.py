@@ -2,6 +2,8 @@
 
     python benchmarks/embed.py --patches 1024 --repeats 5
 
+(With --models it measures foundation models instead: see `embed_models.py`.)
+
 One thread, chips of `--patch-px` pixels of 10 bands with a margin of one. "peak" is NumPy's
 float32 matrix product of 2048 x 2048 on one thread of the same moment; only the products of
 `mosaiks` count as its work. Seconds are CPU seconds, so that other work on the machine
@@ -14,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -149,6 +152,11 @@ def measure(options: argparse.Namespace, patch_px: int) -> dict[str, dict[str, f
 
 
 def main() -> None:
+    if any(given.startswith("--models") for given in sys.argv[1:]):
+        import embed_models
+
+        embed_models.main()
+        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patches", type=int, default=1024, help="of 4 pixels")
     parser.add_argument("--patch-px", type=int, nargs="+", default=[4, 16])
