@@ -1,6 +1,7 @@
 """What the benchmark of foundation models is made of: networks, chips, tiles, peaks.
 
-Needs torch, numpy, pyarrow and rasterio (and timm, torchvision for the models that use them).
+Needs torch, numpy, pyarrow and rasterio (and timm, torchvision for the models that use them),
+and this package, for which `pip install --no-deps --no-build-isolation -e .` suffices.
 """
 
 import platform

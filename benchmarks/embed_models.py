@@ -35,7 +35,6 @@ from terradrift.embed.protocol import ModelCard
 from terradrift.embed.run import embed
 from terradrift.grid import TILE_PATCHES
 
-
 MODELS = "ssl4eo-resnet50-moco,ssl4eo-vits16-dino"
 EAGER_BATCH = 32
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -7,20 +7,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROLOGUE = """
 import sys
-HAVE = {"torch", "torchgen", "timm", "torchvision", "numpy", "pyarrow", "rasterio",
-        "safetensors", "terradrift", "benchmarks", "tests"}
-REFUSED = {"lance", "lancedb", "pylance", "faiss", "pyproj", "duckdb", "duckdb_extensions",
-           "threadpoolctl", "pydantic", "scipy", "sklearn", "pandas", "geopandas",
-           "shapely", "hdbscan", "pystac", "pystac_client", "rich", "typer", "jinja2",
-           "matplotlib", "ray", "huggingface_hub", "sam2"}
+
+ABSENT = {"lance", "lancedb", "pylance", "faiss", "pyproj", "duckdb", "duckdb_extensions",
+          "threadpoolctl", "pydantic", "scipy", "sklearn", "pandas", "geopandas",
+          "shapely", "hdbscan", "pystac", "pystac_client", "rich", "typer", "jinja2",
+          "matplotlib", "ray", "huggingface_hub", "sam2"}
 
 class Bare:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in REFUSED:
-            raise ModuleNotFoundError(f"a bare machine has no {name}", name=name)
-        return None
+    def __init__(self, finders):
+        self.finders = finders
 
-sys.meta_path.insert(0, Bare())
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ABSENT:
+            return None
+        found = (finder.find_spec(name, path, target) for finder in self.finders)
+        return next((spec for spec in found if spec is not None), None)
+
+    def find_distributions(self, *context):
+        for finder in self.finders:
+            yield from getattr(finder, "find_distributions", lambda *_: ())(*context)
+
+sys.meta_path[:] = [Bare(list(sys.meta_path))]
 """
 
 
