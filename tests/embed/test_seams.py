@@ -188,12 +188,6 @@ def test_the_lattice_hardly_shows_in_galileo_where_its_small_chips_share_half(
     assert trace(half, spain) < 1.05
 
 
-@pytest.mark.xfail(
-    reason="in chips of 8 x 8 tokens position explains 63 % of the variance of Galileo's "
-    "tokens, and half a chip of overlap leaves a cosine of 0.5; chips of 4 x 4, or "
-    "--overlap 24, cure it",
-    strict=True,
-)
 def test_the_lattice_hardly_shows_in_galileo_as_it_comes(galileo, spain):
     model = Nano(galileo)
     assert likeness(model, spain, half_a_step(model)) > 0.8

@@ -94,10 +94,10 @@ _galileo = partial(
     "NDVI (0 where its sum is 0) as a token; no token of the place; months from "
     "the dates; tokens without any clear pixel, or of a group that lacks a band, left out, other holes hold the mean of the "
     "chip; pooled from tokens of 4 pixels",
-    # It was trained on chips of 4 to 12 tokens a side. Every token attends to every other,
-    # so that a wider chip costs more per token and a narrower one is mostly overlap: per
-    # vector kept, 8 x 8 tokens are the cheapest.
-    chip_size=8 * TOKEN,
+    # It was trained on chips of 4 to 12 tokens a side, and adds to each token a code of its
+    # place in the chip. With the least of them a token is a mean over all of those places
+    # already at half a chip of overlap, and attention costs least.
+    chip_size=4 * TOKEN,
     chip_multiple=TOKEN,
     dates=24,
     # The cosine to float32 is 0.9991 or more.
@@ -120,7 +120,7 @@ NANO = _galileo(
     revision="1",
     dimensions=128,
     tokens=_tokens(128),
-    batch=32,
+    batch=128,
     build=network,
     parameters=886_240,
     source=Source(
@@ -136,7 +136,7 @@ TINY = _galileo(
     revision="1",
     dimensions=192,
     tokens=_tokens(192),
-    batch=16,
+    batch=64,
     build=partial(network, width=192, depth=12, heads=3),
     parameters=5_478_096,
     source=Source(url=f"{_HUB}/tiny/encoder.pt"),
@@ -146,7 +146,7 @@ BASE = _galileo(
     revision="1",
     dimensions=768,
     tokens=_tokens(768),
-    batch=8,
+    batch=32,
     build=partial(network, width=768, depth=12, heads=12),
     parameters=85_613_376,
     source=Source(url=f"{_HUB}/base/encoder.pt"),
