@@ -7,6 +7,7 @@ from typing import Any
 
 from terradrift import plugins
 from terradrift.embed import card as cards
+from terradrift.embed import contract
 from terradrift.embed import device as devices
 from terradrift.embed.how import How
 from terradrift.embed.spec import Spec
@@ -105,10 +106,16 @@ def remembered(choice: Choice) -> dict[str, str]:
     return {HOW: json.dumps(asdict(choice.how), sort_keys=True)}
 
 
-def check(choice: Choice, grid: Grid, device: str | None, precision: str) -> None:
+def check(
+    choice: Choice,
+    grid: Grid,
+    device: str | None,
+    precision: str,
+    bands: tuple[str, ...] = (),
+) -> None:
     """Refuse what cannot be done, before anything is read or written.
 
-    `device` None: not one of this machine.
+    `device` None: not one of this machine. `bands` are the archive's; empty: not known yet.
 
     Raises:
         UnknownPluginError: no such model.
@@ -133,7 +140,9 @@ def check(choice: Choice, grid: Grid, device: str | None, precision: str) -> Non
     # Before the first scene the grid may have no pixels; then the options are judged alone.
     natural = _vector_px(plugin, choice.how)
     px = natural if grid.gsd is None else grid.patch_px
-    cards.card(plugin, patch_px=px, how=choice.how, weights_sha256="")
+    card = cards.card(plugin, patch_px=px, how=choice.how, weights_sha256="")
+    if bands:
+        contract.missing_bands(card, bands)
     from terradrift.embed import library
 
     if not library.present(plugin):

@@ -19,7 +19,7 @@ from terradrift.archive.reading import Reading
 from terradrift.archive.worker import Task, Worker, Written
 from terradrift.errors import ArchiveError, TerradriftError
 from terradrift.grid import Grid
-from terradrift.store.parts import Committer
+from terradrift.store.committer import Committer
 
 _IN_HAND = 2
 """Bundles of each worker: one under way, the next one waiting beside it."""

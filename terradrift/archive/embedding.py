@@ -1,17 +1,15 @@
 """`embed`: pixels of every unit that is not in the store yet, through a model."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from terradrift import plugins, schema
-from terradrift.archive import choosing, modelling, reading
+from terradrift import schema
+from terradrift.archive import choosing, fitting, modelling, reading
 from terradrift.archive.choosing import Choice
 from terradrift.archive.cluster import Cluster, Share, connected
 from terradrift.archive.reading import Reading
@@ -22,20 +20,14 @@ from terradrift.embed.how import How
 from terradrift.embed.protocol import Embedder, ModelCard
 from terradrift.embed.run import embed as embed_stream
 from terradrift.embed.run import metadata
-from terradrift.embed.sample import sample
-from terradrift.errors import ArchiveError, SourceError
+from terradrift.errors import ArchiveError, SourceError, TerradriftError
 from terradrift.ingest import plan as planning
-from terradrift.ingest.plan import Plan, Unit
+from terradrift.ingest.plan import Plan
 from terradrift.ingest.read import read
 from terradrift.progress import Advance, stage
 from terradrift.store import units
-from terradrift.store.parts import Committer
+from terradrift.store.committer import Committer
 from terradrift.store.tables import Settings, Store
-
-_FIT_UNITS = 48
-"""Units that a fitted model looks at: enough days and places to meet the whole archive."""
-_FIT_CLOUD = 50.0
-"""Percent of cloud over the whole scene up to which it is looked at, where there are such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +122,8 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
         embedder = _embedder(store, todo, options, bad)
         columns = _columns(store, todo, embedder.card, options.choice)
         way = _reading(store, todo, options.how)
-        _show(store, options)
+        if cluster is None:
+            _show(store, options)
         with stage("embed", len(todo.units), "units", quiet=options.quiet) as advance:
             work = _Work(store, run.run_id, options, embedder, columns, way)
             if cluster is None:
@@ -203,7 +196,7 @@ def _together(
             threads=share.threads,
             skip_bad=options.skip_bad,
         )
-        return distributed.embed(
+        rows = distributed.embed(
             ray,
             share,
             task,
@@ -213,6 +206,8 @@ def _together(
             bad=bad,
             advance=advance,
         )
+        _show(store, options)
+    return rows
 
 
 def _reading(store: Store, todo: Plan, how: How) -> Reading:
@@ -252,48 +247,23 @@ def _columns(store: Store, todo: Plan, card: ModelCard, choice: Choice) -> pa.Sc
 def _embedder(
     store: Store, todo: Plan, options: EmbedOptions, bad: dict[str, str]
 ) -> Embedder:
-    """The model for this archive; one that is fitted is fitted first, once."""
+    """The model for this archive; one that is fitted is fitted first, once.
+
+    Raises:
+        ArchiveError: the archive's bands or patches do not fit the model.
+    """
     if modelling.unfitted(store, options.choice):
-        plugin = plugins.load(plugins.EMBEDDERS, options.model)
-        context: int = plugin.sample_context_px
-        chosen = replace(todo, units=_spread(store, todo))
-        with stage("fit", len(chosen.units), "units", quiet=options.quiet) as advance:
-            images = _images(store, chosen, options, context, bad)
-            fitted = plugin.fit(sample(_counted(images, advance), context_px=context))
-        path = modelling.fitted_path(store, options.choice)
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        fitted.save(temporary)
-        temporary.replace(path)
-    return modelling.opened(store, options.choice, options.precision)
 
+        def images(chosen: Plan, halo_px: int) -> Iterator[TileImage]:
+            return _images(store, chosen, options, halo_px, bad)
 
-def _spread(store: Store, todo: Plan) -> tuple[Unit, ...]:
-    """Units spread over places and dates, of the clearer scenes where there are any."""
-    table = store.scan("scenes", ["scene_id", "cloud_percent"]).read_all()
-    cloud = dict(
-        zip(
-            table["scene_id"].to_pylist(),
-            table["cloud_percent"].to_pylist(),
-            strict=True,
-        )
-    )
-    clear = [
-        unit
-        for unit in todo.units
-        if min(cloud[scene] or 0.0 for scene in unit.scene_ids) <= _FIT_CLOUD
-    ]
-    units = clear or list(todo.units)
-    steps = np.linspace(0, len(units) - 1, min(_FIT_UNITS, len(units)))
-    return tuple(units[int(step)] for step in steps)
-
-
-def _counted(
-    images: Iterator[TileImage], advance: Callable[[int], None]
-) -> Iterator[TileImage]:
-    for image in images:
-        advance(1)
-        yield image
+        fitting.fit(store, options.choice, todo, images, quiet=options.quiet)
+    try:
+        return modelling.opened(store, options.choice, options.precision)
+    except TerradriftError:
+        raise
+    except ValueError as error:
+        raise ArchiveError(f"{store.root}: {error}") from error
 
 
 def _nothing_clear(todo: Plan) -> str:

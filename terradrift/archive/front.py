@@ -178,7 +178,8 @@ class Archive:
 
         choice = self.choice(model, **how)
         here = device if ray is None else None
-        choosing.check(choice, self.store.settings.grid, here, precision)
+        held = self.store.settings
+        choosing.check(choice, held.grid, here, precision, held.bands)
         options = embedding.EmbedOptions(
             model=choice.model,
             how=choice.how,
@@ -289,8 +290,8 @@ class Archive:
         from terradrift.archive import choosing
 
         choice = self.choice(model, **(how or {}))
-        grid = self.store.settings.grid
-        choosing.check(choice, grid, device, precision)
+        held = self.store.settings
+        choosing.check(choice, held.grid, device, precision, held.bands)
         self.ingest(source, skip_bad=skip_bad, **filters)
         self.embed(
             model,

@@ -48,7 +48,8 @@ def known(
 
     with usage():
         choice = archive.choice(model, **how)
-        choosing.check(choice, archive.store.settings.grid, device, precision)
+        held = archive.store.settings
+        choosing.check(choice, held.grid, device, precision, held.bands)
     return choice
 
 

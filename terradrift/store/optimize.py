@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from terradrift.store import layout, names, parts, units
+from terradrift.store import committer, layout, names, units
 from terradrift.store.ahead import ahead
 from terradrift.store.disk import doing
 from terradrift.store.layout import Layout
@@ -84,7 +84,7 @@ def optimize(
     """
     done = []
     with store.lock("optimize"):
-        parts.sweep_uncommitted(store)
+        committer.sweep_uncommitted(store)
         for table in store.tables():
             # The ledger must not depend on commits that are about to be cleaned away.
             if names.kind(table) == "embeddings":

@@ -7,6 +7,7 @@ import pytest
 
 from terradrift.archive.choosing import Choice, check, choose, held, parse, patch_size
 from terradrift.embed.how import How
+from terradrift.embed.models.galileo import NANO
 from terradrift.errors import ModelMismatchError, UnknownPluginError, WeightsError
 from terradrift.grid import Grid
 from terradrift.store.tables import Settings, Store
@@ -47,14 +48,17 @@ def test_tokens_are_told_by_name_or_by_option() -> None:
 
 def test_an_archive_goes_on_as_it_was_embedded(tmp_path: Path) -> None:
     name = "galileo-nano-tokens"
-    store = holding(tmp_path, name, tokens=True, overlap=16, dates=3)
-    expected = How(tokens=True, overlap=16, dates=3)
+    store = holding(tmp_path, name, tokens=True, overlap=8, dates=3)
+    expected = How(tokens=True, overlap=8, dates=3)
     assert held(store, name) == expected
     assert choose(store, name, {}).how == expected
     assert choose(store, "galileo-nano", {"tokens": True}).how == expected
     assert choose(store, name, {"dates": 3, "overlap": None}).how == expected
     # The model's own sizes may be named.
-    assert choose(store, name, {"token_size": 4, "chip_size": 32}).how == expected
+    assert (
+        choose(store, name, {"token_size": 4, "chip_size": NANO.chip_size}).how
+        == expected
+    )
     assert choose(store, name, {"allow_mismatch": True}).how.allow_mismatch
     # Pooled vectors are another table, of which nothing is held.
     assert choose(store, "galileo-nano", {}).how == How()
@@ -63,7 +67,7 @@ def test_an_archive_goes_on_as_it_was_embedded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"overlap": 0}, "made with --overlap 16, got --overlap 0; leave the option"),
+        ({"overlap": 0}, "made with --overlap 8, got --overlap 0; leave the option"),
         ({"dates": 1}, "made with --dates 3, got --dates 1"),
         (
             {"token_size": 2},
@@ -78,7 +82,7 @@ def test_an_archive_goes_on_as_it_was_embedded(tmp_path: Path) -> None:
 def test_what_an_archive_holds_in_another_way_is_refused(
     tmp_path: Path, asked: dict[str, int], words: str
 ) -> None:
-    store = holding(tmp_path, "galileo-nano-tokens", tokens=True, overlap=16, dates=3)
+    store = holding(tmp_path, "galileo-nano-tokens", tokens=True, overlap=8, dates=3)
     with pytest.raises(ModelMismatchError, match=words):
         choose(store, "galileo-nano-tokens", asked)
 
@@ -107,6 +111,15 @@ def test_what_does_not_fit_the_model_or_the_grid_is_refused(
         check(choose(None, model, how), GRID, "cpu", "auto")
 
 
+def test_bands_that_are_not_there_are_refused_before_weights_are_asked_for() -> None:
+    choice = choose(None, "dinov2-s", {"tokens": True, "chip_size": 224})
+    grid = Grid(560, 2.5)
+    with pytest.raises(ValueError, match=r"dinov2-s-tokens needs bands .* lack blue"):
+        check(choice, grid, "cpu", "auto", ("green", "red"))
+    with pytest.raises(WeightsError):
+        check(choice, grid, "cpu", "auto", ("red", "green", "blue", "nir"))
+
+
 def test_the_order_of_refusals() -> None:
     tokens = {"tokens": True}
     with pytest.raises(UnknownPluginError, match="'galileo'"):
@@ -129,11 +142,11 @@ def test_the_order_of_refusals() -> None:
     ("model", "how", "gsd", "metres"),
     [
         ("mosaiks", {}, None, None),
-        ("galileo-nano", {}, None, 320),
+        ("galileo-nano", {}, None, 10 * NANO.chip_size),
         ("galileo-nano", {"tokens": True}, None, 40),
         ("galileo-nano-tokens", {"token_size": 2}, None, 20),
         ("galileo-nano", {"tokens": True}, 30.0, 120),
-        ("galileo-nano", {"chip_size": 16}, None, 160),
+        ("galileo-nano", {"chip_size": 24}, None, 240),
     ],
 )
 def test_a_new_archive_gets_the_patches_that_suit_the_model(

@@ -172,6 +172,7 @@ def test_a_killed_driver_leaves_the_archive_as_it_was_and_it_is_taken_up(
     assert files(given)
     opened = td.open(given.store.root)
     assert opened.store.tables() == before
+    assert opened.store.settings == given.store.settings
     assert opened.validate() == []
     opened.embed(ray=local, ray_workers=2, threads=1, quiet=True)
     check_same(opened, plain)

@@ -1,6 +1,7 @@
 """The toy units of `embedding_process` through a committer, to be killed at any moment."""
 
-from terradrift.store.parts import Committer, write
+from terradrift.store.committer import Committer
+from terradrift.store.parts import write
 from terradrift.store.tables import Store
 from terradrift.store.units import done
 from tests.store import made

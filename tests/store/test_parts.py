@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from terradrift.errors import ModelMismatchError
 from terradrift.store import parts
+from terradrift.store.committer import Committer
 from terradrift.store.optimize import optimize
-from terradrift.store.parts import Committer, write
+from terradrift.store.parts import write
 from terradrift.store.tables import Store
 from terradrift.store.units import Writer, done
 from tests.store import committing_process, embedding_process, made
