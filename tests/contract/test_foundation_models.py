@@ -21,6 +21,7 @@ from tests.contract.embedders import (
     some_chips,
     spec_of,
     specs,
+    taken,
 )
 
 COSINE = 0.9999
@@ -132,7 +133,7 @@ def test_bfloat16_keeps_the_cosine_that_the_card_promises(name):
         Foundation(network=network(name), card=chip, precision=precision)
         for precision in ("fp32", "bf16")
     )
-    batch = some_chips(exact)
+    batch = taken(some_chips(exact), slice(1, 3))
     assert cosines(exact.embed(batch), quick.embed(batch)).min() >= COSINE
 
 
@@ -141,18 +142,18 @@ def test_dates_that_are_not_there_change_nothing_and_others_do(name):
     spec = spec_of(name)
     if spec.dates == 1:
         pytest.skip(f"{name} looks at one date")
-    model = foundation(name, dates=3)
-    batch = some_chips(model, dates=3)
+    model = foundation(name, dates=2)
+    batch = taken(some_chips(model, dates=2), slice(0, 2))
     alone = replace(batch, past=None, past_times=None)
     absent = replace(
         batch,
         past=np.full_like(batch.past, np.nan),
         past_times=np.full_like(batch.past_times, np.datetime64("NaT")),
     )
-    one, none, three = (model.embed(b) for b in (alone, absent, batch))
+    one, none, two = (model.embed(b) for b in (alone, absent, batch))
     scale = np.nanmax(np.abs(one))
     np.testing.assert_allclose(none, one, rtol=1e-4, atol=1e-4 * scale)
-    assert np.nanmax(np.abs(three - one)) > 1e-3 * scale
+    assert np.nanmax(np.abs(two - one)) > 1e-3 * scale
 
 
 @every
