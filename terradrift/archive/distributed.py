@@ -103,6 +103,7 @@ class _Pool:
                 raise error.cause from None
             raise
         except lost as error:
+            self.ray.kill(hand.actor)
             self.hands = [_Hand() if one is hand else one for one in self.hands]
             retried = bundle.again()
             if retried.attempts >= _ATTEMPTS:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +152,31 @@ def test_a_worker_killed_midway_has_its_units_done_by_another(
     assert len(killed) == 1
     assert given.store.dataset(TABLE).version == 1
     check_same(given, plain)
+
+
+def test_a_bundle_that_no_worker_survives_is_given_up(
+    scenes: Path, tmp_path: Path, local: str
+) -> None:
+    given = archive(tmp_path, scenes)
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.is_set():
+            for one in workers(psutil.Process()):
+                with suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGKILL)
+            time.sleep(0.002)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(ArchiveError, match="4 workers were lost over tile 32631"):
+            given.embed("spectral", ray=local, ray_workers=1, threads=1, quiet=True)
+    finally:
+        over.set()
+        killer.join()
+    assert given.plan("spectral").scenes == 14
+    assert given.validate() == []
 
 
 def test_a_killed_driver_leaves_the_archive_as_it_was_and_it_is_taken_up(

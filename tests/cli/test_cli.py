@@ -193,7 +193,11 @@ def test_optimize_keeps_the_answers(finished: Path, tmp_path: Path) -> None:
         (("run", "{new}", "{scenes}", "--boa-offset", "5"), 2, "expected 0 or -1000"),
         (("run", "{new}", "{scenes}", "--pattern", "x.tif"), 2, "a pattern with one"),
         (("run", "{new}", "/nowhere"), 1, "/nowhere"),
-        (("run", "{old}", "{scenes}", "--model", "clya"), 1, "named 'clya'; installed"),
+        (
+            ("run", "{old}", "{scenes}", "--model", "clya"),
+            1,
+            "did you mean clay-v1.0 or clay-v1.5",
+        ),
         (("run", "{old}", "{scenes}", "--patch-size", "40"), 1, "has a grid with"),
         (("sql", "{old}", "DROP TABLE changes"), 1, "only reads"),
         (("sql", "{old}", "SELECT * FROM read_csv('/etc/passwd')"), 1, "read_csv"),
