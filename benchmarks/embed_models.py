@@ -8,8 +8,8 @@ runs in a process of its own. In one run, in turn: the plain eager float32 loop 
 `--threads` threads; two workers on CUDA), by precision and batch. Seconds are wall time, the
 best of `--repeats`; `cpu ms` is CPU time per chip. `peak` is the share of the rate of a plain
 matrix product of the same precision at that moment. `cosine` is the least to the eager loop.
-`end to end` is the whole runner over GeoTIFFs on disk, rows and all: its chips per second over
-those of the model alone (on CUDA: how much of the time the device is busy).
+`end to end` is the whole runner over GeoTIFFs on disk, rows and all, after two of the files:
+its chips per second over those of the model alone (on CUDA: the busy share of the device).
 """
 
 import argparse
@@ -138,25 +138,34 @@ def end_to_end(
         target = options.seconds * best["per_s"] / per_image
         count = int(np.clip(target, 2 * options.threads, 400))
         files = made.write_tiles(Path(folder), card, count, per_side)
-        model.embed(made.some_chips(card, 2, 0))
-        start = time.perf_counter()
-        stream = embed(
-            made.tiles(files, card, per_side),
-            model,
-            run_id="bench",
-            device=options.device,
-            threads=options.threads,
-            allow_mismatch=True,
-        )
-        rows = sum(done.batch.num_rows for done in stream)
-        took = time.perf_counter() - start
+        through(files[:2], model, options, per_side)
+        start, cpu = time.perf_counter(), time.process_time()
+        rows = through(files, model, options, per_side)
+        took, cpu = time.perf_counter() - start, time.process_time() - cpu
     rate = count * per_image / took
     return {
         "chips_per_s": rate,
         "rows_per_s": rows / took,
+        "cpu_ms": 1e3 * cpu / (count * per_image),
         "share_of_model_alone": rate / best["per_s"],
+        "share_by_cpu": best["cpu_ms"] * count * per_image / 1e3 / cpu,
         "images": count,
     }
+
+
+def through(
+    files: list[Path], model: Foundation, options: argparse.Namespace, per_side: int
+) -> int:
+    """Rows that the runner makes of the files."""
+    stream = embed(
+        made.tiles(files, model.card, per_side),
+        model,
+        run_id="bench",
+        device=options.device,
+        threads=options.threads,
+        allow_mismatch=True,
+    )
+    return sum(done.batch.num_rows for done in stream)
 
 
 def show(found: dict[str, Any]) -> None:
@@ -178,8 +187,9 @@ def show(found: dict[str, Any]) -> None:
         whole = found["end_to_end"]
         print(
             f"  end to end          {whole['chips_per_s']:9.1f} chips/s "
-            f"{whole['rows_per_s']:9.0f} rows/s  {whole['share_of_model_alone']:.0%} of the "
-            "model alone"
+            f"{whole['cpu_ms']:8.1f} cpu ms  {whole['rows_per_s']:.0f} rows/s, "
+            f"{whole['share_of_model_alone']:.0%} of the model alone "
+            f"({whole['share_by_cpu']:.0%} by cpu)"
         )
     memory = ", ".join(f"{k} {v:.2f} GiB" for k, v in found["memory_gib"].items())
     print(f"  memory: {memory}", flush=True)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROLOGUE = """
 import sys
@@ -62,7 +64,8 @@ for name in plugins.names(plugins.EMBEDDERS):
     assert "sam-vitb" in out
 
 
-def test_the_benchmark_runs_there(tmp_path):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_the_benchmark_runs_there(device):
     out = on_a_bare_machine(
         """
 import runpy
@@ -72,6 +75,7 @@ embed_models.main(sys.argv[1:])
 """,
         "--one",
         "--models=galileo-nano",
+        f"--device={device}",
         "--threads=2",
         "--batches=2",
         "--chips=4",
