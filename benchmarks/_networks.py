@@ -171,9 +171,8 @@ def tiles(files: list[Path], card: ModelCard, per_side: int) -> Iterator[TileIma
     for day, path in enumerate(files):
         with rasterio.open(path) as file:
             numbers = file.read()
-        pixels = numbers.astype(np.float32)
-        pixels *= 1e-4
-        pixels[:, (numbers == 0).any(axis=0)] = np.nan
+        pixels = np.multiply(numbers, np.float32(1e-4), dtype=np.float32)
+        pixels[:, numbers.min(axis=0) == 0] = np.nan
         yield TileImage(
             tile=f"32631_{size}m_0_0",
             scene_ids=(path.stem,),
