@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TILE_PATCHES = 32
-"""Patches per side of a tile, the unit in which the archive is read and sorted."""
+"""Patches per side of a tile, the unit in which the archive is read and sorted; of large
+patches fewer, see `tile_patches`."""
+
+_TILE_PX = 2048
+"""Pixels per tile side, at most, unless one patch has more: what is in memory at a time."""
 
 _PATCH_ID = re.compile(r"(\d+)_(\d+)m_(-?\d+)_(-?\d+)$")
 _MAX_MERCATOR_LATITUDE = 84.0
@@ -62,9 +66,14 @@ class Grid:
         return round(self.patch_size / self.gsd)
 
     @property
+    def tile_patches(self) -> int:
+        """Patches per tile side."""
+        return TILE_PATCHES if self.gsd is None else tile_patches(self.patch_px)
+
+    @property
     def tile_size(self) -> int:
         """Metres per tile side."""
-        return self.patch_size * TILE_PATCHES
+        return self.patch_size * self.tile_patches
 
     def zones(self, west: float, south: float, east: float, north: float) -> list[int]:
         """EPSG codes of the CRSs that hold the patches of a box in degrees.
@@ -157,12 +166,25 @@ class Grid:
         self, epsg: int, row: NDArray[np.int64], col: NDArray[np.int64]
     ) -> NDArray[np.str_]:
         """(n,) tile of each patch, such as `32631_40m_391_4398`."""
-        return self.patch_ids(epsg, row // TILE_PATCHES, col // TILE_PATCHES)
+        side = self.tile_patches
+        return self.patch_ids(epsg, row // side, col // side)
 
     def tile_cells(self, tile: str) -> tuple[int, int, int]:
         """EPSG, lowest row and lowest column of the patches of `tile`."""
         epsg, row, col = parse_id(tile)
-        return epsg, row * TILE_PATCHES, col * TILE_PATCHES
+        return epsg, row * self.tile_patches, col * self.tile_patches
+
+
+def tile_patches(patch_px: int) -> int:
+    """Patches per side of a tile of patches of so many pixels: 32, or a half, a quarter ...
+
+    A tile has at most 2,048 pixels per side, so that an image of one fits in memory
+    whatever the patch; or it is one patch.
+    """
+    side = TILE_PATCHES
+    while side > 1 and side * patch_px > _TILE_PX:
+        side //= 2
+    return side
 
 
 def parse_id(identifier: str) -> tuple[int, int, int]:

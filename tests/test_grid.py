@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terradrift.grid import TILE_PATCHES, Grid, parse_id, utm_zone
+from terradrift.grid import TILE_PATCHES, Grid, parse_id, tile_patches, utm_zone
 
 
 def test_the_same_ground_keeps_its_patch_id_whatever_box_asks() -> None:
@@ -155,3 +155,12 @@ def test_utm_zones_are_six_degrees_wide() -> None:
         60,
         60,
     ]
+
+
+def test_a_tile_of_large_patches_has_fewer_so_that_its_pixels_fit_in_memory() -> None:
+    assert [tile_patches(px) for px in (1, 16, 64)] == [TILE_PATCHES] * 3
+    assert [tile_patches(px) for px in (65, 128, 224, 512, 3000)] == [16, 16, 8, 4, 1]
+    assert Grid(2240, 10.0).tile_patches == 8
+    assert Grid(2240, 10.0).tile_size == 17_920
+    tiles = Grid(2240, 10.0).tile_of(32631, np.array([7, 8, -1]), np.array([0, 15, 16]))
+    assert tiles.tolist() == ["32631_2240m_0_0", "32631_2240m_1_1", "32631_2240m_2_-1"]

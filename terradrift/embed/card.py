@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from terradrift.embed import geometry, lattice
 from terradrift.embed.geometry import token_pixels, token_size
 from terradrift.embed.protocol import ModelCard
-from terradrift.grid import TILE_PATCHES
+from terradrift.grid import tile_patches
 
 if TYPE_CHECKING:
     from terradrift.embed.how import How
@@ -38,7 +38,7 @@ def card(spec: Spec, *, patch_px: int, how: How, weights_sha256: str) -> ModelCa
         chip, token = geometry.chip_of_tokens(spec, how), token_pixels(spec, how)
         geometry.check_whole(spec, how, patch_px, token)
         overlap = geometry.overlap(spec, how, chip, token)
-        side = patch_px * TILE_PATCHES // token
+        side = patch_px * tile_patches(patch_px) // token
         first = lattice.starts(side, chip // token, overlap // token)
         context = lattice.reach(first, side, chip // token) * token
         dimensions = spec.tokens[token_size(spec, how)]

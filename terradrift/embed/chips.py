@@ -15,7 +15,7 @@ from terradrift.chip import Chips
 from terradrift.embed import lattice
 from terradrift.embed.contract import missing_bands
 from terradrift.embed.windows import Layer, select
-from terradrift.grid import TILE_PATCHES
+from terradrift.grid import tile_patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,13 +156,14 @@ def _lattice(
     """The chips of the tile's lattice that count for a wanted patch, row by row."""
     image = layer.image
     tokens, chip = image.patch_px // stride, (card.chip_size or 0) // stride
-    tile = TILE_PATCHES * tokens
+    side = tile_patches(image.patch_px)
+    tile = side * tokens
     starts = lattice.starts(tile, chip, card.overlap_px // stride)
     weights = lattice.weights(starts, tile, chip)
-    covers = np.zeros((len(starts), TILE_PATCHES), np.intp)
+    covers = np.zeros((len(starts), side), np.intp)
     which, token = np.nonzero(weights)
     covers[which, (starts[which] + token) // tokens] = 1
-    there = np.zeros((TILE_PATCHES, TILE_PATCHES), np.intp)
+    there = np.zeros((side, side), np.intp)
     there[image.rows[wanted] - layer.top, image.cols[wanted] - layer.left] = 1
     row, col = np.nonzero(covers @ there @ covers.T)
     first = np.column_stack([starts[row], starts[col]])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 from contextlib import suppress
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def library(name: str) -> ModuleType:

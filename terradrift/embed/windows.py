@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from terradrift.chip import BANDS
 from terradrift.embed.contract import missing_bands
-from terradrift.grid import TILE_PATCHES, Grid, parse_id
+from terradrift.grid import Grid, parse_id, tile_patches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,8 +88,9 @@ class Layer:
         """(n, 2) longitude and latitude in degrees, to the metre, of such places."""
         epsg, row, col = parse_id(str(self.image.patch_ids[0]))
         gsd, patch = self.image.gsd, self.image.patch_px
-        north = (row - row % TILE_PATCHES + TILE_PATCHES) * patch
-        west = (col - col % TILE_PATCHES) * patch
+        side = tile_patches(patch)
+        north = (row - row % side + side) * patch
+        west = (col - col % side) * patch
         y = (north - middles[:, 0]) * gsd
         x = (west + middles[:, 1]) * gsd
         # The centres of squares of one metre.
@@ -128,5 +129,6 @@ def corner(image: TileImage) -> tuple[int, int]:
     """Row and column of the tile's north-west patch, counted as the image counts."""
     _, row, col = parse_id(str(image.patch_ids[0]))
     # Rows of the grid count northward, rows of an image southward.
-    top = int(image.rows[0]) - (TILE_PATCHES - 1 - row % TILE_PATCHES)
-    return top, int(image.cols[0]) - col % TILE_PATCHES
+    side = tile_patches(image.patch_px)
+    top = int(image.rows[0]) - (side - 1 - row % side)
+    return top, int(image.cols[0]) - col % side

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from terradrift.grid import TILE_PATCHES, Grid, parse_id
+from terradrift.grid import Grid, parse_id
 from terradrift.ingest.outline import Outline, overlapped
 
 _ROW = np.int64(1) << np.int64(32)
@@ -94,7 +94,8 @@ class Places:
             spot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
             held = keys[spot] == wanted
             rows, cols, at = cells.rows[held], cells.cols[held], at[spot[held]]
-            tile_keys = key(rows // TILE_PATCHES, cols // TILE_PATCHES)
+            side = self._grid.tile_patches
+            tile_keys = key(rows // side, cols // side)
             order = np.argsort(tile_keys, kind="stable")
             starts = np.flatnonzero(np.diff(tile_keys[order])) + 1
             for part in np.split(order, starts) if order.size else ():

@@ -7,7 +7,7 @@ of its blocks decoded when the next strip asks for it.
 
 from dataclasses import dataclass
 
-from terradrift.grid import TILE_PATCHES, Grid, parse_id
+from terradrift.grid import Grid, parse_id
 
 _BLOCK_PX = 512
 _PANEL_PX = 3072
@@ -30,7 +30,7 @@ class Walk:
     @classmethod
     def of(cls, grid: Grid, bands: int) -> "Walk":
         """The walk for images of so many bands."""
-        side = grid.patch_px * TILE_PATCHES
+        side = grid.patch_px * grid.tile_patches
         rows = max(1, _BLOCK_PX // side)
         most = _STRIP_BYTES // (4 * max(1, bands) * rows * side * side)
         cols = max(1, min(most, _PANEL_PX // side))
