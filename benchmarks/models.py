@@ -8,8 +8,10 @@ each model: dimensions, seconds to read and embed, and with each space the avera
 (AP, with a 95 % interval by bootstrap over blocks of 4 x 4 patches) and ROC-AUC of the
 maximum change score per patch beside the floor of chance, the share of unchanged patches
 that were reported, and, since that is what a space changes first, the AP of the largest
-`drift` alone and the median cosine of two observations of different patches. On the fires,
-two dates: the mean ROC-AUC of `drift`. Models made for L1C are given what the set has.
+`drift` alone and the median cosine of two observations of different patches. P@10: of the ten
+changes most like a true one, by step (`delta`) and by what came (`after`), the share that are
+true too, beside their share of all changes (chance). On the fires, two dates: the mean ROC-AUC
+of `drift`. Models made for L1C are given what the set has.
 """
 
 import argparse
@@ -45,9 +47,11 @@ def how(model: str, patch_px: int) -> dict[str, Any]:
     options: dict[str, Any] = {"allow_mismatch": True}
     if model.endswith("-tokens"):
         size = max(side for side in plugin.tokens if patch_px % side == 0)
-        # At least eight tokens per side, as many as the model was trained with.
-        chip = math.lcm(size, plugin.chip_multiple)
-        options |= {"token_size": size, "chip_size": chip * -(-8 * size // chip)}
+        # The native chip, or the next that holds whole tokens and as many of them.
+        unit, most = math.lcm(size, plugin.chip_multiple), max(size, plugin.chip_size)
+        if plugin.chip_size % unit or size > next(iter(plugin.tokens)):
+            most = size * plugin.chip_size // next(iter(plugin.tokens))
+        options |= {"token_size": size, "chip_size": unit * -(-most // unit)}
     return options
 
 
@@ -77,6 +81,32 @@ def largest_drift(judged: list[Block]) -> NDArray[np.float64]:
     return np.concatenate(
         [np.nan_to_num(block.scores.drift).max(axis=1) for block in judged]
     )
+
+
+def precision_at_10(
+    judged: list[Block], true: NDArray[np.bool_], chosen: space.Space | None
+) -> dict[str, float]:
+    """Of the ten changes nearest to each change of a patch that is `true`."""
+    first = np.cumsum([0, *(len(block.patch_ids) for block in judged)])
+    rows = [
+        start + block.changes.row for start, block in zip(first, judged, strict=False)
+    ]
+    hits = true[np.concatenate(rows)]
+    before, after = (
+        np.concatenate([getattr(block.changes, part) for block in judged])
+        for part in ("before", "after")
+    )
+    delta = after - before
+    if chosen is not None:
+        delta, after = chosen.step(delta), chosen.place(after)
+    found = {"chance": float(hits.mean())}
+    for name, vectors in (("delta", delta), ("after", after)):
+        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)[:, None]
+        cosine = unit[hits] @ unit.T
+        cosine[np.arange(hits.sum()), np.flatnonzero(hits)] = -np.inf
+        nearest = np.argsort(-cosine, axis=1)[:, :10]
+        found[f"P@10 {name}"] = float(hits[nearest].mean())
+    return found
 
 
 def interval(
@@ -115,6 +145,7 @@ def with_truth(
         "false alarms": float((score[~true] > 0).mean()),
         "drift AP": evaluate.average_precision(true, largest_drift(judged)[known]),
         "drift ROC-AUC": evaluate.roc_auc(true, largest_drift(judged)[known]),
+        **precision_at_10(judged, label > 0, chosen),
     }
 
 
