@@ -69,7 +69,7 @@ class Spatial(nn.Module):
     def forward(self, x: Tensor, side: int) -> Tensor:
         """(n, 1 + side ** 2, dim) from (n, side ** 2, dim)."""
         x = x + code(side, x.shape[-1], _PIXEL, x.device).to(x.dtype)
-        x = torch.cat([self.cls_token.to(x.dtype).expand(len(x), -1, -1), x], dim=1)
+        x = torch.cat([self.cls_token.to(x.dtype).expand(x.shape[0], -1, -1), x], dim=1)
         classes = distance_class(side, x.device)
         for block in self.predictor_blocks:
             x = block(x, classes)
@@ -159,7 +159,7 @@ class AnySat(Network):
         if self.output == "pooled":
             return tokens[:, 0]
         side = x.shape[-1] // self.token_size
-        return tokens[:, 1:].reshape(len(x), side, side, tokens.shape[-1])
+        return tokens[:, 1:].reshape(x.shape[0], side, side, tokens.shape[-1])
 
     def dense(self, x: Tensor, days: Tensor) -> Tensor:
         """(n, y, x, 2 dim): each pixel's token, then the pixel's own vector within it."""

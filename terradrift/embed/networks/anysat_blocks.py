@@ -105,7 +105,7 @@ class CrossAttention(nn.Module):
         query = query.to(key.dtype)
         # The official code scales the query here only where it meets the keys.
         bias = self.rpe_k(query, classes)
-        shape = (len(x), *query.shape[1:])
+        shape = (x.shape[0], *query.shape[1:])
         mixed = F.scaled_dot_product_attention(
             query.expand(shape), key, value, bias.to(key.dtype)
         )

@@ -269,6 +269,6 @@ def _mean(tokens: Tensor, seen: Tensor, everywhere: Tensor) -> Tensor:
     count = seen.sum(dim=1)[..., None]
     total = torch.where(seen[..., None], tokens, 0.0).sum(dim=1)
     extra = everywhere.sum(dim=1)
-    total = total + extra.view(len(extra), *[1] * (total.ndim - 2), -1)
+    total = total + extra.view(extra.shape[0], *[1] * (total.ndim - 2), -1)
     mean = total / (count + everywhere.shape[1])
     return torch.where(count > 0, mean, torch.nan)
