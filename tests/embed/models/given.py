@@ -1,5 +1,7 @@
 """What tests of several families share: chips as a network gets them, and weights."""
 
+import re
+
 import numpy as np
 import torch
 
@@ -7,11 +9,15 @@ from terradrift.embed.network import Input
 
 
 def given(pixels, clear=None):
-    """Chips of (n, t, band, y, x) reflectance, days apart, all clear unless told."""
+    """Chips of reflectance, all clear unless told: (n, band, y, x), or (n, t, band, y, x) of
+    dates that are days apart."""
+    pixels = torch.as_tensor(np.asarray(pixels, dtype=np.float32))
+    if pixels.ndim == 4:
+        pixels = pixels[:, None]
     n, t, bands, *sides = pixels.shape
     days = np.arange(t).astype("timedelta64[D]") + np.datetime64("2021-06-01", "us")
     return Input(
-        pixels=torch.as_tensor(pixels, dtype=torch.float32),
+        pixels=pixels,
         clear=torch.ones(n, t, *sides, dtype=torch.bool) if clear is None else clear,
         times=np.tile(days, (n, 1)),
         centers=np.zeros((n, 2)),
@@ -20,12 +26,16 @@ def given(pixels, clear=None):
     )
 
 
-def loaded(spec, loaded, **sizes):
+def loaded(spec, checkpoint, **sizes):
     """The network of `spec` with the weights of an official checkpoint."""
-    network = spec.build(**sizes)
+    return restored(spec.build(**sizes), spec, checkpoint)
+
+
+def restored(network, spec, checkpoint):
+    """The same with a network that is there, through the spec's layout."""
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    state = spec.layout.pick(spec.layout.unwrapped(loaded), shapes, model=spec.name)
-    network.load_state_dict(state)
+    state = spec.layout.unwrapped(checkpoint)
+    network.load_state_dict(spec.layout.pick(state, shapes, model=spec.name))
     return network.eval()
 
 
@@ -34,7 +44,18 @@ def run(network, prepared):
         return network(*prepared).numpy()
 
 
+def vectors(network, reflectance):
+    """What the network gives for these chips."""
+    return run(network, network.prepare(given(reflectance)))
+
+
 def apart(found, wanted):
     """Largest absolute difference; NaN, which no bound allows, where either has one."""
     assert found.shape == wanted.shape
     return np.abs(found - wanted).max()
+
+
+def count(state, pattern):
+    """Numbers that the pattern's group takes in the keys, from 0."""
+    found = {int(m[1]) for key in state if (m := re.search(pattern, key))}
+    return max(found) + 1

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from terradrift.embed.models import ssl4eo
 from terradrift.errors import WeightsError
-from tests.embed.given import given, loaded, vectors
+from tests.embed.models.given import apart, count, given, restored, vectors
 from tests.embed.procedural import dn, fill
 
 pytestmark = pytest.mark.shared
@@ -27,17 +27,6 @@ VITS = {
 
 def by_name(spec):
     return spec.name
-
-
-def largest(found, expected):
-    assert found.shape == expected.shape
-    return np.abs(found - expected).max()
-
-
-def count(state, pattern):
-    """Numbers that the pattern's group takes in the keys, from 0."""
-    found = {int(m[1]) for key in state if (m := re.search(pattern, key))}
-    return max(found) + 1
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +51,7 @@ def resnet(shared):
 def small_resnet(resnet, **kwargs):
     state, _, sizes = resnet
     network = ssl4eo.RESNET50_MOCO.build(**sizes, **kwargs)
-    return loaded(network, ssl4eo.RESNET50_MOCO, {"state_dict": state})
+    return restored(network, ssl4eo.RESNET50_MOCO, {"state_dict": state})
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +75,13 @@ def small_vit(vits, method, **kwargs):
     spec, _, _, wrapper = VITS[method]
     state, sizes = vits[0][method]
     network = spec.build(**(sizes | kwargs))
-    return loaded(network, spec, {wrapper: state, "epoch": 99})
+    return restored(network, spec, {wrapper: state, "epoch": 99})
 
 
 def test_parity_resnet_pooled(resnet):
     arrays = resnet[1]
     found = vectors(small_resnet(resnet), arrays["dn"] / 10000)
-    assert largest(found, arrays["pooled"]) <= TOLERANCE
+    assert apart(found, arrays["pooled"]) <= TOLERANCE
 
 
 @pytest.mark.parametrize(("size", "layer"), [(16, "layer3"), (32, "layer4")])
@@ -100,14 +89,14 @@ def test_parity_resnet_tokens(resnet, size, layer):
     arrays = resnet[1]
     network = small_resnet(resnet, output="tokens", token_size=size)
     found = vectors(network, arrays["dn"] / 10000)
-    assert largest(found, arrays[layer].transpose(0, 2, 3, 1)) <= TOLERANCE
+    assert apart(found, arrays[layer].transpose(0, 2, 3, 1)) <= TOLERANCE
 
 
 def test_parity_resnet_tokens_are_the_fine_ones_unless_told(resnet):
     arrays = resnet[1]
     network = small_resnet(resnet, output="tokens")
     found = vectors(network, arrays["dn"] / 10000)
-    assert largest(found, arrays["layer3"].transpose(0, 2, 3, 1)) <= TOLERANCE
+    assert apart(found, arrays["layer3"].transpose(0, 2, 3, 1)) <= TOLERANCE
     assert next(iter(ssl4eo.RESNET50_MOCO.tokens)) == 16
 
 
@@ -120,7 +109,7 @@ def test_parity_resnet_maps_on_the_way(resnet):
         layer.register_forward_hook(lambda *a, name=name: maps.update({name: a[2]}))
     vectors(network, arrays["dn"] / 10000)
     for name, found in maps.items():
-        assert largest(found.numpy(), arrays[name]) <= TOLERANCE
+        assert apart(found.numpy(), arrays[name]) <= TOLERANCE
     assert len(maps) == 2
 
 
@@ -129,7 +118,7 @@ def test_parity_vit_pooled(vits, method):
     arrays = vits[1]
     expected = arrays["mae_mean_patch" if method == "mae" else f"{method}_cls"]
     found = vectors(small_vit(vits, method), arrays["dn"] / 10000)
-    assert largest(found, expected) <= TOLERANCE
+    assert apart(found, expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize("method", VITS)
@@ -140,32 +129,32 @@ def test_parity_vit_tokens(vits, method):
     expected = arrays[f"{method}_tokens"]
     side = int(np.sqrt(expected.shape[1] - 1))
     expected = expected[:, 1:].reshape(1, side, side, -1)
-    assert largest(found, expected) <= TOLERANCE
+    assert apart(found, expected) <= TOLERANCE
 
 
 def test_parity_mae_class_token(vits):
     state, sizes = vits[0]["mae"]
     arrays = vits[1]
     network = ssl4eo.vits16(pool="class", **sizes)
-    network = loaded(network, ssl4eo.VITS16_MAE, {"model": state})
+    network = restored(network, ssl4eo.VITS16_MAE, {"model": state})
     found = vectors(network, arrays["dn"] / 10000)
-    assert largest(found, arrays["mae_cls"]) <= TOLERANCE
+    assert apart(found, arrays["mae_cls"]) <= TOLERANCE
 
 
 def test_parity_dino_positions_of_another_grid(vits):
     arrays = vits[1]
     crop = arrays["dn"][:, :, :128, :128] / 10000
     pooled = vectors(small_vit(vits, "dino"), crop)
-    assert largest(pooled, arrays["dino_cls_crop128"]) <= TOLERANCE
+    assert apart(pooled, arrays["dino_cls_crop128"]) <= TOLERANCE
     tokens = vectors(small_vit(vits, "dino", output="tokens"), crop[:1])
     expected = arrays["dino_tokens_crop128"][:, 1:].reshape(1, 8, 8, -1)
-    assert largest(tokens, expected) <= TOLERANCE
+    assert apart(tokens, expected) <= TOLERANCE
 
 
 def test_parity_vit_needs_the_right_number_of_heads(vits):
     arrays = vits[1]
     network = small_vit(vits, "moco", heads=2 * HEADS)
-    assert largest(vectors(network, arrays["dn"] / 10000), arrays["moco_cls"]) > 0.1
+    assert apart(vectors(network, arrays["dn"] / 10000), arrays["moco_cls"]) > 0.1
 
 
 @pytest.mark.parametrize("spec", RESNETS, ids=by_name)
@@ -184,11 +173,11 @@ def test_parity_resnet_of_full_size(shared, spec):
             if name.endswith("bn3.weight"):
                 weight.mul_(0.25)
     found = vectors(network, dn((1, 13, 224, 224), seed) / 10000)
-    assert largest(found, expected["layer4"].transpose(0, 2, 3, 1)) <= TOLERANCE
-    assert largest(found.mean(axis=(1, 2)), expected["pooled"]) <= TOLERANCE
+    assert apart(found, expected["layer4"].transpose(0, 2, 3, 1)) <= TOLERANCE
+    assert apart(found.mean(axis=(1, 2)), expected["pooled"]) <= TOLERANCE
     for name, values in maps.items():
         means = values.mean(dim=(2, 3)).numpy()
-        assert largest(means, expected[f"{name}_mean"]) <= TOLERANCE
+        assert apart(means, expected[f"{name}_mean"]) <= TOLERANCE
     assert len(maps) == 2
 
 
@@ -203,13 +192,13 @@ def test_parity_vit_of_full_size(shared):
         fill(network, seed)
         found[spec.name] = vectors(network, image)
     of_class = found["ssl4eo-vits16-dino"]
-    assert largest(of_class, expected["cls"]) <= TOLERANCE
-    assert largest(of_class, expected["WRONG_cls_if_12_heads"]) > 0.1
+    assert apart(of_class, expected["cls"]) <= TOLERANCE
+    assert apart(of_class, expected["WRONG_cls_if_12_heads"]) > 0.1
     mean = found["ssl4eo-vits16-mae"]
-    assert largest(mean, expected["mean_patch"]) <= TOLERANCE
+    assert apart(mean, expected["mean_patch"]) <= TOLERANCE
     network.output = "tokens"
     tokens = vectors(network, image).reshape(1, 196, -1)
-    assert largest(tokens, expected["tokens"][:, 1:]) <= HALF + TOLERANCE
+    assert apart(tokens, expected["tokens"][:, 1:]) <= HALF + TOLERANCE
 
 
 @pytest.mark.parametrize("method", ["resnet", *VITS])
@@ -218,7 +207,7 @@ def test_parity_of_what_the_network_is_given(resnet, vits, method):
     stored = (resnet[1] if method == "resnet" else vits[1])["dn"]
     image = network.prepare(given(stored / 10000))[0]
     assert image.dtype == torch.float32
-    assert largest(image.numpy(), stored.astype(np.float32) / 10000) <= 1e-7
+    assert apart(image.numpy(), stored.astype(np.float32) / 10000) <= 1e-7
     bright = network.prepare(given(stored / 10000 * 3 - 0.5))[0]
     assert bright.min() == 0
     assert bright.max() == 1
@@ -241,7 +230,7 @@ def test_parity_is_lost_by_every_mistake(resnet, vits, method, mistake):
     arrays = resnet[1] if method == "resnet" else vits[1]
     name = {"resnet": "pooled", "mae": "mae_mean_patch"}.get(method, f"{method}_cls")
     found = vectors(network, mistake(arrays["dn"]))
-    assert largest(found, arrays[name]) > 100 * TOLERANCE
+    assert apart(found, arrays[name]) > 100 * TOLERANCE
 
 
 @pytest.mark.parametrize("spec", RESNETS, ids=by_name)
@@ -253,9 +242,9 @@ def test_parity_resnet_of_the_hosted_layout(resnet, spec):
         for key, value in state.items()
         if key.startswith(part) and ".fc." not in key
     }
-    network = loaded(spec.build(**sizes), spec, hosted)
+    network = restored(spec.build(**sizes), spec, hosted)
     found = vectors(network, arrays["dn"] / 10000)
-    assert largest(found, arrays["pooled"]) <= TOLERANCE
+    assert apart(found, arrays["pooled"]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("prefix", ["module.backbone.", "backbone."])
@@ -271,8 +260,8 @@ def test_parity_resnet_of_the_dino_layout(resnet, prefix):
     teacher["module.head.mlp.0.weight"] = torch.zeros(8, 8)
     student = {key: torch.zeros_like(value) for key, value in teacher.items()}
     checkpoint = {"student": student, "teacher": teacher, "epoch": 99}
-    found = vectors(loaded(spec.build(**sizes), spec, checkpoint), arrays["dn"] / 10000)
-    assert largest(found, arrays["pooled"]) <= TOLERANCE
+    found = vectors(restored(spec.build(**sizes), spec, checkpoint), arrays["dn"] / 10000)
+    assert apart(found, arrays["pooled"]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("method", VITS)
@@ -288,8 +277,8 @@ def test_parity_vit_of_the_hosted_layout(vits, method):
     }
     assert len(hosted) < len(state), "the official file has more than the network"
     expected = vits[1]["mae_mean_patch" if method == "mae" else f"{method}_cls"]
-    found = vectors(loaded(network, spec, hosted), vits[1]["dn"] / 10000)
-    assert largest(found, expected) <= TOLERANCE
+    found = vectors(restored(network, spec, hosted), vits[1]["dn"] / 10000)
+    assert apart(found, expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -301,7 +290,7 @@ def test_parity_files_of_other_methods_are_refused(resnet, vits, method, other):
     network = spec.build(**vits[0][method][1])
     state = resnet[0] if other == "resnet" else vits[0][other][0]
     with pytest.raises(WeightsError, match=rf"weights of {spec.name}"):
-        loaded(network, spec, state)
+        restored(network, spec, state)
 
 
 @pytest.mark.parametrize("method", VITS)
@@ -310,7 +299,7 @@ def test_parity_files_of_another_size_are_refused(vits, method):
     state, sizes = vits[0][method]
     deeper = spec.build(**(sizes | {"depth": sizes["depth"] + 1}))
     with pytest.raises(WeightsError, match=r"12 keys are missing \(blocks\."):
-        loaded(deeper, spec, state)
+        restored(deeper, spec, state)
     wider = spec.build(**(sizes | {"width": 2 * sizes["width"]}))
     with pytest.raises(WeightsError, match="has the shape"):
-        loaded(wider, spec, state)
+        restored(wider, spec, state)
