@@ -44,9 +44,9 @@ def test_parity_of_inputs_needs_the_right_seed(shared):
 
 
 def test_noise_depends_on_name_and_seed():
-    first = noise("input", 1000, 11)
-    assert not np.array_equal(first, noise("output", 1000, 11))
-    assert not np.array_equal(first, noise("input", 1000, 12))
+    first = noise("input", 1000, 5)
+    assert not np.array_equal(first, noise("output", 1000, 5))
+    assert not np.array_equal(first, noise("input", 1000, 6))
     assert first.min() >= -1
     assert first.max() < 1
     assert abs(first.mean()) < 0.1
@@ -63,7 +63,7 @@ def test_noise_depends_on_name_and_seed():
     ],
 )
 def test_tensors_lie_in_the_range_of_their_kind(name, shape, low, high):
-    made = tensor(name, shape, 11)
+    made = tensor(name, shape, 5)
     assert made.dtype == np.float32
     assert low <= made.min() < low + 0.05 * (high - low)
     assert high - 0.05 * (high - low) < made.max() <= high

@@ -11,6 +11,7 @@ from terradrift.embed.models.anysat import ANYSAT, normalised
 from terradrift.embed.network import Input
 from terradrift.embed.networks.anysat_sentinel2 import BANDS
 from terradrift.errors import WeightsError
+from tests.embed.models.given import apart
 from tests.embed.models.small_anysat import SMALL
 from tests.embed.procedural import dn, fill
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.shared
 SAME = 1e-5
 HEADS = 4
 SIZES = [1, 2, 4]
+DAYS = [15, 100, 200, 300]  # README: of the full network's input
 
 
 def expected(network):
@@ -81,11 +83,6 @@ def run(network, what):
         return network(*network.prepare(what)).numpy()
 
 
-def apart(found, wanted):
-    assert found.shape == wanted.shape
-    return np.abs(found - wanted).max()
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_parity_of_both_outputs(state, file, chips, size):
     tokens = run(built(state, file, size), chips)
@@ -119,7 +116,8 @@ def test_parity_beside_dates_that_are_absent(state, file, chips, size):
     pixels = torch.full((n, t + 2, *rest), 0.3)
     clear = torch.zeros((n, t + 2, *rest[1:]), dtype=torch.bool)
     times = np.full((n, t + 2), np.datetime64("NaT"), "datetime64[us]")
-    for row, gaps in enumerate([(0, 1), (0, 4)]):
+    for row in range(n):
+        gaps = (0, t - 1) if row % 2 else (0, 1)
         there = [date for date in range(t + 2) if date not in gaps]
         pixels[row, there], clear[row, there] = chips.pixels[row], True
         times[row, there] = chips.times[row]
@@ -175,9 +173,9 @@ def full(shared):
     fill(network, seed)
     with np.load(shared("parity/anysat/full_procedural.npz")) as opened:
         wanted = dict(opened)
-    _, height, width, _ = wanted["patch"].shape
-    dns = dn((1, 4, len(BANDS), height, width), seed, lo=100)
-    return network, given(dns, np.array([[15, 100, 200, 300]])), wanted
+    n, height, width, _ = wanted["patch"].shape
+    dns = dn((n, len(DAYS), len(BANDS), height, width), seed, lo=100)
+    return network, given(dns, np.tile(DAYS, (n, 1))), wanted
 
 
 def test_parity_at_full_size(full):

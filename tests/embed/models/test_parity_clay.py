@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from terradrift.embed.models.clay import V1_0, V1_5
 from terradrift.embed.network import Input
 from terradrift.errors import WeightsError
+from tests.embed.models.given import apart
 from tests.embed.models.small_clay import SMALL
 from tests.embed.procedural import dn, fill
 
@@ -88,11 +89,6 @@ def run(network, what):
         return network(*network.prepare(what)).numpy()
 
 
-def apart(found, wanted):
-    assert found.shape == wanted.shape
-    return np.abs(found - wanted).max()
-
-
 @pytest.mark.parametrize("spec", [V1_5, V1_0], ids=lambda spec: spec.name)
 def test_parity_of_both_outputs(state, file, spec):
     whole = given(file)
@@ -121,10 +117,11 @@ def test_parity_of_the_kernels(pooled, file):
 
 
 def test_parity_without_time_and_place(pooled, file):
+    n = len(file["dn"])
     unknown = given(
         file,
-        times=np.full((2, 1), np.datetime64("NaT", "us")),
-        centers=np.full((2, 2), np.nan),
+        times=np.full((n, 1), np.datetime64("NaT", "us")),
+        centers=np.full((n, 2), np.nan),
     )
     found = run(pooled, unknown)
     assert apart(found, file["cls_zero_meta"]) <= SAME
@@ -203,13 +200,15 @@ def full(shared, file):
     network = V1_5.build(output="tokens").eval()
     fill(network, seed)
     side = int(np.sqrt(wanted["tokens"].shape[1] - 1))
-    pixels = dn((1, 10, 8 * side, 8 * side), seed).astype(np.float32) / 10000
+    n = len(wanted["tokens"])
+    shape = (n, len(V1_5.bands), 8 * side, 8 * side)
+    pixels = dn(shape, seed).astype(np.float32) / 10000
     whole = given(file)
     first = replace(
         whole,
         pixels=torch.from_numpy(pixels)[:, None],
-        times=whole.times[:1],
-        centers=whole.centers[:1],
+        times=whole.times[:n],
+        centers=whole.centers[:n],
     )
     return network, first, wanted
 
@@ -219,8 +218,7 @@ def test_parity_at_full_size(full):
     network.output = "tokens"
     found = run(network, first)
     assert apart(found.mean(axis=(1, 2)), wanted["mean_patch"]) <= SAME
-    side = found.shape[1]
-    dense = wanted["tokens"][:, 1:].astype(np.float32).reshape(1, side, side, -1)
+    dense = wanted["tokens"][:, 1:].astype(np.float32).reshape(found.shape)
     assert apart(found, dense) <= SAME + 1e-3  # stored as float16
     network.output = "pooled"
     assert apart(run(network, first), wanted["cls"]) <= SAME

@@ -216,9 +216,15 @@ def test_parity_file_of_another_model_is_refused(state, series_state):
     for spec, other in ((SI, series_state), (MI, state)):
         with pytest.raises(WeightsError, match="not the weights of satlas-swinb"):
             pooled(spec, other)
-    for sized in ({"width": 32}, {"depths": (2, 2, 2, 2)}, {"bands": 3}):
+    ours = sizes(state)
+    *depths, last = ours["depths"]
+    for sized in (
+        {"width": 2 * ours["width"]},
+        {"depths": (*depths, last + 1)},
+        {"bands": 3},
+    ):
         with pytest.raises(WeightsError, match="not the weights of satlas-swinb-si-ms"):
-            loaded(SI, state, output="pooled", **sizes(state) | sized)
+            loaded(SI, state, output="pooled", **ours | sized)
     with pytest.raises(WeightsError, match=r"are not of it \(queue\)"):
         pooled(SI, state | {"queue": torch.ones(1)})
 
@@ -233,8 +239,9 @@ def test_parity_at_full_size(shared):
         for name, parameter in network.named_parameters():
             if name.endswith("logit_scale"):
                 parameter.fill_(2.0)
-    side = 32 * wanted["map4"].shape[-1]
-    x = dn((1, 9, side, side), seed, lo=0, hi=9000)
+    n, _, *cells = wanted["map4"].shape
+    shape = (n, len(SI.bands), *(32 * side for side in cells))
+    x = dn(shape, seed, lo=0, hi=9000)
     x[:, :3] = np.floor(x[:, :3] / 9000 * 255)
     prepared = [scaled_officially(x)]
     assert apart(run(network, prepared), channels_last(wanted["map4"])) <= SAME

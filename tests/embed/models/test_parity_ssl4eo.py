@@ -16,6 +16,7 @@ pytestmark = pytest.mark.shared
 
 TOLERANCE = 1e-5
 HALF = 1e-3  # rounding of what is stored as float16
+PATCH = 16
 HEADS = 6  # README: all three methods, also in the small files
 RESNETS = [ssl4eo.RESNET50_MOCO, ssl4eo.RESNET50_DINO]
 VITS = {
@@ -27,6 +28,12 @@ VITS = {
 
 def by_name(spec):
     return spec.name
+
+
+def grid(tokens):
+    """(n, y, x, d) of the tokens of a square, without that of its class, which is first."""
+    side = int(np.sqrt(tokens.shape[1] - 1))
+    return tokens[:, 1:].reshape(len(tokens), side, side, -1)
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +132,8 @@ def test_parity_vit_pooled(vits, method):
 def test_parity_vit_tokens(vits, method):
     arrays = vits[1]
     network = small_vit(vits, method, output="tokens")
-    found = vectors(network, arrays["dn"][:1] / 10000)
-    expected = arrays[f"{method}_tokens"]
-    side = int(np.sqrt(expected.shape[1] - 1))
-    expected = expected[:, 1:].reshape(1, side, side, -1)
+    expected = grid(arrays[f"{method}_tokens"])
+    found = vectors(network, arrays["dn"][: len(expected)] / 10000)
     assert apart(found, expected) <= TOLERANCE
 
 
@@ -143,11 +148,14 @@ def test_parity_mae_class_token(vits):
 
 def test_parity_dino_positions_of_another_grid(vits):
     arrays = vits[1]
-    crop = arrays["dn"][:, :, :128, :128] / 10000
+    expected = grid(arrays["dino_tokens_crop128"])
+    side = PATCH * expected.shape[1]
+    crop = arrays["dn"][:, :, :side, :side] / 10000
+    assert crop.shape[-1] < arrays["dn"].shape[-1]
     pooled = vectors(small_vit(vits, "dino"), crop)
     assert apart(pooled, arrays["dino_cls_crop128"]) <= TOLERANCE
-    tokens = vectors(small_vit(vits, "dino", output="tokens"), crop[:1])
-    expected = arrays["dino_tokens_crop128"][:, 1:].reshape(1, 8, 8, -1)
+    network = small_vit(vits, "dino", output="tokens")
+    tokens = vectors(network, crop[: len(expected)])
     assert apart(tokens, expected) <= TOLERANCE
 
 
@@ -172,7 +180,9 @@ def test_parity_resnet_of_full_size(shared, spec):
         for name, weight in network.named_parameters():
             if name.endswith("bn3.weight"):
                 weight.mul_(0.25)
-    found = vectors(network, dn((1, 13, 224, 224), seed) / 10000)
+    n, _, *cells = expected["layer4"].shape
+    shape = (n, len(spec.bands), *(32 * side for side in cells))
+    found = vectors(network, dn(shape, seed) / 10000)
     assert apart(found, expected["layer4"].transpose(0, 2, 3, 1)) <= TOLERANCE
     assert apart(found.mean(axis=(1, 2)), expected["pooled"]) <= TOLERANCE
     for name, values in maps.items():
@@ -185,7 +195,10 @@ def test_parity_vit_of_full_size(shared):
     seed = int(shared("parity/SEED").read_text())
     with np.load(shared("parity/ssl4eo_vit_small16/full_procedural.npz")) as file:
         expected = dict(file)
-    image = dn((1, 13, 224, 224), seed) / 10000
+    wanted = grid(expected["tokens"])
+    side = PATCH * wanted.shape[1]
+    shape = (len(wanted), len(ssl4eo.BANDS), side, side)
+    image = dn(shape, seed) / 10000
     found = {}
     for spec in (ssl4eo.VITS16_DINO, ssl4eo.VITS16_MAE):
         network = spec.build().eval()
@@ -197,8 +210,7 @@ def test_parity_vit_of_full_size(shared):
     mean = found["ssl4eo-vits16-mae"]
     assert apart(mean, expected["mean_patch"]) <= TOLERANCE
     network.output = "tokens"
-    tokens = vectors(network, image).reshape(1, 196, -1)
-    assert apart(tokens, expected["tokens"][:, 1:]) <= HALF + TOLERANCE
+    assert apart(vectors(network, image), wanted) <= HALF + TOLERANCE
 
 
 @pytest.mark.parametrize("method", ["resnet", *VITS])
@@ -260,7 +272,9 @@ def test_parity_resnet_of_the_dino_layout(resnet, prefix):
     teacher["module.head.mlp.0.weight"] = torch.zeros(8, 8)
     student = {key: torch.zeros_like(value) for key, value in teacher.items()}
     checkpoint = {"student": student, "teacher": teacher, "epoch": 99}
-    found = vectors(restored(spec.build(**sizes), spec, checkpoint), arrays["dn"] / 10000)
+    found = vectors(
+        restored(spec.build(**sizes), spec, checkpoint), arrays["dn"] / 10000
+    )
     assert apart(found, arrays["pooled"]) <= TOLERANCE
 
 
