@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from terradrift.detect import describe, score
+from terradrift.detect import describe, pool, score
 from terradrift.detect.block import Block, Scores
 from terradrift.detect.settings import Settings
 from terradrift.detect.world import World
@@ -35,8 +35,7 @@ def detect(
         waiting: deque[Future[Block]] = deque()
         with ThreadPoolExecutor(threads) as workers:
             for series in blocks():
-                judge = _abstain if world is None else world.judge
-                waiting.append(workers.submit(judge, series))
+                waiting.append(workers.submit(_judge, world, series, settings))
                 if len(waiting) > threads:
                     yield _done(waiting, advance)
             while waiting:
@@ -49,8 +48,14 @@ def _done(waiting: deque[Future[Block]], advance: Callable[[int], None]) -> Bloc
     return block
 
 
+def _judge(world: World | None, series: Series, settings: Settings) -> Block:
+    if world is None or not pool.usable(series, settings).any():
+        return _abstain(series)
+    return world.judge(series)
+
+
 def _abstain(series: Series) -> Block:
-    """A block of an archive in which nothing at all is clear."""
+    """A block in which nothing at all is clear."""
     shape = series.clear_percent.shape
     null = np.full(shape, np.nan, np.float32)
     zero = np.zeros(shape, np.int32)

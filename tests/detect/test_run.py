@@ -269,3 +269,23 @@ def test_two_dates_tell_the_changed_from_a_season_that_moves_covers_apart() -> N
     drift = run(changed)[0].scores.drift[:, 1]
     others = np.setdiff1d(np.arange(200), burnt)
     assert drift[burnt].min() > drift[others].max()
+
+
+def test_a_block_in_which_nothing_is_clear_is_scored_with_reasons_beside_others() -> (
+    None
+):
+    world = series()
+    dark = replace(
+        part(world, np.arange(5)),
+        clear_percent=np.where(
+            np.isfinite(part(world, np.arange(5)).clear_percent), np.float32(3), np.nan
+        ),
+    )
+    rest = part(world, np.arange(5, len(world)))
+    cloudy, clear = run(dark, rest)
+    seen = np.isfinite(dark.clear_percent)
+    assert np.isnan(cloudy.scores.drift).all()
+    assert set(cloudy.scores.reason[seen]) == {"not clear enough"}
+    assert len(cloudy.changes) == 0
+    (alone,) = run(rest)
+    same(clear, alone)
