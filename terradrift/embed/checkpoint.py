@@ -54,7 +54,8 @@ class Layout:
         `expected` maps each key of the network to its shape.
 
         Raises:
-            WeightsError: a key is missing, unknown, or of another shape.
+            WeightsError: a key is missing, unknown, or of another shape, or two keys of the
+                file are the same one of the network.
         """
         prefix = next(
             (p for p in self.prefixes if any(key.startswith(p) for key in state)), None
@@ -67,11 +68,18 @@ class Layout:
             )
         dropped = [re.compile(pattern) for pattern in self.ignored]
         found: dict[str, Tensor] = {}
+        origin: dict[str, str] = {}
         unknown: list[str] = []
         for key, value in state.items():
             name = self.rename(key.removeprefix(prefix))
             if key.startswith(prefix) and name in expected:
-                found[name] = value
+                if name in found:
+                    raise WeightsError(
+                        f"cannot tell which are the weights of {model}: {origin[name]} and "
+                        f"{key} are both its {name}; expected one of them, take the other "
+                        "out of the file"
+                    )
+                found[name], origin[name] = value, key
             elif not any(pattern.match(key) for pattern in dropped):
                 unknown.append(key)
         missing = [key for key in expected if key not in found]
