@@ -1,6 +1,6 @@
 """`embed`: pixels of every unit that is not in the store yet, through a model."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from types import ModuleType
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from terradrift import schema
-from terradrift.archive import choosing, fitting, modelling, reading
+from terradrift.archive import choosing, fitting, halves, modelling, order, reading
 from terradrift.archive.choosing import Choice
 from terradrift.archive.cluster import Cluster, Share, connected
 from terradrift.archive.reading import Reading
@@ -28,6 +28,7 @@ from terradrift.progress import Advance, stage
 from terradrift.store import units
 from terradrift.store.committer import Committer
 from terradrift.store.tables import Settings, Store
+from terradrift.store.unit import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +87,34 @@ class EmbedResult:
         return words
 
 
-def plan(store: Store, choice: Choice) -> Plan:
-    """What `embed` would read, counted; opens no file."""
+def plan(store: Store, choice: Choice, leave: Collection[Pair] = ()) -> Plan:
+    """What `embed` would read, counted; opens no file.
+
+    `leave` are scenes and tiles that are left out.
+    """
     if not store.exists("scenes"):
         raise ArchiveError(
             f"{store.root} holds no scenes yet; run terradrift ingest first"
         )
     scenes, patches = (store.scan(name).read_all() for name in ("scenes", "patches"))
-    return plan_of(store, choice, scenes, patches, store.settings)
+    return plan_of(store, choice, scenes, patches, store.settings, leave=leave)
 
 
 def plan_of(
-    store: Store, choice: Choice, scenes: pa.Table, patches: pa.Table, held: Settings
+    store: Store,
+    choice: Choice,
+    scenes: pa.Table,
+    patches: pa.Table,
+    held: Settings,
+    *,
+    leave: Collection[Pair] = (),
 ) -> Plan:
-    """What of these scenes and patches the archive has no embeddings for."""
-    return planning.plan(
-        scenes, patches, held.grid, held.bands, units.done(store, choice.stored)
-    )
+    """What of these scenes and patches the archive has no embeddings for.
+
+    `leave` are scenes and tiles that are left out beside those.
+    """
+    done = units.done(store, choice.stored) | set(leave)
+    return planning.plan(scenes, patches, held.grid, held.bands, done)
 
 
 def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
@@ -110,22 +122,31 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
 
     Raises:
         SourceError: a file cannot be read (unless `skip_bad`).
+        ArchiveError: scenes are older than stored vectors of several dates (unless
+            `skip_bad`), or not such as the model was made for.
         UnknownPluginError: no such model.
-        ModelMismatchError: the archive's vectors come from another revision of it.
+        ModelMismatchError: the archive's vectors come from another revision of it, or were
+            made in another precision that it does not allow beside.
     """
-    todo = plan(store, options.choice)
     bad: dict[str, str] = {}
+    todo = _in_time(store, options, bad)
     if not todo.units:
         _show(store, options)
         return EmbedResult(todo, 0, bad)
     with connected(options.cluster) if options.cluster else nullcontext() as cluster:
         embedder = _embedder(store, todo, options, bad)
         columns = _columns(store, todo, embedder.card, options.choice)
+        device = (
+            options.device if cluster is None else cluster[1].device(options.device)
+        )
+        precision = modelling.precision(options.choice, embedder, device)
+        held = halves.settle(store, options.choice, embedder.card, precision)
+        columns = columns.with_metadata({**columns.metadata, halves.PRECISION: held})
         way = _reading(store, todo, options.how)
         if cluster is None:
             _show(store, options)
         with stage("embed", len(todo.units), "units", quiet=options.quiet) as advance:
-            work = _Work(store, run.run_id, options, embedder, columns, way)
+            work = _Work(store, run.run_id, options, embedder, precision, columns, way)
             if cluster is None:
                 rows = _alone(work, bad, advance)
             else:
@@ -134,6 +155,26 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
     if rows == 0 and not store.exists(units.embeddings_table(options.stored)):
         raise SourceError(_nothing_clear(todo))
     return EmbedResult(todo, rows, bad)
+
+
+def _in_time(store: Store, options: EmbedOptions, bad: dict[str, str]) -> Plan:
+    """What is to be embedded, without what comes too late for a model of several dates.
+
+    Raises:
+        ArchiveError: there is such, and `skip_bad` is not set.
+    """
+    choice = options.choice
+    todo = plan(store, choice)
+    late = order.too_late(store, todo, choice)
+    if not options.skip_bad:
+        order.refuse(store, late, choice)
+    if not late:
+        return todo
+    pairs = {(scene, unit.tile) for unit in late for scene in unit.scene_ids}
+    for scene in sorted({scene for scene, _ in pairs}):
+        of_scene = tuple(unit for unit in late if scene in unit.scene_ids)
+        bad[scene] = order.reason(of_scene, choice)
+    return plan(store, choice, pairs)
 
 
 def _show(store: Store, options: EmbedOptions) -> None:
@@ -148,6 +189,8 @@ class _Work:
     run_id: str
     options: EmbedOptions
     embedder: Embedder
+    precision: str
+    """The one that is used: fp32 or bf16."""
     columns: pa.Schema
     way: Reading
 
@@ -192,7 +235,7 @@ def _together(
             card=work.embedder.card,
             run_id=work.run_id,
             device=share.device(options.device),
-            precision=options.precision,
+            precision=work.precision,
             threads=share.threads,
             skip_bad=options.skip_bad,
         )

@@ -1,4 +1,4 @@
-"""The model of an archive: made for its bands, fitted once and kept with it, or from weights."""
+"""The model of an archive: made for its bands, fitted and kept with it, or from weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,14 @@ from terradrift.store.tables import Store
 
 if TYPE_CHECKING:
     from terradrift.embed.forward_precision import Precision
+    from terradrift.embed.foundation import Foundation
 
 
 def opened(store: Store, choice: Choice, precision: str = "auto") -> Embedder:
     """The model, ready for the images of the archive.
 
-    `precision` is that of a foundation model; others have their own. A model that is fitted must have been, see `unfitted`.
+    `precision` is that of a foundation model; others have their own. A model that is fitted
+    must have been, see `unfitted`.
 
     Raises:
         UnknownPluginError: no such model.
@@ -36,6 +38,13 @@ def opened(store: Store, choice: Choice, precision: str = "auto") -> Embedder:
         return loaded
     simple: Embedder = plugin.for_bands(store.settings.bands)
     return simple
+
+
+def precision(choice: Choice, embedder: Embedder, device: str) -> str:
+    """`fp32` or `bf16`: in what the model, as `opened` gave it, computes on `device`."""
+    if isinstance(plugins.load(plugins.EMBEDDERS, choice.model), Spec):
+        return cast("Foundation", embedder).precision_on(device)
+    return "fp32"
 
 
 def fitted_path(store: Store, choice: Choice) -> Path:

@@ -31,6 +31,7 @@ class Task:
     run_id: str
     device: str
     precision: str
+    """`fp32` or `bf16`, as the driver has settled it, so that all workers do the same."""
     threads: int
     skip_bad: bool
     models: str | None = field(default_factory=lambda: os.environ.get(_MODELS))

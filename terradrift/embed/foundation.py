@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import torch
@@ -71,6 +71,18 @@ class Foundation:
     def how_run(self) -> str:
         """Device, precision and way of computing, for people; complete after a call."""
         return self._forward.how_run
+
+    def precision_on(self, device: str) -> Literal["fp32", "bf16"]:
+        """In what it computes on a device, by name or `auto`.
+
+        It need not be a device of this machine: `auto` is then float32.
+
+        Raises:
+            ValueError: no such precision.
+        """
+        here = devices.resolve(device) if device == "auto" else device
+        bf16 = use_bf16(self.precision, safe=self.card.bf16, device=torch.device(here))
+        return "bf16" if bf16 else "fp32"
 
     def to(self, device: str) -> Self:
         """The same model, computing on a torch device; this one no longer can.

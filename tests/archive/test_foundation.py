@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import terradrift as td
+from terradrift.archive import halves, modelling
 from terradrift.embed import library
 from terradrift.embed.models.galileo import NANO
 from terradrift.errors import ArchiveError, ModelMismatchError
@@ -143,3 +145,78 @@ def test_half_precision_is_near(small: Path, tmp_path: Path) -> None:
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1)
     cosine /= np.linalg.norm(other, axis=1)
     assert cosine.min() > 0.999
+
+
+def test_scenes_older_than_vectors_of_several_dates_are_refused_before_reading(
+    small: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "scenes"
+    shutil.copytree(small.parent, folder)
+    given = archive(
+        tmp_path / "a.td", folder / "catalog.json", datetime="2019-02-01/.."
+    )
+    given.embed(STORED, dates=2, quiet=True, threads=2, **TOKENS)
+    before = rows(given)
+    given.ingest(folder / "catalog.json")
+    shutil.move(folder / "images", folder / "away")
+    with pytest.raises(
+        ArchiveError, match=r"came too late.*2 dates.*another archive"
+    ) as refusal:
+        given.embed(quiet=True, threads=2)
+    assert "\n" not in str(refusal.value)
+    done = given.embed(quiet=True, threads=2, skip_bad=True)
+    assert done.rows == 0
+    assert all("is older than vectors" in reason for reason in done.bad.values())
+    assert len(done.bad) == given.store.count("scenes") - len(
+        set(before["scene_id"].to_pylist())
+    )
+    assert rows(given).equals(before)
+
+
+def test_older_scenes_are_welcome_to_a_model_of_one_date(
+    small: Path, tmp_path: Path
+) -> None:
+    given = archive(tmp_path / "a.td", small, datetime="2019-02-01/..")
+    given.embed(STORED, quiet=True, threads=2, **TOKENS)
+    given.ingest(small)
+    assert given.embed(quiet=True, threads=2).rows > 0
+
+
+def precision(given: td.Archive) -> bytes:
+    return given.store.dataset(TABLE).schema.metadata[b"precision"]
+
+
+def test_precision_is_recorded_and_not_mixed_where_it_matters(
+    small: Path, tmp_path: Path
+) -> None:
+    given = archive(tmp_path / "a.td", small, datetime="2019-01")
+    given.embed(STORED, precision="bf16", quiet=True, threads=2, **TOKENS)
+    assert precision(given) == b"bf16"
+    given.ingest(small)
+    before = rows(given)
+    for other in ("fp32", "auto"):
+        with pytest.raises(
+            ModelMismatchError, match=r"made in bf16, got fp32.*--precision bf16"
+        ) as refusal:
+            given.embed(precision=other, quiet=True, threads=2)
+        assert "\n" not in str(refusal.value)
+    assert rows(given).equals(before)
+    assert given.embed(precision="bf16", quiet=True, threads=2).rows > 0
+    assert precision(given) == b"bf16"
+
+
+def test_a_table_says_both_precisions_where_both_are_safe(
+    small: Path, tmp_path: Path
+) -> None:
+    given = archive(tmp_path / "a.td", small, datetime="2019-01")
+    given.embed(STORED, precision="bf16", quiet=True, threads=2, **TOKENS)
+    given.ingest(small)
+    choice = given.choice(STORED)
+    card = replace(modelling.opened(given.store, choice).card, bf16=True)
+    assert halves.settle(given.store, choice, card, "bf16") == "bf16"
+    assert halves.settle(given.store, choice, card, "fp32") == "bf16,fp32"
+    assert precision(given) == b"bf16,fp32"
+    assert given.validate() == []
+    # A card that has changed its mind since takes neither.
+    with pytest.raises(ModelMismatchError, match="made in bf16,fp32"):
+        halves.settle(given.store, choice, replace(card, bf16=False), "fp32")

@@ -92,15 +92,15 @@ _galileo = partial(
     preprocessing="DN = 10000 * reflectance without the offset of 1000, not below 0, then "
     "(DN - (mean - 2 std)) / (4 std) by the constants of config/normalization.json; "
     "NDVI (0 where its sum is 0) as a token; no token of the place; months from "
-    "the dates; tokens without any clear pixel, or of a group that lacks a band, left out, other holes hold the mean of the "
-    "chip; pooled from tokens of 4 pixels",
+    "the dates; tokens without any clear pixel, or of a group that lacks a band, left out, "
+    "other holes hold the mean of the chip; pooled from tokens of 4 pixels",
     # It was trained on chips of 4 to 12 tokens a side, and adds to each token a code of its
     # place in the chip. With the least of them a token is a mean over all of those places
     # already at half a chip of overlap, and attention costs least.
     chip_size=4 * TOKEN,
     chip_multiple=TOKEN,
     dates=24,
-    # The cosine to float32 is 0.9991 or more.
+    # The cosine to float32 was 0.9986 at least.
     bf16=False,
     layout=Layout(ignored=_GIVEN_ELSEWHERE, rename=official),
 )
