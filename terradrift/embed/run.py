@@ -16,6 +16,7 @@ from terradrift.embed import chips, contract
 from terradrift.embed import device as devices
 from terradrift.embed.ahead import ahead, in_order
 from terradrift.embed.blend import Blend
+from terradrift.embed.contract import Origin
 from terradrift.embed.past import with_past
 from terradrift.embed.protocol import Placeable
 from terradrift.embed.rows import rows
@@ -63,7 +64,8 @@ def embed(
 
     Patches of less than `min_clear` percent, and those the model gives no vector for, get
     no row. At most `threads + 4` images are in memory, and for a model of several dates
-    those that are kept. Closing the iterator stops the threads. Nothing is read before the first row is asked for.
+    those that are kept. Closing the iterator stops the threads. Nothing is read before the
+    first row is asked for.
 
     A model whose card has several dates is given the images of the same tile on the days
     before, so these must come in order of time; one image less than dates is kept of each
@@ -93,14 +95,12 @@ def embed(
 def metadata(
     card: ModelCard,
     bands: tuple[str, ...],
-    *,
-    level: str | None = None,
-    gsd: float | None = None,
+    origin: Origin | None = None,
 ) -> dict[str, str]:
     """What names the model in the metadata of a table, for images that have `bands`.
 
-    `level` and `gsd` are those of the images; where they are not what the model was made
-    for, the line of preprocessing says so. None: not looked at.
+    Where their origin is not what the model was made for, the line of preprocessing says
+    so. None: not looked at.
 
     Raises:
         ValueError: the card refuses to go without the bands that are missing.
@@ -111,11 +111,12 @@ def metadata(
         "licence": card.licence,
         "weights_sha256": card.weights_sha256,
         "bands": ",".join(card.bands),
-        "preprocessing": contract.preprocessing(card, bands, level=level, gsd=gsd),
+        "preprocessing": contract.preprocessing(card, bands, origin),
         "quantization": "float16",
         "source": card.source,
         "level": card.level,
         "gsd": "any" if card.gsd is None else f"{card.gsd:g}",
+        "sensor": card.sensor,
     }
 
 
@@ -186,8 +187,7 @@ def _one(
     contract.check(
         card,
         bands=image.bands,
-        level=image.level,
-        gsd=image.gsd,
+        origin=Origin(level=image.level, gsd=image.gsd),
         allow_mismatch=allow_mismatch,
     )
     contract.check_reflectance(image)

@@ -11,17 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from terradrift.embed.checkpoint import Layout
-from terradrift.embed.networks.scaling import IMAGENET_MEAN, IMAGENET_STD, WHITE
+from terradrift.embed.networks.scaling import STANDARDISED, STRETCHED
 from terradrift.embed.spec import Source, Spec
 
 if TYPE_CHECKING:
     from terradrift.embed.network import Network, Output
 
-_SCALED = (
-    f"reflectance (DN / 10000 without the offset of 1000) 0..{WHITE} stretched to 0..255, "
-    "clipped, rounded half to even, / 255, "
-    f"minus {IMAGENET_MEAN}, / {IMAGENET_STD}; pooled: class token"
-)
+_SCALED = f"{STRETCHED}; {STANDARDISED}; pooled: class token"
 _PLACE = "https://dl.fbaipublicfiles.com/dinov2"
 
 
@@ -65,6 +61,7 @@ _dinov2 = partial(
     # Photographs have neither a processing level nor metres per pixel.
     level="any",
     gsd=None,
+    sensor="any",
     chip_size=224,
     chip_multiple=14,
     layout=Layout(ignored=(r"mask_token$",)),

@@ -59,9 +59,9 @@ PRESTO = Spec(
     level="L1C",
     preprocessing="reflectance (DN / 10000 without the offset of 1000), not below 0, the mean "
     "of the clear pixels of each token; NDVI of that (0 where its sum is 0); dates "
-    "without any clear pixel, and groups that lack a band, left out; months from the dates; the place of the chip's "
-    "middle; pooled: the mean of the vectors of squares of 2 pixels (of 1 where the chip is "
-    "odd)",
+    "without any clear pixel, and groups that lack a band, left out; months from the dates; "
+    "the place of the chip's middle; pooled: the mean of the vectors of squares of 2 pixels "
+    "(of 1 where the chip is odd)",
     dimensions=128,
     tokens=dict.fromkeys(_TOKENS, 128),
     # Pixels do not look at each other, so a chip is no more than a batch: as small as its

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from terradrift.embed.checkpoint import Layout
+from terradrift.embed.networks.scaling import STANDARDISED, STRETCHED
 from terradrift.embed.spec import Source, Spec
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def _spec(
         ),
         bands=("red", "green", "blue"),
         gsd=None,
+        sensor="any",
         preprocessing=(
-            "harmonised reflectance; round(255 * clip(reflectance / 0.3, 0, 1)); resized "
-            "to 1024 pixels, bilinear; (x - (123.675, 116.28, 103.53)) / (58.395, 57.12, "
-            "57.375)"
+            f"{STRETCHED}; resized to 1024 pixels, bilinear, antialiased; "
+            f"{STANDARDISED}; pooled: mean of the tokens"
         ),
         dimensions=256,
         tokens={16: 256},

@@ -13,6 +13,12 @@ take from vectors what makes two dates comparable."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Red, green and blue of ImageNet, 0..1."""
+STRETCHED = (
+    f"reflectance (DN / 10000 without the offset of 1000) 0..{WHITE} stretched to 0..255, "
+    "clipped, rounded half to even"
+)
+STANDARDISED = f"/ 255, minus {IMAGENET_MEAN}, / {IMAGENET_STD}"
+"""What `stretched` and `standardised` do, in words for cards."""
 
 
 def clipped(reflectance: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 
 from terradrift.embed.models import dinov2
 from terradrift.embed.networks.positions import DINO, DINOV2_REGISTERS
-from terradrift.embed.networks.scaling import WHITE
 from terradrift.embed.vision import library
 from terradrift.errors import WeightsError
 from tests.embed.models.given import apart, count, given, restored, run, vectors
@@ -19,6 +18,7 @@ from tests.embed.procedural import dn, fill
 pytestmark = pytest.mark.shared
 
 SAME = 1e-5
+WHITE = 0.3
 PATCH = 14
 HEADS = 3  # README
 SPECS = {
