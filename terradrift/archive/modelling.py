@@ -1,4 +1,4 @@
-"""The model of an archive: made for its bands, fitted and kept with it, or from weights."""
+"""The model of an archive: for its bands, fitted and kept with it, or from weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def opened(store: Store, choice: Choice, precision: str = "auto") -> Embedder:
     """The model, ready for the images of the archive.
 
-    `precision` is that of a foundation model; others have their own. A model that is fitted
-    must have been, see `unfitted`.
+    `precision` is that of a foundation model; others have their own. A model that is
+    fitted must have been, see `unfitted`.
 
     Raises:
         UnknownPluginError: no such model.

@@ -32,7 +32,8 @@ def use_bf16(precision: Precision, *, safe: bool, device: torch.device) -> bool:
 def native_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for products of bfloat16.
 
-    False for CUDA where there is none here. torch's own question to oneDNN is answered with yes where they are only imitated.
+    False for CUDA where there is none here. torch's own question to oneDNN is answered
+    with yes where they are only imitated.
     """
     if device.type == "cuda":
         if not torch.cuda.is_available():  # it is a device of another machine

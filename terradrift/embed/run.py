@@ -62,20 +62,20 @@ def embed(
 ) -> Iterator[Embedded]:
     """Embed every image, one after the other, in order.
 
-    Patches of less than `min_clear` percent, and those the model gives no vector for, get
-    no row. At most `threads + 4` images are in memory, and for a model of several dates
-    those that are kept. Closing the iterator stops the threads. Nothing is read before the
-    first row is asked for.
+    Patches of less than `min_clear` percent, and those the model gives no vector for,
+    get no row. At most `threads + 4` images are in memory, and for a model of several
+    dates those that are kept. Closing the iterator stops the threads. Nothing is read
+    before the first row is asked for.
 
-    A model whose card has several dates is given the images of the same tile on the days
-    before, so these must come in order of time; one image less than dates is kept of each
-    tile, and let go once as many images of the tile as `visits` says have come. An image
-    for which `wanted` is false serves as such a past only and gives nothing.
+    A model whose card has several dates is given the images of the same tile on the
+    days before, so these must come in order of time; one image less than dates is kept
+    of each tile, and let go once as many images of the tile as `visits` says have come.
+    An image for which `wanted` is false serves as such a past only and gives nothing.
 
     Raises:
-        ValueError: the device cannot be had; later: images lack bands, do not fit, are not
-            what the model was made for (unless `allow_mismatch`), hold no reflectance, or
-            come out of order.
+        ValueError: the device cannot be had; later: images lack bands, do not fit, are
+            not what the model was made for (unless `allow_mismatch`), hold no
+            reflectance, or come out of order.
     """
     chosen, where = _placed(embedder, device)
     one = partial(
@@ -99,8 +99,8 @@ def metadata(
 ) -> dict[str, str]:
     """What names the model in the metadata of a table, for images that have `bands`.
 
-    Where their origin is not what the model was made for, the line of preprocessing says
-    so. None: not looked at.
+    Where their origin is not what the model was made for, the line of preprocessing
+    says so. None: not looked at.
 
     Raises:
         ValueError: the card refuses to go without the bands that are missing.

@@ -130,8 +130,8 @@ class Galileo(Network):
         """Bands (n, t, 11, y, x), visible, months and steps (n, t), and codes.
 
         Visible is (n, group, t, row, column). The codes of the patches' places are
-        (n, row, column, width / 4); with the place on Earth its point on the unit sphere
-        (n, 3) comes last.
+        (n, row, column, width / 4); with the place on Earth its point on the unit
+        sphere (n, 3) comes last.
 
         Raises:
             ValueError: a chip that is not square, or not a whole number of patches; too

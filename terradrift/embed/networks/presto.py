@@ -63,9 +63,9 @@ class Presto(Network):
     def prepare(self, given: Input) -> tuple[Tensor, ...]:
         """Values (n, row, column, t, 11), which are seen, months, steps, place.
 
-        Values are reflectance and NDVI, seen (n, row, column, group, t), months (January 0)
-        and steps (n, t), place (n, 3) the chip's middle on the unit sphere: across a chip it
-        moves by less than 0.001.
+        Values are reflectance and NDVI, seen (n, row, column, group, t), months
+        (January 0) and steps (n, t), place (n, 3) the chip's middle on the unit sphere:
+        across a chip it moves by less than 0.001.
 
         Raises:
             ValueError: a chip that is not a whole number of squares; too many dates.
