@@ -9,7 +9,15 @@ from typing import Any
 import pyarrow as pa
 
 from terradrift import schema
-from terradrift.archive import choosing, fitting, halves, modelling, order, reading
+from terradrift.archive import (
+    choosing,
+    fitting,
+    halves,
+    modelling,
+    order,
+    origins,
+    reading,
+)
 from terradrift.archive.choosing import Choice
 from terradrift.archive.cluster import Cluster, Share, connected
 from terradrift.archive.reading import Reading
@@ -135,7 +143,7 @@ def embed(store: Store, run: Run, options: EmbedOptions) -> EmbedResult:
         return EmbedResult(todo, 0, bad)
     with connected(options.cluster) if options.cluster else nullcontext() as cluster:
         embedder = _embedder(store, todo, options, bad)
-        columns = _columns(store, todo, embedder.card, options.choice)
+        columns = _columns(store, embedder.card, options.choice)
         device = (
             options.device if cluster is None else cluster[1].device(options.device)
         )
@@ -263,27 +271,21 @@ def _reading(store: Store, todo: Plan, how: How) -> Reading:
     return reading.with_days_before(todo, whole, how.dates, held.grid)
 
 
-def _columns(store: Store, todo: Plan, card: ModelCard, choice: Choice) -> pa.Schema:
+def _columns(store: Store, card: ModelCard, choice: Choice) -> pa.Schema:
     """Schema of the model's table; its metadata name the model and how it is used.
 
     Raises:
         ArchiveError: the scenes are not such as the model was made for.
     """
-    bands, gsd = store.settings.bands, store.settings.grid.gsd or 0.0
-    levels = sorted({scene.level for scene in todo.acquisitions.values()})
-    # Of several levels the one that the model was not made for is checked and recorded.
-    levels.sort(key=lambda level: not contract.mismatches(card, level=level, gsd=None))
+    bands = store.settings.bands
     try:
+        origin = origins.origin(store, card)
         contract.check(
-            card,
-            bands=bands,
-            level=levels[0],
-            gsd=gsd,
-            allow_mismatch=choice.how.allow_mismatch,
+            card, bands=bands, origin=origin, allow_mismatch=choice.how.allow_mismatch
         )
     except ValueError as error:
         raise ArchiveError(f"{store.root}: {error}") from error
-    named = metadata(card, bands, level=levels[0], gsd=gsd)
+    named = metadata(card, bands, origin)
     return schema.embeddings(card.dimensions, **named, **choosing.remembered(choice))
 
 

@@ -22,13 +22,20 @@ _MOST_CHIPS = 1024
 """Chips per call of small chips."""
 
 
-def card(spec: Spec, *, patch_px: int, how: How, weights_sha256: str) -> ModelCard:
+def card(
+    spec: Spec,
+    *,
+    patch_px: int,
+    how: How,
+    weights_sha256: str,
+    gsd: float | None = None,
+) -> ModelCard:
     """Geometry and contract of `spec` for patches of `patch_px` pixels.
 
-    Pooled: a chip is the patch, or `how.chip_size` pixels centred on it; a patch below half
-    a native chip of more than 64 pixels is not taken for a chip unasked. Tokens: chips of
+    Pooled: a chip is the patch, or `how.chip_size` pixels centred on it; a patch below a
+    native chip of several tokens is not taken for a chip unasked. Tokens: chips of
     `how.chip_size` or the native size lie over the tile as `lattice` says, and a patch is
-    one or several tokens.
+    one or several tokens. `gsd` is the archive's, in which refusals tell patch sizes.
 
     Raises:
         ValueError: the choices do not fit the model; says which would.
@@ -36,7 +43,7 @@ def card(spec: Spec, *, patch_px: int, how: How, weights_sha256: str) -> ModelCa
     _check_dates(spec, how)
     if how.tokens:
         chip, token = geometry.chip_of_tokens(spec, how), token_pixels(spec, how)
-        geometry.check_whole(spec, how, patch_px, token)
+        geometry.check_whole(spec, how, patch_px, token, gsd)
         overlap = geometry.overlap(spec, how, chip, token)
         side = patch_px * tile_patches(patch_px) // token
         first = lattice.starts(side, chip // token, overlap // token)
@@ -48,7 +55,7 @@ def card(spec: Spec, *, patch_px: int, how: How, weights_sha256: str) -> ModelCa
         )
     else:
         _check_pooled(spec, how)
-        chip, token, overlap = geometry.pooled_chip(spec, how, patch_px), None, 0
+        chip, token, overlap = geometry.pooled_chip(spec, how, patch_px, gsd), None, 0
         context = (chip - patch_px) // 2
         dimensions = spec.dimensions or 0
         words = f"chips of {chip} pixels around patches of {patch_px}"
@@ -66,6 +73,7 @@ def card(spec: Spec, *, patch_px: int, how: How, weights_sha256: str) -> ModelCa
         weights=spec.source.url,
         level=spec.level,
         gsd=spec.gsd,
+        sensor=spec.sensor,
         chip_size=chip,
         token_stride=token,
         context_px=context,

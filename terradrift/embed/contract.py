@@ -5,11 +5,14 @@ One place for all of it: the archive asks before anything is read, the runner of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from terradrift.chip import TileImage
     from terradrift.embed.protocol import ModelCard
 
@@ -21,6 +24,36 @@ _STEP = 7
 """One pixel in so many, down and across, tells reflectance from digital numbers."""
 _THERMAL = "lwir"
 """How the bands begin that hold temperature, not reflectance."""
+_OWN_BANDS = {"sentinel-2": {"rededge071", "rededge075", "rededge078"}}
+"""Bands that together only one sensor has: they tell it where nothing else does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What is known of where images come from; None, of any: not looked at."""
+
+    level: str | None = None
+    """Processing level; empty where it is unknown."""
+    gsd: float | None = None
+    """Metres per pixel of the images, whatever they were resampled from."""
+    scene_gsd: float | None = None
+    """Metres per pixel of the scenes themselves, of the coarsest."""
+    sensor: str | None = None
+    """Constellation; empty where it is unknown."""
+
+
+def sensor_of(constellation: str | None, bands: Collection[str]) -> str:
+    """The sensor of scenes that state this constellation, or none, and have these bands.
+
+    Empty where neither tells: three bands of the red edge are Sentinel-2's alone, but those
+    of other models (red, green, blue) are anyone's.
+    """
+    if constellation:
+        return constellation
+    for sensor, own in _OWN_BANDS.items():
+        if own <= set(bands):
+            return sensor
+    return ""
 
 
 def missing_bands(card: ModelCard, bands: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,14 +76,17 @@ def missing_bands(card: ModelCard, bands: tuple[str, ...]) -> tuple[str, ...]:
     return absent
 
 
-def mismatches(
-    card: ModelCard, *, level: str | None, gsd: float | None
-) -> tuple[str, ...]:
+def mismatches(card: ModelCard, origin: Origin) -> tuple[str, ...]:
     """How images differ from those the model was made for, in words; often none.
 
-    `level` is empty where it is unknown. None, of either: not looked at.
+    Scenes finer than the model's pixels, resampled to them, fit; coarser ones do not.
     """
     found = []
+    level, gsd, scene_gsd = origin.level, origin.gsd, origin.scene_gsd
+    if origin.sensor is not None and card.sensor not in ("any", origin.sensor):
+        found.append(
+            f"made for {card.sensor}, given {origin.sensor or 'an unknown sensor'}"
+        )
     if level is not None and card.level not in ("any", level):
         found.append(f"made for {card.level}, given {level or 'an unknown level'}")
     if (
@@ -59,6 +95,15 @@ def mismatches(
         and abs(gsd / card.gsd - 1) > _GSD_OFF + 1e-9
     ):
         found.append(f"made for {card.gsd:g} m per pixel, given {gsd:g} m")
+    if (
+        scene_gsd is not None
+        and card.gsd is not None
+        and scene_gsd != gsd
+        and scene_gsd / card.gsd - 1 > _GSD_OFF + 1e-9
+    ):
+        found.append(
+            f"made for {card.gsd:g} m per pixel, given scenes of {scene_gsd:.3g} m"
+        )
     return tuple(found)
 
 
@@ -66,20 +111,17 @@ def check(
     card: ModelCard,
     *,
     bands: tuple[str, ...],
-    level: str,
-    gsd: float,
+    origin: Origin,
     allow_mismatch: bool = False,
 ) -> None:
     """Refuse images that the model was not made for.
 
-    `level` is that of the images, empty where unknown; `gsd` their metres per pixel.
-
     Raises:
-        ValueError: bands are missing that the card needs; or level or resolution differ and
-            `allow_mismatch` is not set.
+        ValueError: bands are missing that the card needs; or sensor, level or resolution
+            differ and `allow_mismatch` is not set.
     """
     missing_bands(card, bands)
-    found = mismatches(card, level=level, gsd=gsd)
+    found = mismatches(card, origin)
     if found and not allow_mismatch:
         raise ValueError(
             f"model {card.name} does not fit these images: {'; '.join(found)}; choose "
@@ -89,11 +131,7 @@ def check(
 
 
 def preprocessing(
-    card: ModelCard,
-    bands: tuple[str, ...],
-    *,
-    level: str | None = None,
-    gsd: float | None = None,
+    card: ModelCard, bands: tuple[str, ...], origin: Origin | None = None
 ) -> str:
     """The line of the card, and what was done beside it for images such as these.
 
@@ -105,7 +143,7 @@ def preprocessing(
     if absent:
         done = "left out" if card.missing == "drop" else "zero"
         parts.append(f"bands not there, {done}: {', '.join(absent)}")
-    return "; ".join([*parts, *mismatches(card, level=level, gsd=gsd)])
+    return "; ".join([*parts, *mismatches(card, origin or Origin())])
 
 
 def check_reflectance(image: TileImage) -> None:

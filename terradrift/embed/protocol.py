@@ -34,6 +34,8 @@ class ModelCard:
     """Processing level the model was made for: `any`, `L1C` or `L2A`."""
     gsd: float | None = None
     """Metres per pixel the model was made for, None: any."""
+    sensor: str = "any"
+    """Constellation the model was made for, such as `sentinel-2`, or `any`."""
     chip_size: int | None = None
     """Pixels per chip side, None: one patch and its context."""
     token_stride: int | None = None

@@ -54,6 +54,9 @@ class Spec:
     """Processing level of the training data: `L1C`, `L2A` or `any`."""
     gsd: float | None = 10.0
     """Metres per pixel of the training data; None: any."""
+    sensor: str = "sentinel-2"
+    """Constellation of the training data, or of those of the constants that it is used with,
+    as archives name it; `any` for a model that compares pictures of whatever origin."""
     preprocessing: str
     """Exactly what `prepare` does, in one line: units, offset, constants, clipping."""
     dimensions: int | None

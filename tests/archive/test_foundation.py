@@ -15,7 +15,9 @@ from terradrift.archive import halves, modelling
 from terradrift.embed import library
 from terradrift.embed.models.galileo import NANO
 from terradrift.errors import ArchiveError, ModelMismatchError
+from terradrift.ingest.scene import Options
 from terradrift.ingest.simulate import simulate
+from tests.ingest import geotiffs
 
 STORED = "galileo-nano-tokens"
 TABLE = "embeddings_galileo_nano_tokens"
@@ -220,3 +222,61 @@ def test_a_table_says_both_precisions_where_both_are_safe(
     # A card that has changed its mind since takes neither.
     with pytest.raises(ModelMismatchError, match="made in bf16,fp32"):
         halves.settle(given.store, choice, replace(card, bf16=False), "fp32")
+
+
+def refused(given: td.Archive, message: str) -> None:
+    with pytest.raises(ArchiveError, match=message) as refusal:
+        given.embed(STORED, token_size=8, quiet=True)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [("landsat-8", "made for sentinel-2, given landsat;"), ("sentinel-2a", None)],
+)
+def test_scenes_of_another_sensor_are_refused(
+    tmp_path: Path, platform: str, words: str | None
+) -> None:
+    tags = {"platform": platform, "processing_level": "L1C"}
+    tags["datetime"] = "2020:01:01 10:30:00"
+    geotiffs.write(tmp_path / "in" / "scene.tif", NANO.bands, tags=tags)
+    given = td.create(tmp_path / "a.td", td.Grid(40, 10.0))
+    given.ingest(tmp_path / "in", options=Options(scale=1e-4, boa_offset=0))
+    if words:
+        with pytest.raises(ArchiveError, match=words):
+            given.embed(STORED, token_size=4, quiet=True)
+    else:
+        assert given.embed(STORED, token_size=4, quiet=True).rows > 0
+
+
+def test_coarser_scenes_read_at_the_models_pixels_are_refused(tmp_path: Path) -> None:
+    coarse = simulate(tmp_path / "scenes", size_px=48, dates=2, seed=3, gsd=20)
+    given = td.create(tmp_path / "a.td", td.Grid(80, 10.0))
+    given.ingest(coarse)
+    refused(given, "given L2A; made for 10 m per pixel, given scenes of 20 m;")
+    given.embed(STORED, quiet=True, threads=2, **TOKENS)
+    line = given.store.dataset(TABLE).schema.metadata[b"preprocessing"]
+    assert line.endswith(b"made for 10 m per pixel, given scenes of 20 m")
+
+
+@pytest.mark.parametrize("other", ["S2MSI1C", None])
+def test_scenes_of_two_levels_make_no_table_together(
+    small: Path, tmp_path: Path, other: str | None
+) -> None:
+    folder = tmp_path / "scenes"
+    shutil.copytree(small.parent, folder)
+    given = archive(tmp_path / "a.td", folder / "catalog.json", datetime="2019-01")
+    for path in (folder / "items").glob("*.json"):
+        item = json.loads(path.read_text())
+        del item["properties"]["s2:product_type"]
+        item["properties"] |= {"s2:product_type": other} if other else {}
+        path.write_text(json.dumps(item))
+    given.ingest(folder / "catalog.json")
+    for allow in (False, True):
+        with pytest.raises(
+            ArchiveError, match=r"one level, L1C, and these are of L2A and"
+        ):
+            given.embed(
+                STORED, token_size=8, allow_mismatch=allow, quiet=True, threads=2
+            )
+    assert given.embed("spectral", quiet=True).rows > 0

@@ -8,6 +8,7 @@ from tests.embed.images import landscape, tile_image, vectors
 from tests.embed.test_chips import Means, card, every
 
 L1C = {"level": "L1C", "gsd": 10.0}
+FITTING = contract.Origin(**L1C, scene_gsd=10.0, sensor="sentinel-2")
 
 
 class Sums:
@@ -26,13 +27,15 @@ def rows_of(image, model, **given):
 
 @pytest.mark.parametrize("level", ["L1C", "L2A", ""])
 def test_a_model_of_any_level_and_resolution_takes_all(level):
-    contract.check(card(), bands=("red", "nir"), level=level, gsd=30.0)
+    origin = contract.Origin(level=level, gsd=30.0, scene_gsd=60.0, sensor="")
+    contract.check(card(), bands=("red", "nir"), origin=origin)
 
 
 def test_images_as_the_model_was_made_for_are_taken():
     model = card(**L1C)
     for gsd in (9.0, 10.0, 11.0):
-        contract.check(model, bands=("red", "nir"), level="L1C", gsd=gsd)
+        origin = contract.Origin(level="L1C", gsd=gsd, scene_gsd=gsd)
+        contract.check(model, bands=("red", "nir"), origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -48,18 +51,62 @@ def test_images_as_the_model_was_made_for_are_taken():
 )
 def test_another_level_or_resolution_is_refused_or_recorded(level, gsd, message):
     model, bands = card(**L1C), ("red", "nir")
-    given = {"bands": bands, "level": level, "gsd": gsd}
+    origin = contract.Origin(level=level, gsd=gsd)
+    given = {"bands": bands, "origin": origin}
     with pytest.raises(ValueError, match=f"{message}.* --allow-mismatch") as refusal:
         contract.check(model, **given)
     assert "\n" not in str(refusal.value)
     contract.check(model, **given, allow_mismatch=True)
-    line = run.metadata(model, bands, level=level, gsd=gsd)["preprocessing"]
+    line = run.metadata(model, bands, origin)["preprocessing"]
     assert line.startswith("none; made for")
-    assert line != run.metadata(model, bands, **L1C)["preprocessing"]
+    assert line != run.metadata(model, bands, FITTING)["preprocessing"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sensor": "landsat"}, "made for sentinel-2, given landsat"),
+        ({"sensor": ""}, "made for sentinel-2, given an unknown sensor"),
+        ({"scene_gsd": 20.0}, "made for 10 m per pixel, given scenes of 20 m"),
+        (
+            {"gsd": 30.0, "scene_gsd": 30.0},
+            "made for 10 m per pixel, given 30 m",
+        ),
+        (
+            {"sensor": "landsat", "scene_gsd": 30.0, "level": "L2A"},
+            (
+                "made for sentinel-2, given landsat; made for L1C, given L2A; "
+                "made for 10 m per pixel, given scenes of 30 m"
+            ),
+        ),
+    ],
+)
+def test_another_sensor_or_coarser_scenes_are_refused_or_recorded(changed, message):
+    model, bands = card(**L1C, sensor="sentinel-2"), ("red", "nir")
+    origin = replace(FITTING, **changed)
+    with pytest.raises(ValueError, match=f"{message}; choose another"):
+        contract.check(model, bands=bands, origin=origin)
+    contract.check(model, bands=bands, origin=origin, allow_mismatch=True)
+    line = run.metadata(model, bands, origin)["preprocessing"]
+    assert line == f"none; {message}"
+
+
+def test_finer_scenes_resampled_to_the_models_pixels_are_taken():
+    origin = replace(FITTING, scene_gsd=3.0)
+    contract.check(card(**L1C), bands=("red", "nir"), origin=origin)
+
+
+def test_a_sensor_that_is_not_stated_is_told_by_bands_that_it_alone_has():
+    edge = ("red", "rededge071", "rededge075", "rededge078", "nir")
+    assert contract.sensor_of("", edge) == "sentinel-2"
+    assert contract.sensor_of(None, edge) == "sentinel-2"
+    assert contract.sensor_of("venus", edge) == "venus"
+    assert contract.sensor_of("", ("red", "rededge071", "nir")) == ""
+    assert contract.sensor_of("", ("red", "green", "blue")) == ""
 
 
 def test_nothing_is_recorded_where_all_fits():
-    found = run.metadata(card(**L1C), ("red", "nir"), **L1C)
+    found = run.metadata(card(**L1C), ("red", "nir"), FITTING)
     assert found["preprocessing"] == "none"
 
 

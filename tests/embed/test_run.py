@@ -245,6 +245,7 @@ def test_metadata_names_the_model():
         "source": "here",
         "level": "L1C",
         "gsd": "10",
+        "sensor": "any",
     }
     with pytest.raises(ValueError, match="lack nir"):
         run.metadata(card(), ("red",))
