@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from terradrift.embed import geometry, lattice
+from terradrift.embed import geometry
 from terradrift.embed.geometry import token_pixels, token_size
 from terradrift.embed.protocol import ModelCard
-from terradrift.grid import tile_patches
 
 if TYPE_CHECKING:
     from terradrift.embed.how import How
@@ -45,9 +44,8 @@ def card(
         chip, token = geometry.chip_of_tokens(spec, how), token_pixels(spec, how)
         geometry.check_whole(spec, how, patch_px, token, gsd)
         overlap = geometry.overlap(spec, how, chip, token)
-        side = patch_px * tile_patches(patch_px) // token
-        first = lattice.starts(side, chip // token, overlap // token)
-        context = lattice.reach(first, side, chip // token) * token
+        # However little of a tile is read, chips over the rest of it reach no further.
+        context = chip - token
         dimensions = spec.tokens[token_size(spec, how)]
         words = (
             f"tokens of {token} pixels, chips of {chip}, of which neighbours share "

@@ -18,8 +18,6 @@ _OVERLAP = 0.5
 At half a chip every token is blended from two chips per axis over the whole of a step, which
 cancels what position in the chip adds to a vector as far as it is linear. A tile of T pixels
 then takes (2 T / C + 1)^2 chips of C pixels, where (T / C)^2 side by side would cover it."""
-_SMALL = 64
-"""Pixels per side of native chips up to which models were made for chips of many sizes."""
 
 
 def token_size(spec: Spec, how: How) -> int:
@@ -108,8 +106,12 @@ def chip_of_tokens(spec: Spec, how: How) -> int:
     return -(-spec.chip_size // step) * step
 
 
-def check_whole(spec: Spec, how: How, patch_px: int, token: int) -> None:
+def check_whole(
+    spec: Spec, how: How, patch_px: int, token: int, gsd: float | None = None
+) -> None:
     """Refuse a patch or a chip that is no whole number of tokens of `token` pixels.
+
+    `gsd` is the archive's, in which patch sizes are told; None: the model's own.
 
     Raises:
         ValueError: it is not; says which would be.
@@ -123,8 +125,9 @@ def check_whole(spec: Spec, how: How, patch_px: int, token: int) -> None:
     if patch_px % token == 0:
         return
     others = [size for size in _token_sizes(spec, how) if patch_px % size == 0]
-    ways = [f"make the archive with {_patch_size(spec, _near(patch_px, token))}"]
-    ways += [f"pass --token-size {others[0]}"] if others else []
+    near = _patch_size(spec, _near(patch_px, token), gsd)
+    ways = [f"make the archive with {near}"]
+    ways += [f"pass --token-size {max(others)}"] if others else []
     raise ValueError(
         f"model {spec.name} gives a vector per {token} pixels, and a patch must be a "
         f"whole number of tokens, got {patch_px} pixels; {', or '.join(ways)}"
@@ -148,8 +151,12 @@ def overlap(spec: Spec, how: How, chip: int, token: int) -> int:
     return shared
 
 
-def pooled_chip(spec: Spec, how: How, patch_px: int) -> int:
+def pooled_chip(spec: Spec, how: How, patch_px: int, gsd: float | None = None) -> int:
     """Pixels per side of the chip that gives a patch its vector.
+
+    A patch smaller than the native chip is no chip unasked: vectors of fewer tokens than in
+    training are others. Models whose native chip is one token see no more than that.
+    `gsd` as in `check_whole`.
 
     Raises:
         ValueError: the model does not take such a chip, or it cannot be centred on a patch.
@@ -158,30 +165,35 @@ def pooled_chip(spec: Spec, how: How, patch_px: int) -> int:
     if how.chip_size is not None:
         chip = _checked(spec, how.chip_size)
         if chip < patch_px or (chip - patch_px) % 2:
-            way = f"pass --chip-size {native}" if native else _other_patch(spec)
+            other = _other_patch(spec, gsd)
+            way = f"pass --chip-size {native}" if native else other
             raise ValueError(
                 f"model {spec.name}: a chip is centred on its patch, so it must be larger "
                 f"by an even number of pixels, got --chip-size {chip} for patches of "
                 f"{patch_px}; {way}"
             )
         return chip
-    enough = spec.chip_size <= _SMALL or 2 * patch_px >= spec.chip_size
-    if _allowed(spec, patch_px) and enough:
+    if _allowed(spec, patch_px) and (patch_px >= spec.chip_size or _per_token(spec)):
         return patch_px
     ways = []
     if native:
-        cost = (native / patch_px) ** 2
+        cost = round((native / patch_px) ** 2)
+        much = f", {cost:,} times the pixels" if cost > 1 else ""
         ways.append(
-            f"pass --chip-size {native} (each patch with its surroundings, {cost:.3g} "
-            "times the pixels)"
+            f"pass --chip-size {native} (each patch with its surroundings{much})"
         )
     if spec.tokens:
         ways.append("pass --tokens (a vector per token)")
-    ways.append(_other_patch(spec))
+    ways.append(_other_patch(spec, gsd))
     raise ValueError(
         f"model {spec.name} is made for chips of {spec.chip_size} pixels and takes "
         f"{_sides(spec)}, a patch here has {patch_px}; {', or '.join(ways)}"
     )
+
+
+def _per_token(spec: Spec) -> bool:
+    """Whether a native chip is a single token, so that no part of a chip sees another."""
+    return next(iter(spec.tokens), None) == spec.chip_size
 
 
 def _centred(spec: Spec, patch_px: int) -> int | None:
@@ -197,14 +209,15 @@ def _centred(spec: Spec, patch_px: int) -> int | None:
     )
 
 
-def _other_patch(spec: Spec) -> str:
-    return f"make the archive with {_patch_size(spec, spec.chip_size)}"
+def _other_patch(spec: Spec, gsd: float | None) -> str:
+    return f"make the archive with {_patch_size(spec, spec.chip_size, gsd)}"
 
 
-def _patch_size(spec: Spec, pixels: int) -> str:
-    if spec.gsd is None:
+def _patch_size(spec: Spec, pixels: int, gsd: float | None) -> str:
+    metres = gsd or spec.gsd
+    if metres is None:
         return f"patches of {pixels} pixels (--patch-size)"
-    return f"--patch-size {pixels * spec.gsd:g} ({pixels} pixels of {spec.gsd:g} m)"
+    return f"--patch-size {pixels * metres:g} ({pixels} pixels of {metres:g} m)"
 
 
 def _near(value: int, step: int) -> int:

@@ -32,17 +32,55 @@ def test_a_card_says_what_the_model_says():
 
 
 def test_a_patch_that_the_model_takes_is_its_chip():
-    assert made(spec(**SMALL), 4).chip_size == 4
-    assert made(spec(), 128).chip_size == 128
+    assert made(spec(**SMALL), 8).chip_size == 8
+    assert made(spec(), 224).chip_size == 224
     assert made(spec(), 448).chip_size == 448
 
 
-def test_models_of_small_chips_take_any_patch_and_others_from_half_their_chip():
-    for native, patch_px in ((64, 4), (64, 16), (224, 112)):
-        model = spec(chip_size=native, chip_multiple=4)
-        assert made(model, patch_px).chip_size == patch_px
-    with pytest.raises(ValueError, match="a patch here has 108"):
-        made(spec(chip_multiple=4), 108)
+def test_a_patch_below_the_native_chip_is_a_chip_only_if_asked_for():
+    for native, patch_px in ((16, 4), (16, 12), (64, 16), (224, 112), (224, 108)):
+        model = spec(chip_size=native, chip_multiple=4, tokens={4: 4})
+        words = (
+            f"chips of {native} pixels .*, a patch here has {patch_px}; pass "
+            f"--chip-size {native} .*--tokens .*--patch-size {10 * native} "
+        )
+        with pytest.raises(ValueError, match=words):
+            made(model, patch_px)
+        assert made(model, patch_px, chip_size=patch_px).chip_size == patch_px
+
+
+def test_a_model_of_single_pixels_takes_any_patch():
+    model = spec(chip_size=2, chip_multiple=1, tokens={2: 4, 1: 4})
+    assert [made(model, patch_px).chip_size for patch_px in (1, 2, 7)] == [1, 2, 7]
+
+
+def test_patch_sizes_are_told_in_pixels_of_the_archive():
+    for how, patch_px, words in (
+        ({"tokens": True}, 2, r"--patch-size 320 \(16 pixels of 20 m\)$"),
+        ({}, 4, r"--patch-size 4480 \(224 pixels of 20 m\)$"),
+        ({"chip_size": 224}, 17, r"patches of 17; .*--patch-size 4480 "),
+    ):
+        given = spec(chip_multiple=0) if patch_px == 17 else spec()
+        with pytest.raises(ValueError, match=words):
+            cards.card(
+                given, patch_px=patch_px, how=How(**how), weights_sha256="", gsd=20.0
+            )
+
+
+def test_the_largest_token_that_fits_is_suggested():
+    model = spec(
+        chip_size=16, chip_multiple=4, tokens=dict.fromkeys((4, *range(1, 9)), 4)
+    )
+    with pytest.raises(ValueError, match="got 5 pixels; .*, or pass --token-size 5$"):
+        made(model, 5, tokens=True)
+
+
+def test_costs_are_whole_numbers():
+    with pytest.raises(ValueError, match=r"surroundings, 3,136 times the pixels\)"):
+        made(spec(), 4)
+    # 4 % more is no cost to tell.
+    with pytest.raises(ValueError, match=r"--chip-size 224 \(.* surroundings\)"):
+        made(spec(), 220)
 
 
 def test_a_chip_larger_than_the_patch_is_centred_on_it():
@@ -201,10 +239,10 @@ def test_a_chip_of_several_times_the_tile_asks_for_its_surroundings():
 def test_batches_hold_about_as_many_pixels_whatever_the_chip():
     model = spec(batch=32, dates=4)
     assert made(model, 224).batch == 32
-    assert made(model, 112).batch == 128
+    assert made(model, 112, chip_size=112).batch == 128
     assert made(model, 448).batch == 8
     assert made(model, 224, dates=4).batch == 8
-    assert made(spec(**SMALL, batch=4096), 4).batch == 1024
+    assert made(spec(**SMALL, batch=4096), 4, chip_size=4).batch == 1024
     assert made(spec(**RESIZED, batch=2), 64, chip_size=64).batch == 2
 
 
