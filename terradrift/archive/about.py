@@ -6,6 +6,7 @@ from typing import Any
 
 from terradrift import schema
 from terradrift.query import sql
+from terradrift.space import RAW
 from terradrift.store.tables import Store
 
 _SPAN = """
@@ -32,6 +33,7 @@ def about(store: Store, model: str) -> dict[str, Any]:
         "last": span["last"] and f"{span['last']:%Y-%m-%d}",
         "offsets of digital numbers": span["boa_offsets"],
         "model": model,
+        "space": settings.spaces.get(schema.suffix(model), RAW),
     }
     for table in store.tables():
         if schema.suffix(table) != "scenes":

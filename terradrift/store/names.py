@@ -1,6 +1,7 @@
 """Which tables an archive may hold, and the schema each name promises (pure)."""
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 
 import pyarrow as pa
 
@@ -33,6 +34,9 @@ IDENTITY = (
     "quantization",
 )
 """Schema metadata that must be equal for two embeddings to be comparable."""
+
+_LONGEST = 80
+"""Characters of a part of these that a message shows."""
 
 
 def known(table: str) -> bool:
@@ -92,8 +96,8 @@ def check_model(held: pa.Schema, given: pa.Schema, table: str) -> None:
     differs = [key for key in IDENTITY if ours.get(key) != theirs.get(key)]
     if differs:
         raise ModelMismatchError(
-            f"{table} holds vectors of {_shown(ours, differs)}, got "
-            f"{_shown(theirs, differs)}; distances between models mean nothing. "
+            f"{table} holds vectors of {_shown(ours, theirs, differs)}, got "
+            f"{_shown(theirs, ours, differs)}; distances between models mean nothing. "
             "Embed into another archive, or use what this one holds"
         )
 
@@ -105,8 +109,32 @@ def _identity(found: pa.Schema) -> dict[str, str]:
     return {key: decoded[key] for key in IDENTITY if key in decoded}
 
 
-def _shown(identity: dict[str, str], differs: list[str]) -> str:
+def _shown(identity: dict[str, str], other: dict[str, str], differs: list[str]) -> str:
+    """The model, and in few words what of it `other` has otherwise."""
     name = f"{identity.get('model', 'no model')}@{identity.get('revision', '?')}"
-    others = [key for key in differs if key not in ("model", "revision")]
-    parts = [f"{key} {identity.get(key, 'not stated')}" for key in others]
+    keys = [key for key in differs if key not in ("model", "revision")]
+    parts = [f"{key} {_part(identity.get(key), other.get(key))}" for key in keys]
     return f"{name} ({', '.join(parts)})" if parts else name
+
+
+def _part(text: str | None, other: str | None) -> str:
+    """`text`; of a long one the words that `other` has otherwise, shortened."""
+    if text is None:
+        return "not stated"
+    if max(len(text), len(other or "")) <= _LONGEST:
+        return text
+    words, others = text.split(), (other or "").split()
+    first = _alike(words, others)
+    last = _alike(words[first:][::-1], others[first:][::-1])
+    part = " ".join(words[first : len(words) - last]).rstrip(";,") or "without more"
+    before = "... " if first else ""
+    if len(part) > _LONGEST:
+        return f"{before}{part[:_LONGEST]}..."
+    return before + part + (" ..." if last else "")
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """How many words both begin with."""
+    return len(
+        list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    )

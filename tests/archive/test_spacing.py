@@ -24,7 +24,7 @@ def stored(archive, model="mosaiks"):
 
 
 def test_a_space_is_fitted_on_the_clear_observations(archive):
-    assert archive.space().space == "raw"
+    assert archive.space().space == archive.info()["space"] == "raw"
     chosen = archive.space("centre", quiet=True)
     vectors = stored(archive).astype(np.float64)
     assert (chosen.space, chosen.observations) == ("centre/1", len(vectors))
@@ -46,6 +46,7 @@ def test_detection_and_search_use_the_space_and_say_so(archive):
     assert not np.allclose(before["drift"], after["drift"], equal_nan=True)
     change = archive.sql("SELECT change_id FROM changes ORDER BY score DESC").fetchone()
     assert archive.similar(change=change[0], k=3).space == "whiten/1"
+    assert archive.info()["space"] == "whiten/1"
     archive.space("raw")
     assert archive.detect(quiet=True).fresh
     again = archive.sql("SELECT drift FROM scores ORDER BY patch_id, datetime").df()
