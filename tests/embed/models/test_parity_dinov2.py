@@ -170,8 +170,13 @@ def test_parity_file_of_another_model_is_refused(states, shared, name, spec):
         with pytest.raises(WeightsError, match=match):
             restored(spec.build(**ours | other), spec, state)
 
-    other = states["reg4" if name == "noreg" else "noreg"]
-    refused("register_tokens", other)
+    refused(f"weights of {spec.name}", states["reg4" if name == "noreg" else "noreg"])
+    if ours["registers"]:
+        less = {key: value for key, value in state.items() if key != "register_tokens"}
+        refused(r"1 keys are missing \(register_tokens\)", less)
+    else:
+        more = state | {"register_tokens": torch.ones(1, 4, ours["width"])}
+        refused(r"1 are not of it \(register_tokens\)", more)
     refused(r"1[0-9] keys are missing \(blocks\.", depth=ours["depth"] + 1)
     refused(r"are not of it \(blocks\.", depth=ours["depth"] - 1)
     refused("has the shape", width=2 * ours["width"])
