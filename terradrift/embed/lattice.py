@@ -31,11 +31,6 @@ def starts(tile: int, chip: int, overlap: int) -> NDArray[np.intp]:
     return (tile * middles - steps * (chip - 1)) // (2 * steps)
 
 
-def reach(first: NDArray[np.intp], tile: int, chip: int) -> int:
-    """Tokens that the chips reach past the tile, on the side where it is more."""
-    return max(0, -int(first[0]), int(first[-1]) + chip - tile)
-
-
 def weights(first: NDArray[np.intp], tile: int, chip: int) -> NDArray[np.float32]:
     """(k, chip) share that each chip has in the token under it; 0 outside the tile.
 

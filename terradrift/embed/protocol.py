@@ -42,7 +42,8 @@ class ModelCard:
     """Pixels per token side of a model with many vectors per chip, None: one per chip."""
     context_px: int = 0
     """Pixels of surroundings that images must be read with on every side: those of a patch
-    that its vector depends on; of a token model: those that chips reach past the tile."""
+    that its vector depends on; of a token model: those that chips over it may hold, so that
+    a place has the same vector whichever part of its tile is read."""
     overlap_px: int = 0
     """Pixels that neighbouring chips of a token model share at least; tokens of the same
     ground are blended."""

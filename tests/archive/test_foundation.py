@@ -238,8 +238,9 @@ def test_scenes_of_another_sensor_are_refused(
     tmp_path: Path, platform: str, words: str | None
 ) -> None:
     tags = {"platform": platform, "processing_level": "L1C"}
+    names = ("blue", "green", "red", "nir", "swir16", "swir22")
     tags["datetime"] = "2020:01:01 10:30:00"
-    geotiffs.write(tmp_path / "in" / "scene.tif", NANO.bands, tags=tags)
+    geotiffs.write(tmp_path / "in" / "scene.tif", names, tags=tags)
     given = td.create(tmp_path / "a.td", td.Grid(40, 10.0))
     given.ingest(tmp_path / "in", options=Options(scale=1e-4, boa_offset=0))
     if words:

@@ -196,3 +196,31 @@ def test_the_lattice_hardly_shows_in_galileo_as_it_comes(galileo, spain):
 def test_with_a_chip_per_token_the_lattice_is_gone(galileo, spain):
     model = Nano(galileo, 16, 12)
     assert likeness(model, spain, 1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("overlap", [None, 0, 24])
+@pytest.mark.parametrize("part", [(0, 0, 32, 5), (11, 3, 1, 1), (25, 30, 7, 2)])
+def test_a_place_has_the_same_vector_whichever_part_of_its_tile_is_read(overlap, part):
+    model = Tiny(overlap)
+    halo = model.card.context_px
+    size = 32 * PATCH + 2 * halo
+    scene = landscape((size, size), bands=2, seed=4)
+
+    def read(top, left, rows, cols):
+        y, x = top * PATCH, left * PATCH
+        pixels = scene[
+            :, y : y + rows * PATCH + 2 * halo, x : x + cols * PATCH + 2 * halo
+        ]
+        image = tile_image(
+            pixels,
+            bands=model.bands,
+            patch_px=PATCH,
+            halo_px=halo,
+            first_row=top,
+            first_col=left,
+        )
+        return vectors(model, image).reshape(rows, cols, -1)
+
+    top, left, rows, cols = part
+    whole = read(0, 0, 32, 32)[top : top + rows, left : left + cols]
+    np.testing.assert_allclose(read(*part), whole, rtol=1e-4, atol=1e-5)
