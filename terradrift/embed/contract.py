@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from numpy.typing import NDArray
+
     from terradrift.chip import TileImage
     from terradrift.embed.protocol import ModelCard
 
@@ -146,16 +148,22 @@ def preprocessing(
     return "; ".join([*parts, *mismatches(card, origin or Origin())])
 
 
+def sampled(image: TileImage) -> NDArray[np.float32]:
+    """(band, y, x) some pixels of the bands that hold reflectance, NaN where not clear."""
+    slots = [
+        slot for slot, band in enumerate(image.bands) if not band.startswith(_THERMAL)
+    ]
+    found: NDArray[np.float32] = image.pixels[:, ::_STEP, ::_STEP][slots]
+    return found
+
+
 def check_reflectance(image: TileImage) -> None:
     """Refuse pixels that are plainly no reflectance, such as digital numbers.
 
     Raises:
         ValueError: half of the clear pixels or more are above 10.
     """
-    slots = [
-        slot for slot, band in enumerate(image.bands) if not band.startswith(_THERMAL)
-    ]
-    seen = image.pixels[:, ::_STEP, ::_STEP][slots]
+    seen = sampled(image)
     seen = seen[np.isfinite(seen)]
     middle = float(np.median(seen)) if seen.size else 0.0
     if middle > _BRIGHTEST:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from terradrift import threads as cores
-from terradrift.embed import chips, contract
+from terradrift.embed import chips, contract, dark
 from terradrift.embed import device as devices
 from terradrift.embed.ahead import ahead, in_order
 from terradrift.embed.blend import Blend
@@ -89,7 +89,7 @@ def embed(
     before = partial(
         with_past, dates=embedder.card.dates, wanted=wanted, visits=visits or {}
     )
-    return _stream(images, before, one, where, cores.resolve(threads))
+    return _stream(dark.refused(images), before, one, where, cores.resolve(threads))
 
 
 def metadata(
