@@ -29,6 +29,8 @@ __all__ = ["Cut", "Places", "cut", "missing_bands", "select"]
 
 _BATCH_BYTES = 64 << 20
 """Bytes of pixels per batch: 24 chips of 224 x 224 pixels x 13 bands."""
+_CUDA_BATCH_BYTES = 1 << 30
+"""The same where a GPU computes; the model takes of it as many at a time as it holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,12 +75,14 @@ def cut(
     card: ModelCard,
     wanted: NDArray[np.intp],
     past: Sequence[TileImage] = (),
+    *,
+    cuda: bool = False,
 ) -> Iterator[Cut]:
     """Chips that cover the patches `wanted` (indices into the image), in batches.
 
     `past` are images of the same tile on earlier days, oldest first; where one has no clear
     pixel in a chip, that date is not there. A batch is what the card says, or fewer where
-    their pixels would fill much memory.
+    their pixels would fill much memory; for `cuda` as many as fill a GB, whatever the card says.
 
     Raises:
         ValueError: bands are missing, the halo is smaller than the model's context, or the
@@ -97,7 +101,7 @@ def cut(
         else _lattice(layer, card.token_stride, card, wanted)
     )
     chip_bytes = 4 * len(card.bands) * size**2 * (1 + len(past))
-    most = max(1, min(card.batch, _BATCH_BYTES // chip_bytes))
+    most = max(1, _most(card, chip_bytes, cuda=cuda))
     # Batches of about one size: 36 chips are 18 and 18, not 32 and 4.
     batch = -(-len(places) // -(-len(places) // most))
     for start in range(0, len(places), batch):
@@ -117,6 +121,12 @@ def cut(
             past_times=times,
         )
         yield Cut(chips, some, image.patch_px // (card.token_stride or image.patch_px))
+
+
+def _most(card: ModelCard, chip_bytes: int, *, cuda: bool) -> int:
+    if cuda:
+        return _CUDA_BATCH_BYTES // chip_bytes
+    return min(card.batch, _BATCH_BYTES // chip_bytes)
 
 
 def _fits(image: TileImage, card: ModelCard) -> None:

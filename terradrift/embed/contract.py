@@ -125,8 +125,12 @@ def check(
     missing_bands(card, bands)
     found = mismatches(card, origin)
     if found and not allow_mismatch:
+        told = card.level == "any" or level
+        say = (
+            "" if told else "say which it is by --level L1C|L2A (ingest or run again), "
+        )
         raise ValueError(
-            f"model {card.name} does not fit these images: {'; '.join(found)}; choose "
+            f"model {card.name} does not fit these images: {'; '.join(found)}; {say}choose "
             "another model or other scenes, or pass --allow-mismatch to embed all the same "
             "(recorded with the vectors)"
         )

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 
 Precision = Literal["auto", "fp32", "bf16"]
-"""`auto` is bf16 where the card calls it safe and the device multiplies it by itself."""
+"""`auto` is bf16 where the card calls it safe, which it does of chips of a quarter of the
+native side and larger only, and the device multiplies it by itself."""
 
 _CPUINFO = Path("/proc/cpuinfo")
 _NATIVE = {"avx512_bf16", "amx_bf16", "bf16"}

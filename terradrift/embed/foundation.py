@@ -16,6 +16,7 @@ from terradrift.embed.forward import FIRST, Forward
 from terradrift.embed.forward_graph import computing
 from terradrift.embed.forward_precision import Precision, use_bf16
 from terradrift.embed.network import Input
+from terradrift.errors import WeightsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,8 @@ def opened(
     """The model of `spec` with the weights that lie on this machine.
 
     Raises:
-        WeightsError: the weights are not on this machine, or damaged.
+        WeightsError: the weights are not on this machine, or damaged, or were added for
+            another network.
         ValueError: bands are missing, or the choices do not fit the model.
     """
     card = cards.card(spec, patch_px=patch_px, how=how, weights_sha256="")
@@ -42,7 +44,13 @@ def opened(
     held = library.load(spec)
     token = cards.token_size(spec, how) if how.tokens else None
     network = spec.build(output="tokens" if how.tokens else "pooled", token_size=token)
-    network.load_state_dict(held.state, strict=True)
+    try:
+        network.load_state_dict(held.state, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"the weights of {spec.name} in {library.place(spec)} do not fit the network of "
+            f"this terradrift; add them again with `terradrift models add {spec.name} FILE`"
+        ) from error
     card = replace(card, weights_sha256=held.sha256)
     return Foundation(network=network.eval(), card=card)
 

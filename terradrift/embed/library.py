@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 KIND = "weights/1"
 """Kind in the metadata of a file in the folder."""
 
+_Stamp = tuple[Path, int, int]
+"""Path, bytes and time of change in ns."""
+_SOUND: set[_Stamp | None] = set()
+"""Files whose numbers this process has compared with their digest."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
@@ -56,7 +61,7 @@ def present(spec: Spec) -> bool:
 
 
 def sound(spec: Spec) -> bool:
-    """Whether the weights are here and can be used, as far as `load` would see."""
+    """Whether the weights are here and can be used, as far as is seen without the numbers."""
     try:
         about(spec)
     except WeightsError:
@@ -65,17 +70,20 @@ def sound(spec: Spec) -> bool:
 
 
 def load(spec: Spec) -> Held:
-    """Read the weights.
+    """Read the weights; the numbers are those of the day they were added.
 
-    The length of the file and whose weights they are is checked each time; the digest is
-    that of the day they were added, which `verify` compares with the numbers.
+    The length of the file and whose weights they are is checked each time, every number by
+    the digest the first time in a process, and again once the file has changed.
 
     Raises:
         WeightsError: they are not here (says how to get them), or damaged.
     """
-    with _opened(spec, "pt") as (file, metadata):
-        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    return Held(state=state, sha256=metadata["sha256"])
+    known = _stamp(spec)
+    held = _read(spec)
+    if known not in _SOUND:
+        _compare(spec, held)
+        _SOUND.add(known)
+    return held
 
 
 def about(spec: Spec) -> dict[str, str]:
@@ -109,14 +117,34 @@ def verify(spec: Spec) -> Held:
     Raises:
         WeightsError: as `load`, or the numbers have changed since.
     """
-    held = load(spec)
+    held = _read(spec)
+    _compare(spec, held)
+    return held
+
+
+def _read(spec: Spec) -> Held:
+    """The numbers of the file, and the digest that it states."""
+    with _opened(spec, "pt") as (file, metadata):
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    return Held(state=state, sha256=metadata["sha256"])
+
+
+def _stamp(spec: Spec) -> _Stamp | None:
+    """What tells a file from the same file changed; None where there is none."""
+    path = place(spec)
+    if not path.is_file():
+        return None
+    stat = path.stat()
+    return path.absolute(), stat.st_size, stat.st_mtime_ns
+
+
+def _compare(spec: Spec, held: Held) -> None:
     found = digest(held.state)
     if found != held.sha256:
         raise WeightsError(
             f"{place(spec)} has changed since it was added: expected the digest "
             f"{held.sha256[:12]}, got {found[:12]}; {_way(spec)}"
         )
-    return held
 
 
 def remove(spec: Spec) -> bool:

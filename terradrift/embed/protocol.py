@@ -57,7 +57,8 @@ class ModelCard:
     batch: int = 1024
     """Chips per call that suit the model."""
     bf16: bool = False
-    """Whether bfloat16 keeps the cosine to float32 at 0.9999 or more."""
+    """Whether bfloat16 keeps the cosine to float32 at 0.9999 or more, with chips as large as
+    these."""
 
     def __post_init__(self) -> None:
         if min(self.dimensions, self.batch, self.dates) < 1 or self.context_px < 0:

@@ -196,7 +196,7 @@ def _one(
     )
     blend = Blend(image, card.dimensions)
     with _computing(device):
-        for cut in chips.cut(image, card, wanted, dated.past):
+        for cut in chips.cut(image, card, wanted, dated.past, cuda=device != "cpu"):
             found = embedder.embed(cut.chips)
             _check_shape(card, cut, found.shape)
             blend.add(cut, found)

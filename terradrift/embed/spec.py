@@ -74,7 +74,8 @@ class Spec:
     """Dates the network can take at most."""
     batch: int = 32
     bf16: bool = True
-    """Whether bfloat16 keeps the cosine to float32 at 0.9999 or more."""
+    """Whether bfloat16 keeps the cosine to float32 at 0.9999 or more, with chips of at least
+    a quarter of the native side; smaller ones are never run in it unasked."""
     layout: Layout
     source: Source
     build: Callable[..., Network]

@@ -272,3 +272,12 @@ def test_a_card_that_is_made_has_a_geometry_that_holds(
     assert past_the_tile * card.token_stride <= card.context_px
     assert card.context_px == card.chip_size - card.token_stride
     assert card.overlap_px >= (overlap or 0)
+
+
+def test_chips_of_less_than_a_quarter_of_the_native_side_are_not_safe_in_bfloat16():
+    model = spec(chip_size=512, chip_multiple=16, bf16=True)
+    safe = {
+        size: made(model, 16, chip_size=size, tokens=True).bf16
+        for size in (32, 112, 128, 512, 1024)
+    }
+    assert safe == {32: False, 112: False, 128: True, 512: True, 1024: True}

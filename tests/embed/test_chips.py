@@ -256,3 +256,20 @@ def test_batches_are_of_about_one_size():
     image = coordinates(6, 6, 4, 0)
     cuts = list(chips.cut(image, card(batch=32), every(image)))
     assert [len(cut.chips) for cut in cuts] == [18, 18]
+
+
+def test_a_gpu_gets_as_many_chips_at_once_as_a_gigabyte_holds():
+    image = tile_image(landscape(bands=2), bands=("red", "nir"))
+    sizes = {
+        cuda: [
+            len(cut.chips)
+            for cut in chips.cut(image, card(batch=7), every(image), cuda=cuda)
+        ]
+        for cuda in (False, True)
+    }
+    assert max(sizes[False]) == 7
+    assert sum(sizes[False]) == 64
+    assert sizes[True] == [64]
+    large = card(batch=4096)
+    assert chips._most(large, 100 << 20, cuda=True) == 10
+    assert chips._most(large, 16 << 20, cuda=False) == 4

@@ -1,15 +1,17 @@
 import os
 import resource
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from terradrift.embed import catalogue, library, official
+from terradrift.embed import catalogue, foundation, library, official
+from terradrift.embed.how import How
 from terradrift.embed.spec import Source
 from terradrift.errors import WeightsError
-from tests.embed.tiny_model import tiny
+from tests.embed.tiny_model import build, tiny
 from tests.embed.tiny_network import Tiny, checkpoint, state
 
 
@@ -168,15 +170,40 @@ def test_weights_of_another_model_or_revision_are_refused(changed, file):
         library.load(other)
 
 
-def test_a_changed_number_is_found_by_verifying(file):
+@pytest.mark.parametrize("used_before", [True, False])
+def test_a_changed_number_is_found(file, used_before):
     path = library.add(tiny(), file)
-    held = library.verify(tiny())
+    if used_before:
+        assert library.verify(tiny()).sha256 == library.load(tiny()).sha256
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert library.load(tiny()).sha256 == held.sha256
+    for read in (library.load, library.verify, library.load):
+        with pytest.raises(WeightsError, match="has changed since it was added") as e:
+            read(tiny())
+        assert "\n" not in str(e.value)
+
+
+def test_the_numbers_of_a_file_are_compared_once_in_a_process(file, models):
+    path = library.add(tiny(), file)
+    library.load(tiny())
+    stamp = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    # Whoever sets the clock back is found by `verify` alone.
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    library.load(tiny())
     with pytest.raises(WeightsError, match="has changed since it was added"):
         library.verify(tiny())
+
+
+def test_weights_of_a_network_that_has_changed_since_are_refused_in_one_line(file):
+    library.add(tiny(), file)
+    wider = tiny(build=partial(build, width=7), dimensions=7)
+    with pytest.raises(WeightsError, match=r"models add tiny FILE") as e:
+        foundation.opened(wider, wider.bands, patch_px=8, how=How())
+    assert "\n" not in str(e.value)
 
 
 def test_what_is_known_of_the_source_is_kept(file):
