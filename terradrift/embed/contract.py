@@ -125,7 +125,7 @@ def check(
     missing_bands(card, bands)
     found = mismatches(card, origin)
     if found and not allow_mismatch:
-        told = card.level == "any" or level
+        told = card.level == "any" or origin.level != ""
         say = (
             "" if told else "say which it is by --level L1C|L2A (ingest or run again), "
         )

@@ -49,8 +49,11 @@ def refused(images: Iterator[TileImage]) -> Iterator[TileImage]:
 
 
 def _brightest(image: TileImage) -> float | None:
-    """The 99th percentile of the brightest band; None where nothing is clear."""
-    seen = sampled(image)
+    """The 99th percentile of the brightest band; None where nothing is clear.
+
+    Of magnitudes: what lies far below 0 has another cause than a scale.
+    """
+    seen = np.abs(sampled(image))
     bands = [band[np.isfinite(band)] for band in seen]
     found = [float(np.percentile(band, 99)) for band in bands if band.size]
     return max(found, default=None)

@@ -93,7 +93,7 @@ RESIZED = {
         (RESIZED, 8, {"tokens": True, "overlap": 8}),
         (RESIZED, 4, {"tokens": True, "token_size": 2, "overlap": 0}),
         (RESIZED, 8, {"tokens": True, "chip_size": 64}),
-        (NATIVE, 4, {}),
+        (NATIVE, 4, {"chip_size": 4}),
         (NATIVE, 4, {"chip_size": 32}),
         (NATIVE, 12, {"chip_size": 16}),
         (RESIZED, 8, {"chip_size": 64}),
