@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+import pyarrow as pa
+
 from terradrift import plugins
+from terradrift.archive import origins
 from terradrift.embed import card as cards
 from terradrift.embed import contract
 from terradrift.embed import device as devices
@@ -14,15 +17,15 @@ from terradrift.embed.spec import Spec
 from terradrift.errors import ModelMismatchError
 from terradrift.grid import Grid
 from terradrift.store import units
-from terradrift.store.tables import Store
+from terradrift.store.tables import Settings, Store
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
 HOW = "how"
 """Schema metadata of embeddings of a foundation model: its `How` as JSON."""
 
-_USUAL_GSD = 10.0
-"""Metres per pixel that a patch is sized for where neither grid nor model says."""
+_ABOUT = 0.02
+"""Part by which pixels of whole metres may be off, as where they are degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,9 @@ def check(
     # Before the first scene the grid may have no pixels; then the options are judged alone.
     natural = _vector_px(plugin, choice.how)
     px = natural if grid.gsd is None else grid.patch_px
-    card = cards.card(plugin, patch_px=px, how=choice.how, weights_sha256="")
+    card = cards.card(
+        plugin, patch_px=px, how=choice.how, weights_sha256="", gsd=grid.gsd
+    )
     if bands:
         contract.missing_bands(card, bands)
     from terradrift.embed import library
@@ -149,10 +154,38 @@ def check(
         library.load(plugin)  # says how to get them
 
 
-def patch_size(choice: Choice, gsd: float | None) -> int | None:
-    """Metres per patch side that suit the model; None: the usual.
+def fits(choice: Choice, held: Settings, scenes: pa.Table) -> None:
+    """Refuse settings and scenes of an archive for the model, if it is a foundation model.
 
-    One token, or one chip of a pooled model, at `gsd` or the model's own pixel size.
+    `scenes` has the columns `origins.COLUMNS` of all its scenes.
+
+    Raises:
+        ValueError: patches, bands, sensor, level or pixel size do not fit the model.
+    """
+    plugin = plugins.load(plugins.EMBEDDERS, choice.model)
+    if not isinstance(plugin, Spec):
+        return
+    grid = held.grid
+    card = cards.card(
+        plugin,
+        patch_px=grid.patch_px,
+        how=choice.how,
+        weights_sha256="",
+        gsd=grid.gsd,
+    )
+    contract.check(
+        card,
+        bands=held.bands,
+        origin=origins.of_scenes(scenes, held, card),
+        allow_mismatch=choice.how.allow_mismatch,
+    )
+
+
+def patch_size(choice: Choice, gsd: float) -> int | None:
+    """Metres per patch side that suit the model at `gsd`; None: the usual.
+
+    One token, or one chip of a pooled model. Degrees give pixels of, say, 9.97 m: those
+    within 2 % of whole metres count as such.
 
     Raises:
         UnknownPluginError: no such model.
@@ -161,13 +194,15 @@ def patch_size(choice: Choice, gsd: float | None) -> int | None:
     plugin = plugins.load(plugins.EMBEDDERS, choice.model)
     if not isinstance(plugin, Spec):
         return None
-    metres = _vector_px(plugin, choice.how) * (gsd or plugin.gsd or _USUAL_GSD)
-    if abs(metres - round(metres)) > 1e-6:
-        raise ValueError(
-            f"model {choice.stored} makes a vector of {metres:g} m; a patch must be a "
-            "whole number of metres, pass --patch-size"
-        )
-    return round(metres)
+    pixels = _vector_px(plugin, choice.how)
+    for pixel in (gsd, float(round(gsd))):
+        metres = pixels * pixel
+        if abs(pixel / gsd - 1) <= _ABOUT and abs(metres - round(metres)) <= 1e-6:
+            return round(metres)
+    raise ValueError(
+        f"model {choice.stored} makes a vector of {pixels * gsd:g} m; a patch must be a "
+        "whole number of metres, pass --patch-size"
+    )
 
 
 def _vector_px(spec: Spec, how: How) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from terradrift.archive.detecting import Detected
     from terradrift.archive.embedding import EmbedResult
     from terradrift.archive.ingesting import Ingested
+    from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
@@ -64,14 +65,18 @@ class Archive:
         max_cloud: float | None = None,
         options: Options | None = None,
         skip_bad: bool = False,
+        purpose: Purpose | None = None,
     ) -> Ingested:
         """Add a source's scenes and their patches: metadata only, no pixels.
+
+        `purpose` is the model that they are for: those that do not fit it are refused.
 
         Raises:
             ValueError: a filter that cannot be read.
             SourceError: no scenes, or one that cannot be used (unless `skip_bad`).
             HarmonisationError: it cannot be told how numbers become reflectance.
-            ArchiveError: the archive holds another sensor or region.
+            ArchiveError: the archive holds another sensor, level or region, or the scenes
+                do not fit the `purpose`.
         """
         from terradrift.archive import ingesting
 
@@ -91,6 +96,7 @@ class Archive:
                 wanted,
                 options or Options(),
                 skip_bad=skip_bad,
+                purpose=purpose,
             )
             run.message = str(done)
             return done
@@ -103,11 +109,13 @@ class Archive:
         how: Mapping[str, Any] | None = None,
         options: Options | None = None,
         skip_bad: bool = False,
+        sizes: bool = False,
         **wanted: Any,  # noqa: ANN401 - the filters of `ingest`
     ) -> tuple[Ingested, Plan]:
         """What `run` would find and read; writes nothing. Raises as `ingest`.
 
-        `how` are fields of `terradrift.embed.how.How`.
+        `how` are fields of `terradrift.embed.how.How`; `sizes` says whether the model sets
+        the patch size of a new archive.
         """
         from terradrift.archive import previewing
 
@@ -118,6 +126,7 @@ class Archive:
             options or Options(),
             self.choice(model, **(how or {})),
             skip_bad=skip_bad,
+            sizes=sizes,
         )
 
     def choice(
@@ -288,11 +297,12 @@ class Archive:
         Raises: as the four verbs.
         """
         from terradrift.archive import choosing
+        from terradrift.archive.purpose import Purpose
 
         choice = self.choice(model, **(how or {}))
         held = self.store.settings
         choosing.check(choice, held.grid, device, precision, held.bands)
-        self.ingest(source, skip_bad=skip_bad, **filters)
+        self.ingest(source, skip_bad=skip_bad, purpose=Purpose(choice), **filters)
         self.embed(
             model,
             device=device,

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from shapely.geometry.base import BaseGeometry
 
 from terradrift import chip, schema
+from terradrift.archive import levels, regrid
+from terradrift.archive.purpose import Purpose
 from terradrift.archive.runs import Run
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.grid import Grid
@@ -70,6 +72,10 @@ class Survey:
     """Those that the archive does not hold."""
     patches: pa.Table
     """`schema.patches()`: those that the archive does not hold."""
+    anew: bool
+    """Whether these are all patches, and those held, of another size, are no more."""
+    named: pa.Table | None
+    """`schema.scenes()`: the scenes held, with levels they did not have; None: as held."""
     skipped: tuple[Skipped, ...]
 
     def told(self) -> Ingested:
@@ -93,18 +99,29 @@ def ingest(
     options: Options,
     *,
     skip_bad: bool,
+    purpose: Purpose | None = None,
 ) -> Ingested:
     """Add the scenes of `source` that the archive does not hold yet, and their patches.
 
+    Scenes that are held without a processing level get the one that they now come with.
+
     Raises: as `survey`.
     """
-    seen = survey(store, run.run_id, source, filters, options, skip_bad=skip_bad)
-    if seen.new.num_rows:
+    seen = survey(
+        store, run.run_id, source, filters, options, skip_bad=skip_bad, purpose=purpose
+    )
+    if seen.named is not None:
+        store.overwrite("scenes", seen.named)
+    if seen.new.num_rows or seen.anew:
+        if seen.anew:
+            # A run that is killed from here on leaves no patches: the next makes all.
+            store.drop("patches")
         store.update(seen.settings)
         # Patches first: a scene row means that its patches are there.
         if seen.patches.num_rows:
             store.append("patches", seen.patches)
-        store.append("scenes", seen.new)
+        if seen.new.num_rows:
+            store.append("scenes", seen.new)
     run.rows = seen.new.num_rows
     return seen.told()
 
@@ -117,12 +134,14 @@ def survey(
     options: Options,
     *,
     skip_bad: bool,
+    purpose: Purpose | None = None,
 ) -> Survey:
     """What `ingest` would add; writes nothing.
 
     Raises:
         SourceError: no scenes, an unusable scene (unless `skip_bad`), or no common bands.
-        ArchiveError: another sensor, region or band set than the archive holds.
+        ArchiveError: another sensor, level, region or band set than the archive holds, or
+            scenes that do not fit the `purpose`.
     """
     table, skipped = to_table(find_scenes(source, filters, options), options, run_id)
     if skipped and not skip_bad:
@@ -134,17 +153,27 @@ def survey(
             f"no scenes in {source} for these filters; "
             "widen --bbox, --datetime, --collection, --max-cloud or --level"
         )
-    settings = _settled(store.settings, table, filters.region, options)
+    settings = _settled(store.settings, table, filters.region, options, purpose)
     known = _known(store, table)
+    levels.refuse_mix(store, table)
+    if purpose is not None:
+        purpose.check(store, settings, levels.all_scenes(store, table))
     new = table.filter(
         pa.array([scene not in known for scene in table["scene_id"].to_pylist()])
     )
-    places = _places(store, new, settings)
-    return Survey(settings, table, new, places, tuple(skipped))
+    anew = bool(known) and not regrid.held_as(store, settings.grid)
+    places = _places(store, new, settings, anew=anew)
+    named = levels.filled(store, table)
+    return Survey(settings, table, new, places, anew, named, tuple(skipped))
 
 
-def _places(store: Store, new: pa.Table, settings: Settings) -> pa.Table:
-    """The patches of the new scenes that the archive does not hold."""
+def _places(store: Store, new: pa.Table, settings: Settings, *, anew: bool) -> pa.Table:
+    """The patches of the new scenes that the archive does not hold; `anew`: of all."""
+    if anew:
+        held = store.scan("scenes").read_all().select(new.column_names)
+        new = pa.concat_tables(
+            [held.replace_schema_metadata(None), new.replace_schema_metadata(None)]
+        )
     if not new.num_rows:
         return schema.patches().empty_table()
     places = plan.patches(new, settings.grid, settings.region)
@@ -153,8 +182,10 @@ def _places(store: Store, new: pa.Table, settings: Settings) -> pa.Table:
             f"the {new.num_rows} new scenes and the archive's region have no patch in "
             "common; check --bbox or --region-file"
         )
-    held = set(_column(store, "patches", "patch_id"))
-    fresh = [patch not in held for patch in places["patch_id"].to_pylist()]
+    if anew:
+        return places
+    ids = set(_column(store, "patches", "patch_id"))
+    fresh = [patch not in ids for patch in places["patch_id"].to_pylist()]
     return places.filter(pa.array(fresh))
 
 
@@ -179,7 +210,11 @@ def _known(store: Store, table: pa.Table) -> set[str]:
 
 
 def _settled(
-    settings: Settings, table: pa.Table, region: BaseGeometry | None, options: Options
+    settings: Settings,
+    table: pa.Table,
+    region: BaseGeometry | None,
+    options: Options,
+    purpose: Purpose | None,
 ) -> Settings:
     """The archive's settings with what its first scenes decide; later ones must agree."""
     sensors = sorted({str(name) for name in table["constellation"].to_pylist()})
@@ -194,7 +229,7 @@ def _settled(
     if not settings.bands:
         return replace(
             settings,
-            grid=_with_gsd(settings.grid, table),
+            grid=_with_gsd(settings.grid, table, purpose),
             bands=bands,
             constellation=sensors[0],
             region=region,
@@ -235,11 +270,13 @@ def _common_bands(table: pa.Table, wanted: tuple[str, ...] | None) -> tuple[str,
     return tuple(band for band in shared if band not in _NOT_SURFACE) or tuple(shared)
 
 
-def _with_gsd(grid: Grid, table: pa.Table) -> Grid:
+def _with_gsd(grid: Grid, table: pa.Table, purpose: Purpose | None) -> Grid:
     """The grid at the scenes' own pixel size, where none was asked for."""
     if grid.gsd is not None:
         return grid
     native = float(pc.min(table["gsd"]).as_py())
+    if purpose is not None:
+        grid = purpose.sized(grid, native)
     # Degrees give metres such as 9.97: the nearest whole division of a patch, within 2 %.
     pixels = max(1, round(grid.patch_size / native))
     fitted = grid.patch_size / pixels

@@ -1,10 +1,14 @@
 """Where the scenes of an archive come from, as models ask it."""
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from terradrift.embed.contract import Origin, sensor_of
 from terradrift.embed.protocol import ModelCard
-from terradrift.store.tables import Store
+from terradrift.store.tables import Settings, Store
+
+COLUMNS = ["constellation", "processing_level", "gsd"]
+"""What `scenes` say of where they come from."""
 
 
 def origin(store: Store, card: ModelCard) -> Origin:
@@ -14,9 +18,14 @@ def origin(store: Store, card: ModelCard) -> Origin:
         ValueError: the model was made for one level, and the scenes are of several, or of
             one beside some that state none.
     """
-    held = store.settings
-    scenes = store.scan("scenes", ["constellation", "processing_level", "gsd"])
-    stated = scenes.read_all()
+    return of_scenes(store.scan("scenes", COLUMNS).read_all(), store.settings, card)
+
+
+def of_scenes(stated: pa.Table, held: Settings, card: ModelCard) -> Origin:
+    """The same of scenes that may not be stored yet; `stated` has `COLUMNS`.
+
+    Raises: as `origin`.
+    """
     levels = sorted({level or "" for level in stated["processing_level"].to_pylist()})
     if len(levels) > 1 and card.level != "any":
         words = " and ".join(level or "an unknown level" for level in reversed(levels))

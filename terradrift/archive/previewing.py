@@ -6,6 +6,7 @@ from terradrift import schema
 from terradrift.archive import embedding, ingesting
 from terradrift.archive.choosing import Choice
 from terradrift.archive.ingesting import Ingested
+from terradrift.archive.purpose import Purpose
 from terradrift.ingest.plan import Plan
 from terradrift.ingest.scene import Filters, Options
 from terradrift.store.tables import Store
@@ -19,14 +20,25 @@ def preview(
     choice: Choice,
     *,
     skip_bad: bool,
+    sizes: bool = False,
 ) -> tuple[Ingested, Plan]:
     """What `ingest` would add and `embed` would then read; the archive may not exist yet.
 
+    `sizes`: whether the model says how large the patches of a new archive are.
+
     Raises: as `ingesting.survey`.
     """
-    seen = ingesting.survey(store, "", source, filters, options, skip_bad=skip_bad)
+    seen = ingesting.survey(
+        store,
+        "",
+        source,
+        filters,
+        options,
+        skip_bad=skip_bad,
+        purpose=Purpose(choice, sizes),
+    )
     scenes = _with(store, "scenes", seen.new)
-    patches = _with(store, "patches", seen.patches)
+    patches = seen.patches if seen.anew else _with(store, "patches", seen.patches)
     return seen.told(), embedding.plan_of(store, choice, scenes, patches, seen.settings)
 
 

@@ -59,16 +59,24 @@ def suited(
     gsd: float | None,
     model: str | None,
     how: "Mapping[str, Any]",
-) -> int | None:
-    """The patch size to make an archive with: the one given, or one that suits the model.
+) -> tuple[int | None, bool]:
+    """The patch size that is settled, and whether the model settles it with the scenes.
 
-    An archive that is there keeps its own.
+    The model does for an archive without scenes that was made without a size; it can at
+    once where the pixel size is given.
     """
+    import terradrift as td
     from terradrift.archive import choosing
     from terradrift.archive.front import DEFAULT_MODEL
 
-    if patch_size is not None or (path / "archive.json").exists():
-        return patch_size
+    if patch_size is not None:
+        return patch_size, False
+    if (path / "archive.json").exists():
+        store = td.open(path).store
+        if store.exists("scenes") or store.settings.grid != td.Grid():
+            return None, False
+    if gsd is None:
+        return None, True
     with usage():
         choice = choosing.choose(None, model or DEFAULT_MODEL, how)
-        return choosing.patch_size(choice, gsd)
+        return choosing.patch_size(choice, gsd), False

@@ -11,13 +11,14 @@ from terradrift.cli.output import say, usage
 
 def export(
     archive: opt.ArchivePath,
-    output: Annotated[
-        Path,
+    file: Annotated[
+        Path | None,
         typer.Argument(
             metavar="FILE",
             help=".parquet (GeoParquet 1.1), or .gpkg and .geojson without vectors.",
         ),
-    ],
+    ] = None,
+    output: opt.Output = None,
     what: Annotated[
         str, typer.Option(help="changes, events or embeddings.")
     ] = "changes",
@@ -26,10 +27,13 @@ def export(
     """Write a table of ARCHIVE for GIS and other engines."""
     import terradrift as td
 
+    path = file or output
+    if path is None or (file and output):
+        raise typer.BadParameter("expected one file to write: FILE, or -o FILE")
     opened = td.open(archive)
     with usage():
-        count = opened.export(output, what=what, model=model)
-    say(f"{count:,} {what} to {output}")
+        count = opened.export(path, what=what, model=model)
+    say(f"{count:,} {what} to {path}")
 
 
 def import_(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from terradrift.archive import Archive
     from terradrift.archive.ingesting import Ingested
+    from terradrift.archive.purpose import Purpose
+    from terradrift.grid import Grid
     from terradrift.ingest.plan import Plan
     from terradrift.ingest.scene import Options
 
@@ -27,10 +29,11 @@ def archive_at(
 ) -> "Archive":
     """Open the archive at `path`, or make it; a grid given must be the archive's own.
 
-    With `dry_run` one that is not there yet is not made. An archive without scenes, as a
-    first run that failed leaves it, takes the grid given.
+    With `dry_run` one that is not there yet is not made. An archive without scenes takes
+    the grid given, one without vectors the patch size; they are written when scenes are.
     """
     import terradrift as td
+    from terradrift.archive import regrid
     from terradrift.errors import ArchiveError
     from terradrift.store.tables import Settings, Store
 
@@ -40,26 +43,33 @@ def archive_at(
     }
     if not (path / "archive.json").exists():
         with usage():
-            grid = replace(td.Grid(160), **given)
+            grid = replace(td.Grid(), **given)
         if dry_run:
             return td.Archive(Store(path, Settings(grid=grid)))
-        return td.create(path, grid)
+        return _with_grid(td.create(path), grid)
     archive = td.open(path)
     held = archive.store.settings.grid
     if given and not archive.store.exists("scenes"):
         with usage():
-            settings = replace(archive.store.settings, grid=replace(held, **given))
-        if dry_run:
-            return td.Archive(Store(path, settings))
-        archive.store.update(settings)
-        return archive
+            return _with_grid(archive, replace(held, **given))
+    free = {"patch_size"} if regrid.free(archive.store) else set()
     for name, value in given.items():
-        if value != getattr(held, name):
+        if name not in free and value != getattr(held, name):
             raise ArchiveError(
                 f"{path} has a grid with {name.replace('_', ' ')} {getattr(held, name)}, got "
                 f"{value}; leave the option out, or make another archive"
             )
-    return archive
+    with usage():
+        return _with_grid(archive, replace(held, **given)) if given else archive
+
+
+def _with_grid(archive: "Archive", grid: "Grid") -> "Archive":
+    """The archive as it is to become: its settings are written with the next scenes."""
+    import terradrift as td
+    from terradrift.store.tables import Store
+
+    settings = replace(archive.store.settings, grid=grid)
+    return td.Archive(Store(archive.store.root, settings))
 
 
 def take_in(
@@ -70,10 +80,13 @@ def take_in(
     *,
     skip_bad: bool,
     quiet: bool,
+    purpose: "Purpose | None" = None,
 ) -> "Ingested":
     """Ingest and say what was found."""
     options = parsed(filters, reading)
-    done = archive.ingest(source, **filters, options=options, skip_bad=skip_bad)
+    done = archive.ingest(
+        source, **filters, options=options, skip_bad=skip_bad, purpose=purpose
+    )
     told(done, quiet=quiet)
     return done
 

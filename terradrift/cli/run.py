@@ -1,5 +1,7 @@
 """`terradrift run`: the main job, from a source to ranked events."""
 
+from typing import TYPE_CHECKING
+
 from terradrift.cli import choice as choices
 from terradrift.cli import options as opt
 from terradrift.cli.make import (
@@ -11,6 +13,10 @@ from terradrift.cli.make import (
     told,
 )
 from terradrift.cli.output import rows, say
+
+if TYPE_CHECKING:
+    from terradrift.archive.choosing import Choice
+    from terradrift.archive.ingesting import Ingested
 
 EVENT_COLUMNS = [
     "rank",
@@ -75,11 +81,12 @@ def run(
         dates=dates,
         allow_mismatch=allow_mismatch,
     )
-    size = choices.suited(archive, patch_size, gsd, model, how)
+    from terradrift.archive.purpose import Purpose
+
+    size, sizes = choices.suited(archive, patch_size, gsd, model, how)
     opened = archive_at(archive, size, gsd, crs, dry_run=True)
     chosen = choices.known(opened, model, how, device, precision)
-    if size != patch_size:
-        say(f"patches of {size} m: one vector of {chosen.stored} each", quiet=quiet)
+    by_model = sizes or size != patch_size
     if not dry_run:
         opened = archive_at(archive, size, gsd, crs)
     filters = {
@@ -97,12 +104,18 @@ def run(
             how=how,
             options=parsed(filters, read),
             skip_bad=skip_bad,
+            sizes=sizes,
             **filters,
         )
         told(done, quiet=quiet)
+        _sized(done, chosen, quiet=quiet or not by_model)
         show_plan(plan, as_json=as_json)
         return
-    take_in(opened, source, filters, read, skip_bad=skip_bad, quiet=quiet)
+    purpose = Purpose(chosen, sizes)
+    done = take_in(
+        opened, source, filters, read, skip_bad=skip_bad, quiet=quiet, purpose=purpose
+    )
+    _sized(done, chosen, quiet=quiet or not by_model)
     say(opened.plan(model, **how), quiet=quiet)
     choices.known(opened, model, how, device, precision)
     embedded = opened.embed(
@@ -119,3 +132,12 @@ def run(
     say(opened.detect(name, threads=threads, quiet=quiet), quiet=quiet)
     say(opened.cluster(name, threads=threads, quiet=quiet), quiet=quiet)
     rows(opened.events(None if as_json else _TOP), EVENT_COLUMNS, as_json=as_json)
+
+
+def _sized(done: "Ingested", chosen: "Choice", *, quiet: bool) -> None:
+    """Say which patch size the model has settled."""
+    from terradrift.archive import choosing
+
+    size = done.grid.patch_size
+    if choosing.patch_size(chosen, done.grid.gsd or 0.0) == size:
+        say(f"patches of {size} m: one vector of {chosen.stored} each", quiet=quiet)

@@ -123,18 +123,24 @@ def _part(text: str | None, other: str | None) -> str:
         return "not stated"
     if max(len(text), len(other or "")) <= _LONGEST:
         return text
-    words, others = text.split(), (other or "").split()
-    first = _alike(words, others)
-    last = _alike(words[first:][::-1], others[first:][::-1])
-    part = " ".join(words[first : len(words) - last]).rstrip(";,") or "without more"
-    before = "... " if first else ""
-    if len(part) > _LONGEST:
-        return f"{before}{part[:_LONGEST]}..."
-    return before + part + (" ..." if last else "")
+    cut = _otherwise(text, other or "", "; ")
+    if len(cut) > _LONGEST:
+        cut = _otherwise(text, other or "", " ")
+    cut = cut.strip()
+    return cut if len(cut) <= _LONGEST else f"{cut[:_LONGEST]}..."
+
+
+def _otherwise(text: str, other: str, between: str) -> str:
+    """The parts of `text` after those that both begin with, and before those at the end."""
+    parts, others = text.split(between), other.split(between)
+    first = _alike(parts, others)
+    last = _alike(parts[first:][::-1], others[first:][::-1])
+    shown = between.join(parts[first : len(parts) - last]) or "nothing more"
+    return ("... " if first else "") + shown + (" ..." if last else "")
 
 
 def _alike(one: list[str], other: list[str]) -> int:
-    """How many words both begin with."""
+    """How many parts both begin with."""
     return len(
         list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
     )

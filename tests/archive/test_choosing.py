@@ -141,16 +141,19 @@ def test_the_order_of_refusals() -> None:
 @pytest.mark.parametrize(
     ("model", "how", "gsd", "metres"),
     [
-        ("mosaiks", {}, None, None),
-        ("galileo-nano", {}, None, 10 * NANO.chip_size),
-        ("galileo-nano", {"tokens": True}, None, 40),
-        ("galileo-nano-tokens", {"token_size": 2}, None, 20),
+        ("mosaiks", {}, 10.0, None),
+        ("galileo-nano", {}, 10.0, 10 * NANO.chip_size),
+        ("galileo-nano", {"tokens": True}, 10.0, 40),
+        ("galileo-nano-tokens", {"token_size": 2}, 10.0, 20),
+        ("galileo-nano", {"tokens": True}, 20.0, 80),
         ("galileo-nano", {"tokens": True}, 30.0, 120),
-        ("galileo-nano", {"chip_size": 24}, None, 240),
+        ("galileo-nano", {"tokens": True}, 9.97, 40),
+        ("dinov2-s", {}, 2.5, 560),
+        ("galileo-nano", {"chip_size": 24}, 10.0, 240),
     ],
 )
 def test_a_new_archive_gets_the_patches_that_suit_the_model(
-    model: str, how: dict[str, int], gsd: float | None, metres: int | None
+    model: str, how: dict[str, int], gsd: float, metres: int | None
 ) -> None:
     assert patch_size(choose(None, model, how), gsd) == metres
 

@@ -172,6 +172,17 @@ def test_a_user_can_look_around(finished: Path, tmp_path: Path) -> None:
     assert page.exists()
 
 
+def test_the_file_of_an_export_is_an_argument_or_an_option(
+    finished: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / "one.geojson", tmp_path / "two.geojson"]
+    assert run("export", finished, files[0]).returncode == 0
+    assert run("export", finished, "-o", files[1]).returncode == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    refused(run("export", finished), 2, "expected one file")
+    refused(run("export", finished, files[0], "-o", files[1]), 2, "expected one file")
+
+
 def test_optimize_keeps_the_answers(finished: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.td"
     shutil.copytree(finished, copy)

@@ -1,5 +1,6 @@
 """Foundation models as a user names them on the command line."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,14 +55,16 @@ def test_a_new_archive_gets_patches_of_one_token(
     words = ("run", place, catalog, "--model", "galileo-nano", "--tokens")
     refused(run(*words, env=weights), 1, "made for L1C, given L2A", "--allow-mismatch")
     done = run(*words, "--allow-mismatch", "--json", env=weights)
-    assert "one vector of" not in done.stderr  # the first run has settled them
+    assert "patches of 40 m: one vector of galileo-nano-tokens each" in done.stderr
     assert done.returncode == 0, done.stderr
+    again = run(*words, "--allow-mismatch", env=weights)
+    assert "one vector of" not in again.stderr  # the first run has settled them
     (facts,) = json_lines(run("info", place, "--json"))
     assert facts["model"] == "galileo-nano-tokens"
     assert facts["grid"].startswith("40 m patches at 10.0 m")
     sized = run(*words, "--token-size", "4", "--dry-run", env=weights)
     assert "0 units of work" in sized.stderr + sized.stdout
-    fresh = ("run", tmp_path / "b.td", *words[2:], "--dry-run")
+    fresh = ("run", tmp_path / "b.td", *words[2:], "--allow-mismatch", "--dry-run")
     done = run(*fresh, "--token-size", "8", env=weights)
     assert "patches of 80 m: one vector of galileo-nano-tokens each" in done.stderr
     refused(
@@ -73,7 +76,50 @@ def test_a_new_archive_gets_patches_of_one_token(
     assert "0 observations embedded" in by_name.stderr
 
 
-def test_a_cluster_that_is_not_there_is_one_line(finished: Path) -> None:
+def test_patches_are_sized_by_the_pixels_of_the_scenes(
+    weights: dict[str, str], shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Scenes of 20 m for a model of 10 m, and nothing written that is of no use."""
+    catalog = shared("data/s2-wildfires-california/catalog.json")
+    place = tmp_path / "a.td"
+    words = ("run", place, catalog, "--model", "galileo-nano", "--tokens")
+    small = (*words, "--allow-mismatch", "--patch-size", "40")
+    phrase = "--patch-size 80 (4 pixels of 20 m), or pass --token-size 2"
+    refused(run(*small, env=weights), 1, phrase)
+    refused(run(*words, env=weights), 1, "say which it is by --level L1C|L2A")
+    (facts,) = json_lines(run("info", place, "--json"))
+    assert facts["scenes"] == 0
+    done = run(*words, "--allow-mismatch", "--dry-run", env=weights)
+    assert "patches of 80 m: one vector of galileo-nano-tokens each" in done.stderr
+    assert json_lines(run("info", place, "--json")) == [facts]
+
+
+def test_levels_and_patches_can_be_given_as_long_as_nothing_is_embedded(
+    weights: dict[str, str], shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    catalog = shared("data/s2-flanders-2018/catalog.json")
+    place = tmp_path / "a.td"
+    period = ("--datetime", "2018-05/2018-06")
+    (first,) = json_lines(run("ingest", place, catalog, *period, "--json"))
+    assert first["patch_size"] == 160
+    model = ("--model", "galileo-nano", "--tokens")
+    refused(run("embed", place, *model, env=weights), 1, "--level L1C|L2A")
+    words = ("run", place, catalog, *period, *model)
+    refused(run(*words, "--level", "L2A", env=weights), 1, "made for L1C, given L2A")
+    options = ("--level", "L1C", "--patch-size", "40", "--quiet", "--json")
+    json_lines(run(*words, *options, env=weights))
+    (facts,) = json_lines(run("info", place, "--json"))
+    assert facts["grid"].startswith("40 m patches")
+    assert run("validate", place).returncode == 0
+    other = run("ingest", place, catalog, *period, "--patch-size", "80")
+    refused(other, 1, "has a grid with patch size 40")
+
+
+def test_a_cluster_that_is_not_there_is_one_line(
+    finished: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "own.td"
+    shutil.copytree(finished, place)
     pytest.importorskip("ray")
-    words = ("embed", finished, "--model", "spectral", "--ray", "127.0.0.1:1")
+    words = ("embed", place, "--model", "spectral", "--ray", "127.0.0.1:1")
     refused(run(*words), 1, "no Ray cluster answers at '127.0.0.1:1'")
