@@ -178,7 +178,8 @@ def test_the_file_of_an_export_is_an_argument_or_an_option(
     files = [tmp_path / "one.geojson", tmp_path / "two.geojson"]
     assert run("export", finished, files[0]).returncode == 0
     assert run("export", finished, "-o", files[1]).returncode == 0
-    assert files[0].read_bytes() == files[1].read_bytes()
+    one, two = (json.loads(file.read_text())["features"] for file in files)
+    assert one == two != []
     refused(run("export", finished), 2, "expected one file")
     refused(run("export", finished, files[0], "-o", files[1]), 2, "expected one file")
 
