@@ -52,7 +52,7 @@ class Share:
         return asked
 
 
-def library() -> ModuleType:
+def imported() -> ModuleType:
     """The module `ray`.
 
     Raises:
@@ -104,7 +104,7 @@ def connected(asked: Cluster) -> Iterator[tuple[ModuleType, Share]]:
     Raises:
         ArchiveError: Ray is not installed, no cluster answers, or it has too little.
     """
-    ray = library()
+    ray = imported()
     ours = not ray.is_initialized()
     try:
         if ours:

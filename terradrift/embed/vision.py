@@ -19,13 +19,13 @@ def library(name: str) -> ModuleType:
     Raises:
         ImportError: not installed; says how to.
     """
-    import torch
+    from torch import library as operators
 
     with suppress(RuntimeError, ImportError):
         return importlib.import_module(name)
     for operator in ("nms", "qnms"):
         with suppress(RuntimeError):  # a complete torchvision has it
-            torch.library.define(
+            operators.define(
                 f"torchvision::{operator}",
                 "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
             )

@@ -53,7 +53,7 @@ def test_a_worker_computes_on_no_gpu_that_it_has_not_reserved() -> None:
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ArchiveError, match=r"pip install 'terradrift\[ray\]'"):
-        cluster.library()
+        cluster.imported()
 
 
 @pytest.mark.parametrize(
