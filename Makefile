@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint native bench clean
 
 setup: $(READY)
 
 # torch first and pinned, so that nothing else pulls another build of it.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,dev,models,ray]'
@@ -28,6 +28,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After an edit of a kernel: compile what changed, in place.
+native: $(READY)
+	$(BIN)/python setup.py --quiet build_ext --inplace
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py

@@ -9,10 +9,10 @@ import rasterio
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.detect import evaluate
 from terradrift.detect.block import Block
 from terradrift.detect.run import detect
 from terradrift.detect.settings import Settings
+from terradrift.evaluate import measures as evaluate
 from terradrift.series import Series
 from terradrift.space import Space
 from terradrift.store.series import blocks

@@ -17,8 +17,8 @@ from _quality import MODELS, THREADS, truth
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.detect import evaluate
 from terradrift.detect.settings import Settings
+from terradrift.evaluate import measures as evaluate
 from terradrift.ingest.simulate import simulate
 from terradrift.series import Series
 from terradrift.store.series import blocks

@@ -30,9 +30,9 @@ from quality import CASES, Case, labels
 
 import terradrift as td
 from terradrift import plugins, space
-from terradrift.detect import evaluate
 from terradrift.detect.block import Block
 from terradrift.detect.settings import Settings
+from terradrift.evaluate import measures as evaluate
 from terradrift.series import Series
 
 BLOCK = 4

@@ -22,9 +22,9 @@ from _quality import MODELS, THREADS, found, histories, line, patch_scores, trut
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.detect import evaluate
 from terradrift.detect.block import Block
 from terradrift.detect.settings import Settings
+from terradrift.evaluate import measures as evaluate
 from terradrift.series import Series
 from terradrift.store.series import blocks
 

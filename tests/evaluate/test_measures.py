@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from terradrift.detect.evaluate import (
+from terradrift.evaluate.measures import (
     average_precision,
     bootstrap,
     false_alarms,
