@@ -22,15 +22,19 @@ def make(request: pytest.FixtureRequest) -> Callable[[], SeriesDetector]:
 
 @pytest.fixture(scope="module")
 def walk() -> tuple[Days, Vectors, Clear]:
-    """12 patches over 48 acquisitions with a season, two of three clear, no change."""
+    """48 patches over 48 acquisitions with a season, two of three clear, no change.
+
+    More patches are clear on a date than vectors are long, as a covariance of the scene
+    needs.
+    """
     random = np.random.default_rng(7)
     days = np.datetime64("2017-03-01", "D") + np.arange(48) * 10
     phase = 2 * np.pi * np.arange(48) * 10 / 365.25
     season = np.stack([np.cos(phase), np.sin(phase)], axis=1) @ random.normal(
         size=(2, 16)
     )
-    vectors = 5 + 0.3 * season + 0.1 * random.normal(size=(12, 48, 16))
-    return days, vectors.astype(np.float16), random.random((12, 48)) < 0.67
+    vectors = 5 + 0.3 * season + 0.1 * random.normal(size=(48, 48, 16))
+    return days, vectors.astype(np.float16), random.random((48, 48)) < 0.67
 
 
 def same(one: NDArray[np.float32], other: NDArray[np.float32]) -> None:
@@ -139,3 +143,43 @@ def test_a_series_never_clear_abstains(
     days, vectors, clear = walk
     scores = make().detect(days, vectors, np.zeros_like(clear))
     assert np.isnan(scores).all()
+
+
+def test_one_date_is_no_series(make: Callable[[], SeriesDetector]) -> None:
+    random = np.random.default_rng(2)
+    day = np.array(["2020-01-01"], "datetime64[D]")
+    vectors = random.normal(size=(40, 1, 5)).astype(np.float16)
+    scores = make().detect(day, vectors, np.ones((40, 1), bool))
+    assert np.isnan(scores).all()
+
+
+def test_nothing_is_said_of_a_first_clear_observation(
+    make: Callable[[], SeriesDetector], walk: tuple[Days, Vectors, Clear]
+) -> None:
+    days, vectors, clear = walk
+    scores = make().detect(days, vectors, clear)
+    first = clear.argmax(axis=1)
+    assert np.isnan(scores[np.arange(len(scores)), first]).all()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 70])
+def test_vectors_may_be_of_any_length(
+    make: Callable[[], SeriesDetector],
+    walk: tuple[Days, Vectors, Clear],
+    length: int,
+) -> None:
+    days, _, clear = walk
+    random = np.random.default_rng(length)
+    vectors = (3 + random.normal(size=(*clear.shape, length))).astype(np.float16)
+    scores = make().detect(days, vectors, clear)
+    assert scores.shape == clear.shape
+    assert np.isnan(scores[~clear]).all()
+    assert not np.isinf(scores).any()
+
+
+def test_float32_vectors_score_like_float16(
+    make: Callable[[], SeriesDetector], walk: tuple[Days, Vectors, Clear]
+) -> None:
+    days, vectors, clear = walk
+    wide = vectors.astype(np.float32)
+    same(make().detect(days, vectors, clear), make().detect(days, wide, clear))
