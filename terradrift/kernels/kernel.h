@@ -16,9 +16,14 @@
 #define KERNEL __attribute__((visibility("default")))
 #endif
 
-/* Compiled once per generation of the processor, the best of which is taken when loaded. */
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+/* Compiled once per generation of the processor, the best of which is taken when loaded:
+ * this needs the loader of glibc, and the levels a GCC that knows them. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#if __GNUC__ >= 12
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 #else
 #define CLONES
 #endif

@@ -1,0 +1,218 @@
+/* Exact least squares segmentation of series, and their best single break
+ * (terradrift/detect/changepoints.py, which has the twins and says what is computed). */
+#include "kernel.h"
+
+KERNEL_MODULE(changepoints)
+
+#define LANES 8
+
+/* What one series is worked on in; sums are those before each of its clear dates. */
+typedef struct {
+    double *total;   /* r rows of t + 1 */
+    double *square;  /* t + 1 */
+    double *inverse; /* at t - k: 1 / k, so that lengths fall as starts rise */
+    double *value;   /* t + 1, padded: what each start would cost */
+    double *best;    /* t + 1: penalised cost of the best segmentation of the dates before */
+    double *cost;    /* t + 1: the same without penalties */
+    int64_t *start;  /* t + 1: where its last segment begins */
+    int64_t *date;   /* t */
+    double *mean;    /* r */
+    int64_t row;     /* doubles from one row of `total` to the next */
+} work_t;
+
+static double *take(double **from, int64_t count) {
+    double *here = *from;
+    *from += count;
+    return here;
+}
+
+static int prepare(work_t *work, void **memory, int64_t t, int64_t r) {
+    const int64_t row = (t + 1 + 2 * LANES) / LANES * LANES;
+    const size_t doubles = (size_t)((r + 5) * row + r);
+    const size_t integers = (size_t)(2 * row);
+    char *raw = calloc(doubles * sizeof(double) + integers * sizeof(int64_t), 1);
+    if (raw == NULL) return 1;
+    *memory = raw;
+    double *next = (double *)raw;
+    work->total = take(&next, r * row);
+    work->square = take(&next, row);
+    work->inverse = take(&next, row);
+    work->value = take(&next, row);
+    work->best = take(&next, row);
+    work->cost = take(&next, row);
+    work->mean = take(&next, r);
+    work->start = (int64_t *)next;
+    work->date = work->start + row;
+    work->row = row;
+    for (int64_t k = 1; k <= t; k++) work->inverse[t - k] = 1.0 / (double)k;
+    return 0;
+}
+
+/* Sums over the clear dates of one series, less its mean: sums of values far from 0 would
+ * lose the scatter to rounding. Returns the number of clear dates. */
+static int64_t sums(const work_t *work, const double *values, const uint8_t *clear, int64_t t,
+                    int64_t r) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < r; k++) work->mean[k] = 0.0;
+    for (int64_t at = 0; at < t; at++) {
+        if (!clear[at]) continue;
+        for (int64_t k = 0; k < r; k++) work->mean[k] += values[at * r + k];
+        work->date[count++] = at;
+    }
+    for (int64_t k = 0; k < r; k++) work->mean[k] /= (double)(count ? count : 1);
+    work->square[0] = 0.0;
+    for (int64_t k = 0; k < r; k++) work->total[k * work->row] = 0.0;
+    for (int64_t at = 0; at < count; at++) {
+        const double *value = values + work->date[at] * r;
+        double length = 0.0;
+        for (int64_t k = 0; k < r; k++) {
+            const double centred = value[k] - work->mean[k];
+            double *total = work->total + k * work->row + at;
+            total[1] = total[0] + centred;
+            length += centred * centred;
+        }
+        work->square[at + 1] = work->square[at] + length;
+    }
+    return count;
+}
+
+/* Squared length of the sum of what lies from each start below `stop` to `end`; where
+ * `end` is 0, of what lies before the start. */
+static inline void apart(const work_t *work, int64_t end, int64_t stop, int64_t r) {
+    double *restrict value = work->value;
+    for (int64_t k = 0; k < r; k++) {
+        const double *restrict total = work->total + k * work->row;
+        const double whole = total[end];
+        if (k == 0) {
+            for (int64_t i = 0; i < stop; i++) {
+                const double gone = whole - total[i];
+                value[i] = gone * gone;
+            }
+        } else {
+            for (int64_t i = 0; i < stop; i++) {
+                const double gone = whole - total[i];
+                value[i] += gone * gone;
+            }
+        }
+    }
+}
+
+/* The first of the smallest of `count` values; `value` is padded with what is never it. */
+static inline int64_t smallest(double *value, int64_t count) {
+    double least[LANES];
+    int64_t where[LANES];
+    for (int64_t l = 0; l < LANES; l++) {
+        least[l] = INFINITY;
+        where[l] = 0;
+        value[count + l] = INFINITY;
+    }
+    for (int64_t i = 0; i < count; i += LANES)
+        for (int64_t l = 0; l < LANES; l++) {
+            const int better = value[i + l] < least[l];
+            least[l] = better ? value[i + l] : least[l];
+            where[l] = better ? i + l : where[l];
+        }
+    int64_t found = 0;
+    for (int64_t l = 1; l < LANES; l++)
+        if (least[l] < least[found] || (least[l] == least[found] && where[l] < where[found]))
+            found = l;
+    return where[found];
+}
+
+/* How much one mean for the dates a..c costs more than two that meet at b. */
+static double rise(const work_t *work, int64_t a, int64_t b, int64_t c, int64_t r) {
+    const double before = (double)(b - a), after = (double)(c - b);
+    double squared = 0.0;
+    for (int64_t k = 0; k < r; k++) {
+        const double *total = work->total + k * work->row;
+        const double gap = (total[c] - total[b]) / after - (total[b] - total[a]) / before;
+        squared += gap * gap;
+    }
+    return squared * before * after / (before + after);
+}
+
+/* Best segmentation of the first `count` clear dates into segments of `least` or more. */
+static inline void partition(const work_t *work, int64_t count, int64_t t, int64_t r,
+                             double penalty, int64_t least) {
+    double *restrict value = work->value;
+    const double *restrict square = work->square;
+    const double *restrict best = work->best;
+    work->best[0] = -penalty;
+    work->cost[0] = 0.0;
+    for (int64_t end = 1; end < least && end <= count; end++) work->best[end] = INFINITY;
+    for (int64_t end = least; end <= count; end++) {
+        const int64_t stop = end - least + 1;
+        const double *restrict inverse = work->inverse + (t - end);
+        const double whole = square[end];
+        apart(work, end, stop, r);
+        for (int64_t i = 0; i < stop; i++) {
+            double cost = whole - square[i] - value[i] * inverse[i];
+            cost = cost > 0.0 ? cost : 0.0;
+            value[i] = best[i] + cost;
+        }
+        const int64_t from = smallest(value, stop);
+        double squared = 0.0;
+        for (int64_t k = 0; k < r; k++) {
+            const double *total = work->total + k * work->row;
+            squared += (total[end] - total[from]) * (total[end] - total[from]);
+        }
+        const double cost = whole - square[from] - squared * inverse[from];
+        work->best[end] = value[from] + penalty;
+        work->cost[end] = work->cost[from] + (cost > 0.0 ? cost : 0.0);
+        work->start[end] = from;
+    }
+}
+
+/* values (n, t, r), clear (n, t), penalty (n); gain (n, t) holds NaN and gets, where a new
+ * segment begins, what its break gains; cost (n) gets the least squares left. Returns
+ * other than 0 where memory was short. */
+KERNEL CLONES int segment(const double *values, const uint8_t *clear, const double *penalty,
+                          int64_t n, int64_t t, int64_t r, int64_t least, double *gain,
+                          double *cost) {
+    work_t work;
+    void *memory;
+    if (prepare(&work, &memory, t, r)) return 1;
+    for (int64_t p = 0; p < n; p++) {
+        const int64_t count = sums(&work, values + p * t * r, clear + p * t, t, r);
+        if (count < 2 * least) { /* total[count] is 0 but for rounding */
+            cost[p] = work.square[count];
+            continue;
+        }
+        partition(&work, count, t, r, penalty[p], least);
+        cost[p] = work.cost[count];
+        for (int64_t end = count, at = work.start[count]; at > 0;) {
+            const int64_t before = work.start[at];
+            gain[p * t + work.date[at]] = rise(&work, before, at, end, r);
+            end = at;
+            at = before;
+        }
+    }
+    free(memory);
+    return 0;
+}
+
+/* As above with exactly one break: `first` (n) gets the date on which the second of two
+ * segments begins, -1 where there are too few. */
+KERNEL CLONES int single(const double *values, const uint8_t *clear, int64_t n, int64_t t,
+                         int64_t r, int64_t least, int64_t *first) {
+    work_t work;
+    void *memory;
+    if (prepare(&work, &memory, t, r)) return 1;
+    for (int64_t p = 0; p < n; p++) {
+        const int64_t count = sums(&work, values + p * t * r, clear + p * t, t, r);
+        if (count < 2 * least) {
+            first[p] = -1;
+            continue;
+        }
+        double *restrict value = work.value;
+        const double *restrict before = work.inverse + t; /* before[-k] is 1 / k */
+        const double *restrict after = work.inverse + (t - count);
+        /* The sum of all is 0, so what lies after is minus what lies before. */
+        apart(&work, 0, count - least + 1, r);
+        for (int64_t i = least; i <= count - least; i++)
+            value[i] = -value[i] * (before[-i] + after[i]);
+        first[p] = work.date[least + smallest(value + least, count - 2 * least + 1)];
+    }
+    free(memory);
+    return 0;
+}
