@@ -181,6 +181,25 @@ def changes(dimensions: int) -> pa.Schema:
     )
 
 
+def patch_changes() -> pa.Schema:
+    """One row per patch: its strongest candidate, reported or not, and what was reported.
+
+    `reason` says why the history of a patch cannot be judged; its score is null then.
+    """
+    return _named(
+        "patch_changes/1",
+        [
+            *_text("patch_id", "tile"),
+            pa.field("n_clear", pa.int32()),
+            pa.field("n_changes", pa.int32()),
+            *_instants("first_change", "last_change", "largest_change"),
+            *_floats("score", "p_value", "false_alarms"),
+            *_instants("onset"),
+            *_text("persistence", "reason", "run_id"),
+        ],
+    )
+
+
 def events() -> pa.Schema:
     """One row per group of changes that are connected in space and time."""
     return _named(

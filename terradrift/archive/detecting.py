@@ -32,6 +32,18 @@ _BY_DRIFT = (
 )
 
 
+_TABLES = [
+    schema.name(table)
+    for table in (
+        schema.scores(),
+        schema.changes(1),
+        schema.patch_changes(),
+        schema.events(),
+    )
+]
+"""What is written: tables of an earlier form are made anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Detected:
     """What one `detect` found."""
@@ -74,7 +86,7 @@ def detect(
     threads: int,
     quiet: bool,
 ) -> Detected:
-    """Score all observations; replace scores, changes and events, each in one commit.
+    """Score all observations; replace scores, changes, patch changes and events, each in one commit.
 
     Nothing is done where neither embeddings nor settings changed since the last time.
 
@@ -95,7 +107,13 @@ def detect(
     space = spaces.current(store, model)
     label = space.label if space else RAW
     stamp = json.dumps(
-        {**held, **asdict(rules), "space": label, "version": __version__},
+        {
+            **held,
+            **asdict(rules),
+            "space": label,
+            "version": __version__,
+            "tables": _TABLES,
+        },
         sort_keys=True,
     )
     if stamp_of(store, f"events_{name}") == stamp.encode():
@@ -126,6 +144,8 @@ def detect(
     changes = changes_table(found, groups, dimensions, threads)
     events = events_table(found, groups)
     store.overwrite(f"changes_{name}", changes, changes.schema)
+    patches = gathering.patches()
+    store.overwrite(f"patch_changes_{name}", patches, patches.schema)
     stamped = events.replace_schema_metadata({**events.schema.metadata, STAMP: stamp})
     store.overwrite(f"events_{name}", stamped, stamped.schema)
     run.rows = store.count(f"scores_{name}")

@@ -8,7 +8,7 @@ import shapely
 from numpy.typing import NDArray
 
 from terradrift import schema
-from terradrift.archive import places
+from terradrift.archive import patch_changes, places
 from terradrift.chip import INDICES
 from terradrift.detect import events as grouping
 from terradrift.detect import growth
@@ -80,12 +80,14 @@ class Found:
 
 @dataclass
 class Gathering:
-    """Changes of block after block."""
+    """Changes of block after block, and what each patch's history says."""
 
     _parts: list[Found] = field(default_factory=list)
+    _patches: list[pa.RecordBatch] = field(default_factory=list)
 
     def add(self, model: str, grid: Grid, run_id: str, block: Block) -> None:
-        """Keep the changes of a block."""
+        """Keep what a block says of its patches, and its changes."""
+        self._patches.append(patch_changes.rows(grid, run_id, block))
         changes = block.changes
         m = len(changes)
         self._parts.append(
@@ -104,6 +106,10 @@ class Gathering:
                 changes.after.astype(np.float16),
             )
         )
+
+    def patches(self) -> pa.Table:
+        """Rows of `schema.patch_changes` so far."""
+        return pa.Table.from_batches(self._patches, schema.patch_changes())
 
     def found(self) -> Found | None:
         """All changes so far; None where no block came."""
@@ -138,7 +144,7 @@ def changes_table(
     made = {
         "change_id": pa.array(found.change_ids(), pa.string()),
         "patch_id": pa.array(found.patch_ids, pa.string()),
-        "tile": pa.array(_tiles(found), pa.string()),
+        "tile": pa.array(patch_changes.tiles(found.grid, found.cells), pa.string()),
         "onset": places.instants(changes.onset),
         "date_before": places.instants(changes.date_before),
         "date_after": places.instants(changes.date_after),
@@ -212,15 +218,6 @@ def _index_columns(indices: NDArray[np.floating]) -> dict[str, pa.Array]:
 def _squares(found: Found) -> NDArray[np.object_]:
     squares = shapely.polygons(places.corners(found.grid, found.cells))
     return np.asarray(squares, dtype=object)
-
-
-def _tiles(found: Found) -> NDArray[np.str_]:
-    cells = found.cells
-    tiles = np.empty(len(cells), object)
-    for epsg in np.unique(cells[:, 0]):
-        here = cells[:, 0] == epsg
-        tiles[here] = found.grid.tile_of(int(epsg), cells[here, 1], cells[here, 2])
-    return tiles.astype(np.str_)
 
 
 def _grouped(event: NDArray[np.int64]) -> list[NDArray[np.int64]]:

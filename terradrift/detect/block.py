@@ -80,6 +80,27 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Patches:
+    """The strongest candidate of each of `n` patches, whether it is reported or not."""
+
+    n_clear: NDArray[np.int32]
+    """(n,), clear observations."""
+    score: NDArray[np.float32]
+    """(n,), NaN where the history cannot be judged; `reason` says why."""
+    p_value: NDArray[np.float32]
+    """(n,), 0..1, chance that an unchanged patch has a candidate at least as strong."""
+    false_alarms: NDArray[np.float32]
+    """(n,), expected false changes per 1,000 km2 and year where all that score at least as
+    much are taken; NaN where the ids do not tell the size of a patch."""
+    onset: NDArray[np.datetime64]
+    """(n,), datetime64[us], NaT where there is no candidate."""
+    persistence: NDArray[np.str_]
+    """(n,), empty where there is no candidate."""
+    reason: NDArray[np.str_]
+    """(n,), empty where the history can be judged."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Scores and changes of the patches of one `Series`, in its order."""
 
@@ -93,3 +114,4 @@ class Block:
     """(n, t)"""
     scores: Scores
     changes: Changes
+    patches: Patches

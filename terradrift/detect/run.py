@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from terradrift.detect import describe, pool, score
+from terradrift.detect import describe, pool, score, whole
 from terradrift.detect.block import Block, Scores
 from terradrift.detect.settings import Settings
 from terradrift.detect.world import World
@@ -72,9 +72,8 @@ def _abstain(series: Series) -> Block:
         reason=np.where(seen, "not clear enough", ""),
     )
     none = np.zeros(0, np.int64)
-    nothing = score.Candidates(
-        none, none, none, np.zeros(0, np.float32), np.zeros(0, bool)
-    )
+    no = np.zeros(0, bool)
+    nothing = score.Candidates(none, none, none, np.zeros(0, np.float32), no, no)
     clear = np.zeros(shape, bool)
     changes = describe.changes(
         series, describe.Dates(clear, none, window_days=0), nothing, scores
@@ -86,4 +85,7 @@ def _abstain(series: Series) -> Block:
         series.clear_percent,
         scores,
         changes,
+        whole.patches(
+            series, describe.Dates(clear, none, window_days=0), nothing, None, 0
+        ),
     )

@@ -47,7 +47,7 @@ class Histories:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """At most one change per patch."""
+    """At most one change per patch, the strongest."""
 
     row: NDArray[np.int64]
     """(m,)"""
@@ -59,6 +59,12 @@ class Candidates:
     """(m,)"""
     lasts: NDArray[np.bool_]
     """(m,)"""
+    kept: NDArray[np.bool_]
+    """(m,), strong enough to be reported."""
+
+    def take(self, rows: NDArray[np.bool_]) -> "Candidates":
+        """The candidates at `rows`."""
+        return Candidates(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 def beside(
@@ -143,7 +149,7 @@ class _Steps:
 
 
 def candidates(patches: Histories, common: Common, settings: Settings) -> Candidates:
-    """The change of each patch that is strong enough, scored and dated."""
+    """The strongest change of each patch that has a split, scored and dated."""
     sums = steps.running(patches.vectors, patches.clear)
     # A state begins with an observation: splits before unseen dates say nothing new.
     strength = np.where(patches.clear, steps.strength(sums, settings.min_segment), 0.0)
@@ -163,9 +169,8 @@ def candidates(patches: Histories, common: Common, settings: Settings) -> Candid
         np.maximum(strongest, passing)[row] >= settings.min_strength
     )
     kept &= ~(patches.aside[row] < settings.min_aside)
-    row, first, end, lasts = row[kept], first[kept], end[kept], lasts[kept]
     began = _onset(patches, sums, row, first, end)
-    return Candidates(row, began, end, score[kept].astype(np.float32), lasts)
+    return Candidates(row, began, end, score.astype(np.float32), lasts, kept)
 
 
 def _rarity(

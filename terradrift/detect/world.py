@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.detect import analogue, describe, observe, pool, score, steps
+from terradrift.detect import analogue, describe, observe, pool, score, steps, whole
 from terradrift.detect.block import Block
 from terradrift.detect.lof import Lof
+from terradrift.detect.null import Null
 from terradrift.detect.own import own
 from terradrift.detect.scene import Scene
 from terradrift.space import placed
@@ -39,6 +40,8 @@ class World:
     scene: Scene
     """What the scene lets expect on each date of the pool."""
     common: score.Common
+    null: Null | None
+    """What unchanged patches score; None where the pool is too small to tell."""
     space: Space | None = None
     """Where cosines are taken; None: of the vectors as they are."""
 
@@ -74,6 +77,7 @@ class World:
         drift_shift = scene_shift(
             members.z[..., None], members.clear & np.isfinite(members.z)
         )[:, 0]
+        steps_of_all = score.Common(common, settings)
         return cls(
             basis,
             members,
@@ -81,7 +85,8 @@ class World:
             shift,
             drift_shift,
             Scene(members, settings),
-            score.Common(common, settings),
+            steps_of_all,
+            Null.of(score.candidates(common, steps_of_all, settings).score),
             space,
         )
 
@@ -94,15 +99,15 @@ class World:
         vectors = self.basis.reduce(series.vectors[:, where], clear[:, where])
         members = self.members.find(series.patch_ids)
         seen, days = clear[:, where], series.days[where]
-        whole = placed(series.vectors[:, where], seen, self.space)
+        full = placed(series.vectors[:, where], seen, self.space)
         patches = analogue.Histories(vectors, seen)
         others = observe.beside(patches, columns, members, self.members, settings)
         judged = observe.scores(
-            own(whole, seen, days, settings),
+            own(full, seen, days, settings),
             others,
             self.scene.apart(patches, days, columns, members),
             shift=self.drift_shift[columns],
-            lof=Lof().detect(days, whole, seen),
+            lof=Lof().detect(days, full, seen),
             settings=settings,
         )
         scores = observe.placed(judged, where, np.isfinite(series.clear_percent))
@@ -115,12 +120,8 @@ class World:
             score.beside(others.residual, others.count > 0, settings),
         )
         found = score.candidates(tempered, self.common, settings)
-        changes = describe.changes(
-            series,
-            describe.Dates(clear, where, settings.window_days),
-            found,
-            scores,
-        )
+        dates = describe.Dates(clear, where, settings.window_days)
+        changes = describe.changes(series, dates, found.take(found.kept), scores)
         return Block(
             series.patch_ids,
             series.cells,
@@ -128,6 +129,7 @@ class World:
             series.clear_percent,
             scores,
             changes,
+            whole.patches(series, dates, found, self.null, settings.min_segment),
         )
 
 

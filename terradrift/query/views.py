@@ -27,6 +27,15 @@ OBSERVATIONS = """
 """
 """Embeddings with their scene and their place."""
 
+PLACE = ("longitude", "latitude", "bbox", "geometry")
+
+PATCH_CHANGES = """
+    CREATE VIEW patch_changes AS
+    SELECT c.*, p.longitude, p.latitude, p.bbox, p.geometry
+    FROM {patch_changes} c LEFT JOIN patches p USING (patch_id)
+"""
+"""What the whole history of each patch says, with its place."""
+
 MACROS = (
     """
     CREATE MACRO cosine_distance(a, b) AS
@@ -94,6 +103,13 @@ def create(
     connection.execute(
         OBSERVATIONS.format(name="observations", embeddings="embeddings")
     )
+    held = f"patch_changes_{schema.suffix(model)}" if model else ""
+    if held in tables:
+        connection.execute(PATCH_CHANGES.format(patch_changes=f'"{held}"'))
+    else:
+        placed = (schema.patches().field(name) for name in PLACE)
+        empty = float32(pa.schema([*schema.patch_changes(), *placed])).empty_table()
+        _view(connection, "patch_changes", empty, spatial=spatial)
     for name in tables:
         if name.startswith("embeddings_"):
             beside = f'"observations_{name.removeprefix("embeddings_")}"'

@@ -17,6 +17,7 @@ _PLAIN: Mapping[str, Callable[[], pa.Schema]] = {
 _PER_MODEL: Mapping[str, Callable[[], pa.Schema]] = {
     "units": schema.units,
     "scores": schema.scores,
+    "patch_changes": schema.patch_changes,
     "events": schema.events,
     "kinds": schema.kinds,
 }
@@ -24,6 +25,9 @@ _WITH_VECTORS: Mapping[str, tuple[Callable[[int], pa.Schema], str]] = {
     "embeddings": (schema.embeddings, "embedding"),
     "changes": (schema.changes, "delta"),
 }
+
+_BY_DETECT = ("scores", "changes", "patch_changes", "events")
+"""Tables that `detect` replaces whole, whatever form they had."""
 
 IDENTITY = (
     "model",
@@ -41,10 +45,17 @@ _LONGEST = 80
 
 def known(table: str) -> bool:
     """Whether an archive may hold a table of that name."""
-    base, _, model = table.partition("_")
-    if model:
-        return base in _PER_MODEL or base in _WITH_VECTORS
-    return base in _PLAIN
+    return _base(table) is not None
+
+
+def _base(table: str) -> str | None:
+    """The table's name without its model, None where an archive has no such table."""
+    if table in _PLAIN:
+        return table
+    for base in (*_PER_MODEL, *_WITH_VECTORS):
+        if table.startswith(f"{base}_") and len(table) > len(base) + 1:
+            return base
+    return None
 
 
 def kind(table: str) -> str:
@@ -53,8 +64,8 @@ def kind(table: str) -> str:
     Raises:
         ArchiveError: no such table in an archive.
     """
-    if known(table):
-        return table.partition("_")[0]
+    if base := _base(table):
+        return base
     may = [*_PLAIN, *(f"{name}_<model>" for name in (*_PER_MODEL, *_WITH_VECTORS))]
     raise ArchiveError(
         f"an archive has no table {table!r}; expected one of {', '.join(may)}"
@@ -75,7 +86,14 @@ def expected(table: str, actual: pa.Schema) -> pa.Schema:
         want = build(_dimensions(actual, column, table))
     else:
         want = (_PLAIN | _PER_MODEL)[base]()  # type: ignore[operator]
-    schema.check(actual, want, table)
+    try:
+        schema.check(actual, want, table)
+    except SchemaError as error:
+        if base in _BY_DETECT and schema.name(actual) != schema.name(want):
+            raise SchemaError(
+                f"{error}; run terradrift detect to make it anew"
+            ) from None
+        raise
     return want.with_metadata({**(actual.metadata or {}), **want.metadata})
 
 

@@ -32,6 +32,7 @@ _ORDER = {
     "embeddings": ("patch_id", "datetime"),
     "scores": ("patch_id", "datetime"),
     "changes": ("patch_id", "onset"),
+    "patch_changes": ("patch_id",),
 }
 _INDEXES: dict[str, Literal["BITMAP", "BTREE"]] = {
     "tile": "BITMAP",

@@ -19,6 +19,7 @@ _KEYS = {
     "scenes": "scene_id",
     "patches": "patch_id",
     "changes": "change_id",
+    "patch_changes": "patch_id",
     "events": "event_id",
     "kinds": "kind",
     "labels": "label_id",
@@ -58,7 +59,7 @@ def _table(store: Store, table: str) -> Iterator[str]:
         yield from _observations(store, table)
     if kind == "embeddings":
         yield from _ledger(store, table)
-    if kind in ("embeddings", "scores", "changes"):
+    if kind in ("embeddings", "scores", "changes", "patch_changes"):
         yield from _places(store, table)
     if kind == "scores":
         yield from _scored(store, table)

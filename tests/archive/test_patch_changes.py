@@ -1,0 +1,63 @@
+"""What detection says of whole histories, in the archive."""
+
+import shutil
+
+import lance
+import numpy as np
+import pytest
+
+import terradrift as td
+from terradrift.errors import SchemaError
+
+
+@pytest.fixture
+def archive(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "own.td")
+    return td.open(tmp_path / "own.td")
+
+
+def test_every_patch_with_an_observation_has_a_row_with_its_place(archive):
+    rows = archive.sql("FROM patch_changes ORDER BY patch_id").df()
+    seen = archive.sql(
+        "SELECT DISTINCT patch_id FROM embeddings ORDER BY patch_id"
+    ).df()
+    np.testing.assert_array_equal(rows["patch_id"], seen["patch_id"])
+    assert rows["longitude"].notna().all()
+    assert ((rows["reason"] == "") == rows["score"].notna()).all()
+    assert rows["onset"].notna().equals(rows["score"].notna())
+    assert archive.validate() == []
+
+
+def test_reported_changes_are_told_in_the_words_of_esri(archive):
+    told = archive.sql(
+        """
+        SELECT count(*), coalesce(sum(n_changes), 0), count(first_change),
+               bool_and(first_change <= last_change AND
+                        largest_change BETWEEN first_change AND last_change)
+        FROM patch_changes WHERE n_changes > 0
+        """
+    ).fetchone()
+    by_row = archive.sql(
+        "SELECT count(DISTINCT patch_id), count(*) FROM changes"
+    ).fetchone()
+    assert told == (by_row[0], by_row[1], by_row[0], True)
+    assert archive.sql(
+        """
+        SELECT count(*) FROM patch_changes p JOIN (
+            SELECT patch_id, arg_max(onset, score) AS onset FROM changes GROUP BY ALL
+        ) c USING (patch_id) WHERE p.largest_change <> c.onset
+        """
+    ).fetchone() == (0,)
+
+
+def test_tables_of_an_earlier_form_say_what_to_do_and_are_made_anew(archive):
+    path = archive.store.path("changes_mosaiks")
+    held = lance.dataset(path).to_table()
+    older = held.drop_columns(["persistence"]).replace_schema_metadata(
+        {b"terradrift:schema": b"changes/0"}
+    )
+    lance.write_dataset(older, path, mode="overwrite")
+    with pytest.raises(SchemaError, match=r"changes/0.*run terradrift detect to make"):
+        archive.sql("FROM changes")
+    assert archive.detect(quiet=True, min_score=1.4).fresh
+    assert len(archive.sql("FROM changes").df()) >= held.num_rows
