@@ -1,0 +1,260 @@
+"""One tile's frames with planted objects and with nuisances, scored by every method (pure).
+
+A threshold lets `false_positives` of all untouched observations pass. A planted object is
+found where at least half of its area lies in patches (of pixel methods: pixels) above it. The
+methods see the series up to the frame and no further.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.chip import TileImage
+from terradrift.evaluate.injected import objects, pixels
+from terradrift.evaluate.injected.nuisances import NUISANCES
+from terradrift.evaluate.method import Method
+from terradrift.series import Series
+
+Scores = NDArray[np.float32]
+Replace = Callable[[TileImage], Sequence[Series]]
+"""The series of the tile up to the image's day, with the image in place of what was there."""
+
+_HALF = 0.5
+_SEASON_DAYS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is planted."""
+
+    frames: int = 8
+    """Dates that objects are planted into."""
+    layouts: int = 4
+    """Times that each of them is planted anew."""
+    objects: int = 6
+    """Objects per layout at most; few enough not to be a change of the whole scene."""
+    amplitudes: tuple[float, float] = (0.01, 1.0)
+    """Reflectance, root mean square over the bands, from and to."""
+    false_positives: float = 1e-3
+    """Share of untouched observations that may pass."""
+    min_history: int = 10
+    """Clear dates before a frame."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "layouts", "objects", "min_history"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        low, high = self.amplitudes
+        if not 0 < low < high:
+            raise ValueError(
+                f"amplitudes must be two reflectances above 0, the lower first, got "
+                f"{low:g} and {high:g}"
+            )
+        if not 0 < self.false_positives < 1:
+            raise ValueError(
+                "false_positives must be a share between 0 and 1, got "
+                f"{self.false_positives:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """A tile as methods on patches and on pixels see it."""
+
+    days: NDArray[np.datetime64]
+    """(t,), datetime64[D], of `stack`."""
+    stack: NDArray[np.float32]
+    """(t, band, y, x), reflectance without halo, NaN where not clear."""
+    images: Mapping[np.datetime64, TileImage]
+    """Of the frames, by day."""
+    replace: Replace
+    side: int
+    """Pixels per patch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One planted object, and who found it."""
+
+    frame: int
+    amplitude: float
+    area_px: float
+    target: str
+    shape: str
+    contrast: float
+    """Amplitude over 1.4826 times the median absolute deviation over time of what is there."""
+    found: dict[str, bool]
+
+
+def trials(
+    ground: Ground,
+    methods: Sequence[Method],
+    limits: Mapping[str, float],
+    plan: Plan,
+    first: int,
+) -> Iterator[Trial]:
+    """Plant into every frame, `plan.layouts` times; frames are numbered from `first`."""
+    for number, (day, image) in enumerate(ground.images.items(), start=first):
+        history = ground.stack[ground.days < day]
+        now = _inner(image)
+        spread = _spread(history)
+        for layout in range(plan.layouts):
+            random = np.random.default_rng([plan.seed, number, layout])
+            planted = objects.place(
+                np.asarray(np.isfinite(now).all(axis=0)),
+                plan.objects,
+                plan.amplitudes,
+                random,
+                gap_px=ground.side,
+            )
+            if not planted:
+                continue
+            painted = _painted(image, planted)
+            maps = {
+                **_by_patch(ground, methods, painted),
+                **_by_pixel(history, _inner(painted), ground.side),
+            }
+            for each in planted:
+                yield Trial(
+                    number,
+                    each.amplitude,
+                    each.area_px,
+                    each.target,
+                    each.shape,
+                    each.amplitude
+                    / max(float(np.nanmedian(spread[each.mask > 0])), 1e-6),
+                    {
+                        name: _found(each, score > limits[name])
+                        for name, score in maps.items()
+                    },
+                )
+
+
+def alarms(
+    ground: Ground,
+    methods: Sequence[Method],
+    limits: Mapping[str, float],
+    plan: Plan,
+) -> Iterator[tuple[str, dict[str, tuple[int, int]]]]:
+    """Of each nuisance and frame: per method, patches (pixels) above the limit, and all."""
+    days = list(ground.images)
+    for number, (day, image) in enumerate(ground.images.items()):
+        history = ground.stack[ground.days < day]
+        far = [d for d in days if abs(d - day) >= np.timedelta64(_SEASON_DAYS, "D")]
+        views = {"as it is": image}
+        if far:
+            other = ground.images[min(far, key=lambda d: abs(d - day))]
+            views["view of the next season"] = replace(
+                image, pixels=np.where(np.isfinite(image.pixels), other.pixels, np.nan)
+            )
+        for name, apply in NUISANCES.items():
+            random = np.random.default_rng([plan.seed, number, 1])
+            views[name] = replace(
+                image, pixels=apply(image.pixels, image.wavelengths, random)
+            )
+        for name, view in views.items():
+            maps = {
+                **_by_patch(ground, methods, view),
+                **_by_pixel(history, _inner(view), ground.side),
+            }
+            yield (
+                name,
+                {
+                    method: (
+                        int(np.count_nonzero(score > limits[method])),
+                        int(np.count_nonzero(np.isfinite(score))),
+                    )
+                    for method, score in maps.items()
+                },
+            )
+
+
+def limit(scores: Sequence[Scores], share: float) -> float:
+    """The score that at most `share` of the known ones exceed.
+
+    Raises:
+        ValueError: there are fewer than 1 / `share` of them.
+    """
+    known = np.concatenate([part[np.isfinite(part)].ravel() for part in scores])
+    if len(known) * share < 1:
+        raise ValueError(
+            f"a share of {share:g} false positives takes at least {1 / share:.0f} scored "
+            f"observations, got {len(known)}; ask for a larger share, or ingest more"
+        )
+    return float(np.quantile(known, 1 - share, method="higher"))
+
+
+def untouched_pixels(
+    ground: Ground, days: Sequence[np.datetime64]
+) -> Iterator[dict[str, Scores]]:
+    """Scores of the pixel methods on the tile as it is, per day."""
+    for day in days:
+        at = int(np.searchsorted(ground.days, day))
+        yield _by_pixel(ground.stack[:at], ground.stack[at], ground.side)
+
+
+def _by_patch(
+    ground: Ground, methods: Sequence[Method], image: TileImage
+) -> dict[str, Scores]:
+    """(y, x) score of each pixel's patch by each method; NaN where it abstains."""
+    series = ground.replace(image)
+    return {each.name: _map(series, image, each) for each in methods}
+
+
+def _map(series: Sequence[Series], image: TileImage, method: Method) -> Scores:
+    frames = method.frames(series)
+    if frames is None:
+        raise ValueError(f"{method.name} does not score single dates")
+    ids = np.concatenate([part.patch_ids for part in series])
+    last = np.concatenate([part.score[:, -1] for part in frames])
+    of = dict(zip(ids.tolist(), last.tolist(), strict=True))
+    _, y, x = _inner(image).shape
+    whole = np.full((y // image.patch_px, x // image.patch_px), np.nan, np.float32)
+    found = [of.get(id_, np.nan) for id_ in image.patch_ids.tolist()]
+    whole[image.rows, image.cols] = found
+    return _spread_out(whole, image.patch_px)
+
+
+def _spread_out(coarse: Scores, side: int) -> Scores:
+    fine: Scores = np.repeat(np.repeat(coarse, side, axis=0), side, axis=1)
+    return fine
+
+
+def _by_pixel(history: Scores, now: Scores, side: int) -> dict[str, Scores]:
+    maps = {}
+    for name, score in pixels.scores(history, now).items():
+        maps[f"{name}, pixels"] = score
+        maps[f"{name}, patches"] = _spread_out(pixels.pooled(score, side), side)
+    return maps
+
+
+def _found(each: objects.Planted, above: NDArray[np.bool_]) -> bool:
+    return float(each.mask[above].sum()) >= _HALF * each.area_px
+
+
+def _painted(image: TileImage, planted: list[objects.Planted]) -> TileImage:
+    halo = image.halo_px
+    padded = [replace(each, mask=np.pad(each.mask, halo)) for each in planted]
+    painted = objects.paint(image.pixels, image.wavelengths, padded)
+    return replace(image, pixels=painted)
+
+
+def _inner(image: TileImage) -> Scores:
+    """(band, y, x) pixels without halo."""
+    halo = image.halo_px
+    _, y, x = image.pixels.shape
+    inner: Scores = image.pixels[:, halo : y - halo, halo : x - halo]
+    return inner
+
+
+def _spread(history: Scores) -> Scores:
+    """(y, x) robust standard deviation over time, root mean square over bands."""
+    middle = pixels.median(history)
+    away = pixels.median(np.abs(history - middle))
+    spread: Scores = 1.4826 * np.sqrt((away**2).mean(axis=0))
+    return spread
