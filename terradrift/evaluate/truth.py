@@ -86,7 +86,7 @@ def truth(
 ) -> Truth:
     """Judge patches by the shares of their ground that changed and that are not known.
 
-    A patch changed where at least `min_share` of it did (with `any_touch`: more than
+    A patch changed where at least `min_share` of it did, but for a `SLIVER` (with `any_touch`: more than
     `SLIVER`); it did not where nothing of it can have changed; between, it is not known.
     Its kind and date are those of the object that fills most of it, the earlier of equals.
 
@@ -102,8 +102,8 @@ def truth(
     """
     if not 0 < min_share <= 1:
         raise ValueError(f"min share must be above 0 and at most 1, got {min_share:g}")
-    # A share is a ratio of areas: half a patch comes out as 0.4999999999.
-    least = np.nextafter(SLIVER, 1) if any_touch else max(min_share - 1e-6, SLIVER)
+    # Half a patch comes out as 0.4999 where corners are rounded.
+    least = np.nextafter(SLIVER, 1) if any_touch else max(min_share - SLIVER, SLIVER)
     did = changed >= least
     did_not = changed + unknown <= SLIVER
     kind = np.full(len(changed), "", objects.kind.dtype)
