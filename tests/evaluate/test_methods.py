@@ -10,7 +10,8 @@ from terradrift import plugins
 from terradrift.detect.median import TemporalMedian
 from terradrift.detect.rx import Rx, mahalanobis
 from terradrift.errors import UnknownPluginError
-from terradrift.evaluate.methods import Largest, methods, names, reads
+from terradrift.evaluate.methods import methods, names
+from terradrift.evaluate.ranked import Largest, reads
 from tests.detect.worlds import part, planted, run, series
 
 BANDS = ("blue", "red", "nir", "swir16")
@@ -122,6 +123,16 @@ def test_the_whole_detection_ranks_by_the_strongest_candidate(world):
     )
     assert judged.onset[7] == block.patches.onset[7].astype("datetime64[D]")
     assert method.frames([world]) is None
+
+
+def test_a_column_of_scores_is_a_method(world):
+    (block,) = run(world)
+    for column in ("drift", "z"):
+        method = only(f"scores-{column}")
+        (frames,) = method.frames([world])
+        np.testing.assert_array_equal(frames.score, getattr(block.scores, column))
+        judged = method.judge([world])
+        np.testing.assert_array_equal(judged.score, np.nanmax(frames.score, axis=1))
 
 
 def test_a_patch_that_is_never_clear_has_no_score_and_no_date(world):
