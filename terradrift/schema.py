@@ -221,6 +221,26 @@ def events() -> pa.Schema:
     )
 
 
+def alerts() -> pa.Schema:
+    """One row per alert of `watch`; `status` is open, ended or withdrawn."""
+    return _named(
+        "alerts/1",
+        [
+            *_text("alert_id", "patch_id", "tile"),
+            *_instants("detected", "onset", "onset_early", "onset_late"),
+            *_floats("delay_days", "z", "p_value", "cusum", "ewma", "false_alarms"),
+            pa.field("n_dates", pa.int32()),
+            pa.field("n_controls", pa.int32()),
+            pa.field("controls", pa.list_(pa.string())),
+            *_text("status"),
+            *_instants("ended"),
+            *_text("reason"),
+            *_place(),
+            *_text("run_id"),
+        ],
+    )
+
+
 def kinds() -> pa.Schema:
     """One row per cluster of change deltas; kinds form a tree by `parent`."""
     return _named(

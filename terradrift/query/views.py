@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from terradrift.store.tables import Store
 
 PLAIN = ("scenes", "patches", "labels", "runs")
-PER_MODEL = ("embeddings", "units", "scores", "changes", "events", "kinds")
+PER_MODEL = (
+    "embeddings",
+    "units",
+    "scores",
+    "changes",
+    "events",
+    "kinds",
+    "alerts",
+)
 
 OBSERVATIONS = """
     CREATE VIEW {name} AS

@@ -20,6 +20,7 @@ _PER_MODEL: Mapping[str, Callable[[], pa.Schema]] = {
     "patch_changes": schema.patch_changes,
     "events": schema.events,
     "kinds": schema.kinds,
+    "alerts": schema.alerts,
 }
 _WITH_VECTORS: Mapping[str, tuple[Callable[[int], pa.Schema], str]] = {
     "embeddings": (schema.embeddings, "embedding"),

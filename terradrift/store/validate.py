@@ -22,6 +22,7 @@ _KEYS = {
     "patch_changes": "patch_id",
     "events": "event_id",
     "kinds": "kind",
+    "alerts": "alert_id",
     "labels": "label_id",
     "runs": "run_id",
 }
