@@ -56,12 +56,18 @@ def joined(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """Blocks of ground drawn with replacement, as many as there are, `r` times."""
+    """Blocks of ground drawn with replacement, as many as there are, `r` times.
+
+    Blocks with changes and blocks without are drawn apart: every draw has as many blocks
+    with changes as there are, so that the floor of chance stays where it is.
+    """
 
     block: NDArray[np.int64]
     """(n,), number of each patch's block, -1 where the patch takes no part."""
     times: NDArray[np.float64]
-    """(b, r), how often each block is in each draw; r is 0 below 2 blocks."""
+    """(b, r), how often each block is in each draw; r is 0 below 2 blocks with changes."""
+    changed: NDArray[np.bool_]
+    """(b,), blocks with changes."""
     level: float
 
     @classmethod
@@ -69,6 +75,7 @@ class Draws:
         cls,
         blocks: NDArray[np.int64],
         inside: NDArray[np.bool_],
+        changed: NDArray[np.bool_],
         *,
         level: float = LEVEL,
         repeats: int = REPEATS,
@@ -77,21 +84,22 @@ class Draws:
         """Draw the blocks (n,) that hold a patch that is `inside` (n,)."""
         block = np.full(len(blocks), -1, np.int64)
         _, block[inside] = np.unique(blocks[inside], return_inverse=True)
-        count = int(block.max(initial=-1)) + 1
-        if count < 2:
-            return cls(block, np.zeros((count, 0)), level)
+        with_changes = np.zeros(int(block.max(initial=-1)) + 1, bool)
+        with_changes[block[inside & changed]] = True
+        if with_changes.sum() < 2:
+            return cls(block, np.zeros((len(with_changes), 0)), with_changes, level)
         random = np.random.default_rng(seed)
-        drawn = random.multinomial(count, np.full(count, 1 / count), size=repeats)
-        return cls(block, drawn.T.astype(np.float64), level)
+        times = np.zeros((len(with_changes), repeats))
+        for part in (with_changes, ~with_changes):
+            if count := int(part.sum()):
+                even = np.full(count, 1 / count)
+                times[part] = random.multinomial(count, even, size=repeats).T
+        return cls(block, times, with_changes, level)
 
     @property
     def count(self) -> int:
         """Number of blocks."""
         return len(self.times)
-
-    def holding(self, rows: NDArray[np.bool_]) -> int:
-        """Blocks that hold one of the patches (n,)."""
-        return len(np.unique(self.block[rows & (self.block >= 0)]))
 
     def interval(self, value: float, drawn: NDArray[np.float64]) -> Interval:
         """The value, and the middle `level` of what was drawn (r,) where it is defined."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from terradrift.errors import SourceError
 from terradrift.evaluate import fields
+from terradrift.evaluate.truth import NOT_A_DAY
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -56,14 +57,7 @@ def read_vector(path: Path, reading: fields.Reading) -> Labels:
     """
     frame = _frame(path)
     notes: list[str] = []
-    shapes, crs, patch_id = _places(frame, path)
-    empty = np.array([one is None or one.is_empty for one in shapes]) & (patch_id == "")
-    if empty.any():
-        notes.append(f"{empty.sum():,} labels without a place are left out")
-    broken = ~empty & ~shapely.is_valid(shapes) & (patch_id == "")
-    shapes[broken] = shapely.make_valid(shapes[broken])
-    if broken.any():
-        notes.append(f"{broken.sum():,} labels that were not valid shapes were mended")
+    shapes, crs, patch_id, empty = _mended(frame, path, notes)
     changed = fields.flags(frame, path)
     kind = fields.kinds(frame, path, reading, notes)
     onset, latest = fields.dates(frame, path, reading, notes)
@@ -78,8 +72,6 @@ def read_vector(path: Path, reading: fields.Reading) -> Labels:
     )
     if twice := int((~keep & ~empty).sum()):
         notes.append(f"{twice:,} labels that repeat another one are left out")
-    if not keep.any():
-        raise SourceError(f"expected {_FORMS}, {path} holds none")
     name = np.arange(1, len(kind) + 1).astype(np.str_)
     return Labels(
         shapes[keep],
@@ -92,6 +84,38 @@ def read_vector(path: Path, reading: fields.Reading) -> Labels:
         name[keep],
         tuple(notes),
     )
+
+
+def read_area(path: Path) -> Labels:
+    """Read a vector file of ground of which only the place matters.
+
+    Raises:
+        SourceError: unreadable, without a CRS or a place.
+    """
+    shapes, crs, patch_id, empty = _mended(_frame(path), path, [])
+    shapes, patch_id = shapes[~empty], patch_id[~empty]
+    m = len(shapes)
+    never = np.full(m, NOT_A_DAY)
+    none = np.full(m, "", np.str_)
+    return Labels(shapes, crs, patch_id, np.zeros(m, bool), none, never, never, none)
+
+
+def _mended(
+    frame: "pd.DataFrame | gpd.GeoDataFrame", path: Path, notes: list[str]
+) -> tuple[NDArray[np.object_], str, NDArray[np.str_], NDArray[np.bool_]]:
+    """Valid shapes, their CRS, patch ids, and which rows have no place."""
+    shapes, crs, patch_id = _places(frame, path)
+    placed = patch_id == ""
+    empty = np.array([one is None or one.is_empty for one in shapes], bool) & placed
+    if empty.all():
+        raise SourceError(f"expected {_FORMS}, {path} holds none")
+    if empty.any():
+        notes.append(f"{empty.sum():,} labels without a place are left out")
+    broken = ~empty & ~shapely.is_valid(shapes) & placed
+    if broken.any():
+        shapes[broken] = shapely.make_valid(shapes[broken])
+        notes.append(f"{broken.sum():,} labels that were not valid shapes were mended")
+    return shapes, crs, patch_id, empty
 
 
 def read_table(path: Path) -> "pd.DataFrame":

@@ -134,7 +134,7 @@ def precision_at_recall(recall: Values) -> OfDraws:
         found = np.full((len(recall), hits.shape[1]), np.nan)
         for draw, (first, second) in enumerate(zip(hits.T, rest.T, strict=True)):
             if first[-1] > 0:
-                wanted = recall * first[-1]
+                wanted = np.maximum(recall * first[-1], 1)
                 at = np.searchsorted(first, wanted - 1e-9)
                 found[:, draw] = first[at] / (first[at] + second[at])
         return found

@@ -84,7 +84,9 @@ def _read(
             crs = pyproj.CRS.from_wkt(source.crs.to_wkt())
             window = _window(source, crs, patches, path)
             held = source.read(1, window=window)
-            transform = source.window_transform(window)
+            transform = source.transform @ Affine.translation(
+                window.col_off, window.row_off
+            )
             nodata, count = source.nodata, source.count
     except (OSError, rasterio.errors.RasterioError) as error:
         raise SourceError(f"cannot read labels {path}: {error}") from error
@@ -121,13 +123,8 @@ def _window(
         to = pyproj.Transformer.from_crs(epsg, crs, always_xy=True)
         boxes.append(to.transform_bounds(west, south, east, north))
     low, high = np.array(boxes)[:, :2].min(axis=0), np.array(boxes)[:, 2:].max(axis=0)
-    corners = np.array(
-        [
-            ~source.transform * (x, y)
-            for x in (low[0], high[0])
-            for y in (low[1], high[1])
-        ]
-    )
+    x, y = np.meshgrid((low[0], high[0]), (low[1], high[1]))
+    corners = np.stack(_pixels(source.transform, x.ravel(), y.ravel()), axis=1)
     first = np.floor(corners.min(axis=0)).astype(int).clip(0)
     last = (
         np.ceil(corners.max(axis=0))
@@ -219,7 +216,6 @@ def _sampled(
     offset = (np.arange(side) + 0.5) / side
     down, along = (axis.ravel() for axis in np.meshgrid(offset, offset, indexing="ij"))
     step = max(1, _POINTS // side**2)
-    inverse = ~transform
     for epsg in np.unique(patches.cells[:, 0]).tolist():
         to = pyproj.Transformer.from_crs(epsg, crs, always_xy=True)
         own = np.flatnonzero(patches.cells[:, 0] == epsg)
@@ -227,13 +223,21 @@ def _sampled(
             rows = own[start : start + step]
             y = (patches.cells[rows, 1, None] + down) * patches.size
             x = (patches.cells[rows, 2, None] + along) * patches.size
-            col, row = inverse * to.transform(x.ravel(), y.ravel())
+            col, row = _pixels(transform, *to.transform(x.ravel(), y.ravel()))
             col, row = np.floor(col).astype(np.int64), np.floor(row).astype(np.int64)
             height, width = where.shape
             inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
             found = np.full(len(row), _UNKNOWN)
             found[inside] = where[row[inside], col[inside]]
             yield rows, found.reshape(x.shape)
+
+
+def _pixels(
+    transform: Affine, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns and rows of places, with fractions."""
+    a, b, c, d, e, f = tuple(~transform)[:6]
+    return a * x + b * y + c, d * x + e * y + f
 
 
 def _pixel(transform: Affine, crs: pyproj.CRS) -> float:
