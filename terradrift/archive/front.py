@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from terradrift.archive.ingesting import Ingested
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
+    from terradrift.evaluate.result import Evaluation
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
     from terradrift.query.result import Result
@@ -338,6 +339,30 @@ class Archive:
         from terradrift.archive import reporting
 
         return reporting.report(self.store, self.model, Path(path), events=events)
+
+    def evaluate(
+        self,
+        labels: str | Path,
+        *,
+        model: str | None = None,
+        **how: Any,  # noqa: ANN401 - see archive.evaluating
+    ) -> Evaluation:
+        """Measure what was found against labels: a vector file, a table or a raster.
+
+        `how` are the options of `terradrift.archive.evaluating.evaluate_archive`, such as
+        `date="2018-10-29"`. Writes nothing; `str()` of the answer is a table, `to_dict()` a
+        record.
+
+        Raises:
+            SourceError: labels that cannot be read, or none that lies in the archive.
+            ArchiveError: nothing is detected under the model, or no patch is judged.
+            ValueError: an option out of range.
+        """
+        from terradrift.archive import evaluating
+
+        return evaluating.evaluate_archive(
+            self.store, model or self.model, Path(labels), **how
+        )
 
     def export(
         self, path: str | Path, *, what: str = "changes", model: str | None = None

@@ -8,6 +8,7 @@ import typer
 from terradrift.cli import (
     answer,
     demo,
+    evaluate,
     export,
     look,
     make,
@@ -38,6 +39,7 @@ for verb in (
     answer.similar,
     answer.events,
     look.report,
+    evaluate.evaluate,
     export.export,
     look.info,
     tend.validate,
