@@ -11,24 +11,26 @@ _COMPONENTS = 63
 _SAMPLE = 4096
 
 
-def project(queries: Rows, rows: Rows) -> tuple[Rows, Rows]:
+def project(queries: Rows, rows: Rows, center: Rows | float = 0.0) -> tuple[Rows, Rows]:
     """Shorten (m, d) and (n, d) to 64 columns that never make a distance longer.
 
-    The first 63 principal components, and the length of what they leave out: by the
-    triangle inequality, what two rows leave out is at least as far apart as its lengths.
+    The first 63 principal components around `center`, and the length of what they leave
+    out: by the triangle inequality, what two rows leave out is at least as far apart as
+    its lengths. Of rows that are their own queries, one array is returned twice.
     """
     from scipy.linalg import eigh
 
-    sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64)
+    sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64) - center
     width = rows.shape[1]
     _, axes = eigh(sample.T @ sample, subset_by_index=(width - _COMPONENTS, width - 1))
-    return _shortened(queries, axes), _shortened(rows, axes)
+    short = _shortened(rows, axes, center)
+    return (short if queries is rows else _shortened(queries, axes, center)), short
 
 
-def _shortened(rows: Rows, axes: NDArray[np.float64]) -> Rows:
+def _shortened(rows: Rows, axes: NDArray[np.float64], center: Rows | float) -> Rows:
     short = np.empty((len(rows), axes.shape[1] + 1), np.float32)
     for start in range(0, len(rows), _SAMPLE):
-        block = rows[start : start + _SAMPLE].astype(np.float64)
+        block = rows[start : start + _SAMPLE].astype(np.float64) - center
         part = block @ axes
         left = (block**2).sum(axis=1) - (part**2).sum(axis=1)
         short[start : start + _SAMPLE, :-1] = part

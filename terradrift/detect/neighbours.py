@@ -1,13 +1,17 @@
-"""Exact nearest neighbours of rows, by FAISS where it is installed and by torch elsewhere.
+"""Exact nearest neighbours of rows: by a compiled kernel, by FAISS or by torch.
 
-Backends only propose candidates, by float32 matrix products. The answer is made here and
-does not depend on them: candidates are ranked again by differences of coordinates, and
-a query is proven when no row outside its candidates can be as near, given the largest
-error that such products can make. Three passes, each over the queries that the one before
-left open: products of 64 columns that never make a distance longer, where vectors are
-long and lie near fewer dimensions; products of all columns; float64 products (ties beyond
-the candidates, clusters that are tight beside their distance from the mean). Equal
-distances are ordered by index.
+Ways of search only propose candidates; the answer does not depend on them. Distances are
+those of differences of coordinates, equal ones are ordered by index, and a query is proven
+when no row outside its candidates can be as near. Each pass takes the queries that the one
+before left open:
+
+* The kernel (the default on a CPU) takes bounds by integers, of 64 columns first where
+  that pays (`pruned`).
+* FAISS and torch give the nearest by float32 products, of 64 columns first where vectors
+  are long and lie near fewer dimensions; the proof takes the largest error that such
+  products can make.
+* Float64 products close what is left: ties beyond the candidates, and clusters that are
+  tight beside their distance from the mean.
 """
 
 from collections.abc import Callable
@@ -18,13 +22,15 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift import kernels
 from terradrift.detect.candidates import candidates, project
 from terradrift.detect.duplicates import groups, rank
+from terradrift.detect.pruned import Pruned
 from terradrift.detect.ranking import Among, Exact, Indices, Rows, ranked, searched
 
 Distances = NDArray[np.float32]
 
-BACKENDS = ("auto", "faiss", "torch")
+BACKENDS = ("auto", "faiss", "torch", "kernel")
 
 _SPARE = 8
 """Candidates beyond `k`; half of `k` where that is more."""
@@ -35,6 +41,15 @@ _WIDE, _MANY = 128, 4096
 _PROBE = 256
 """Queries on which it is tried whether they do: where `_WORTH` stay open, they do not."""
 _WORTH = 0.5
+_MOST = 256
+"""Neighbours up to which the kernel keeps them in order as they come."""
+_FEW = 64
+_CALL = 500
+"""Columns of products in the time that it takes to compare one more pair of rows; each
+column of such a pair takes that of `_APART` columns of products."""
+_APART = 2.6
+_LEAST = 1024
+"""Rows that any query may be compared with one by one."""
 
 
 def knn(
@@ -50,17 +65,18 @@ def knn(
     """Find the `k` rows of `base` nearest to each row of `queries`, nearest first.
 
     Exact Euclidean distance; equal distances in ascending order of index. Memory beside
-    the result and one float32 copy of the inputs is bounded.
+    the result and two copies of the inputs (float32, and the kernel's 16-bit integers) is
+    bounded.
 
     Args:
         queries: (m, d), finite.
         base: (n, d), finite.
         k: between 1 and n, or n - 1 with `exclude_self`.
         exclude_self: `queries` is `base`, and row i is not a neighbour of row i.
-        backend: `faiss`, `torch`, or `auto`: FAISS where it is installed and the device
-            is the CPU, otherwise torch.
+        backend: `kernel`, `faiss`, `torch`, or `auto`: on the CPU the kernel where it is
+            built and `k` at most 256, else FAISS where it is installed; otherwise torch.
         device: of torch: `cpu`, `cuda`, `cuda:1`.
-        threads: of the matrix products.
+        threads: of the search.
 
     Returns:
         (m, k) distances and (m, k) indices into `base`.
@@ -69,9 +85,11 @@ def knn(
         ValueError: shapes that do not fit, values that are not finite, `k` out of range,
             a backend or device that is not known or not there.
     """
-    queries, base = _rows("queries", queries), _rows("base", base)
+    same = queries is base
+    base = _rows("base", base)
+    queries = base if same else _rows("queries", queries)
     _check(queries, base, k, exclude_self=exclude_self)
-    backend = _backend(backend, device)
+    backend = _backend(backend, device, k)
     if len(queries) == 0:
         return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
     # A row with k + 1 equal rows before it is nobody's k nearest: those come first.
@@ -87,7 +105,11 @@ def knn(
         threads,
     )
     center = base.mean(axis=0, dtype=np.float64).astype(np.float32)
-    search.run(queries - center, rows - center)
+    if backend == "kernel":
+        todo = search.prune(center)
+    else:
+        todo = search.run(queries - center, rows - center)
+    search.finish(todo)
     return search.distances.astype(np.float32), search.indices
 
 
@@ -103,16 +125,55 @@ class _Search:
     candidates: Callable[[Rows, Rows, int], tuple[Indices, Exact]]
     threads: int
 
-    def run(self, queries: Rows, rows: Rows) -> None:
-        """Search by candidates from `queries` and `rows`, which are around their mean."""
+    def prune(self, center: Rows) -> Indices:
+        """Search by the kernel; returns the queries that it gave up."""
+        rows, todo = self.among.rows, np.arange(len(self.queries))
+        n, width = rows.shape
+        short = project(self.queries, rows, center) if self._long() else None
+        pruned = Pruned(self.queries, self.among, self.own, center, short)
+        apiece = _CALL + _APART * width
+        least = max(_LEAST, 4 * self.distances.shape[1])
+        if short is not None:
+            probe = todo[:: len(todo) // _PROBE]
+            apart = self._take(pruned, probe, few=True, budget=n)
+            if _FEW * n + apiece * apart.mean() < width * n:
+                budget = max(least, int(width * n / apiece))
+                apart = self._take(pruned, todo, few=True, budget=budget)
+                todo = todo[apart > budget]
+        if len(todo):
+            budget = max(least, n // 6)  # by then, all by float64 costs no more
+            todo = todo[self._take(pruned, todo, few=False, budget=budget) > budget]
+        return todo
+
+    def _take(
+        self, pruned: Pruned, todo: Indices, *, few: bool, budget: int
+    ) -> NDArray[np.int64]:
+        """Answer the queries `todo`; returns how many rows each was compared with."""
+        self.distances[todo], self.indices[todo], apart = pruned.nearest(
+            todo, self.distances.shape[1], few=few, budget=budget, threads=self.threads
+        )
+        return apart
+
+    def _long(self) -> bool:
+        """Whether fewer dimensions may pay."""
+        rows = self.among.rows
+        return rows.shape[1] >= _WIDE and min(len(self.queries), len(rows)) >= _MANY
+
+    def run(self, queries: Rows, rows: Rows) -> Indices:
+        """Search by candidates from `queries` and `rows`, which are around their mean.
+
+        Returns the queries that are not proven.
+        """
         todo = np.arange(len(queries))
-        if queries.shape[1] >= _WIDE and min(len(queries), len(rows)) >= _MANY:
+        if self._long():
             short = project(queries, rows)
             probe = todo[:: len(todo) // _PROBE]
             if len(self._prove(probe, *short, _SHORT_SPARE)) < _WORTH * len(probe):
                 todo = self._prove(todo, *short, _SHORT_SPARE)
-        if len(todo):
-            todo = self._prove(todo, queries, rows, 0)
+        return self._prove(todo, queries, rows, 0) if len(todo) else todo
+
+    def finish(self, todo: Indices) -> None:
+        """Answer the queries `todo`, of whose last distance no less is known."""
         if len(todo):
             self.distances[todo], self.indices[todo] = searched(
                 self.queries[todo],
@@ -183,7 +244,7 @@ def _check(
         raise ValueError(f"k must be between 1 and {most} {others}, got {k}")
 
 
-def _backend(backend: str, device: str) -> str:
+def _backend(backend: str, device: str, k: int) -> str:
     if backend not in BACKENDS:
         raise ValueError(
             f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}"
@@ -198,6 +259,21 @@ def _backend(backend: str, device: str) -> str:
         raise ValueError(
             f"backend faiss runs on the cpu, got device {device!r}; use backend='torch'"
         )
-    if backend == "auto":
-        return "faiss" if installed and device == "cpu" else "torch"
-    return backend
+    built = kernels.library("neighbours") is not None
+    if backend == "kernel" and not built:
+        raise ValueError(
+            "backend kernel was not built, or TERRADRIFT_KERNELS is off; "
+            "use backend='torch'"
+        )
+    if backend == "kernel" and device != "cpu":
+        raise ValueError(
+            f"backend kernel runs on the cpu, got device {device!r}; "
+            "use backend='torch'"
+        )
+    if backend != "auto":
+        return backend
+    if device != "cpu":
+        return "torch"
+    if built and k <= _MOST:
+        return "kernel"
+    return "faiss" if installed else "torch"
