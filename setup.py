@@ -15,7 +15,7 @@ setup(
         Extension(
             f"terradrift.kernels._{source.stem}",
             [str(source)],
-            depends=[str(KERNELS / "kernel.h")],
+            depends=[str(header) for header in sorted(KERNELS.glob("*.h"))],
             extra_compile_args=["-O3", "-std=c11", "-fno-math-errno"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
