@@ -16,11 +16,15 @@ SWITCH = "TERRADRIFT_KERNELS"
 
 
 def library(name: str) -> ctypes.CDLL | None:
-    """The compiled kernels of one file, None where there are none.
+    """The compiled kernels of one file, None where they were not built or are off.
 
     Raises:
-        ValueError: the environment variable says neither `on` nor `off`.
+        ValueError: the environment variable says neither `on` nor `off`, or no file has
+            that name.
+        OSError: what was built cannot be loaded.
     """
+    if name not in _names():
+        raise ValueError(f"no kernels named {name!r}; there are {', '.join(_names())}")
     said = os.environ.get(SWITCH, "on")
     if said not in {"on", "off"}:
         raise ValueError(f"{SWITCH} must be on or off, got {said!r}")
@@ -29,8 +33,12 @@ def library(name: str) -> ctypes.CDLL | None:
 
 def missing() -> tuple[str, ...]:
     """Kernels that were not built on this machine; their twins in NumPy answer."""
-    sources = Path(__file__).parent.glob("*.c")
-    return tuple(name for path in sources if _loaded(name := path.stem) is None)
+    return tuple(name for name in _names() if _loaded(name) is None)
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.c")))
 
 
 @cache
