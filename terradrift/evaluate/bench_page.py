@@ -1,0 +1,280 @@
+"""A comparison of methods as a page of Markdown, and as text for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from terradrift.evaluate.bench_result import ALPHAS, RECALL, Alarms, Bench, Line
+from terradrift.evaluate.measures import Interval
+from terradrift.evaluate.result import Evaluation
+
+Row = tuple[str, ...]
+Table = tuple[str, Row, list[Row]]
+"""Title, head, rows."""
+_NONE = "-"
+
+
+def markdown(found: Bench) -> str:
+    """One page."""
+    lines = [f"# {found.archive}: detectors compared", "", intro(found)]
+    for title, head, rows in tables(found):
+        lines += ["", f"## {title}", "", piped(head, rows)]
+    lines += ["", "## Notes", "", *(f"* {note}" for note in notes(found))]
+    return "\n".join(lines) + "\n"
+
+
+def text(found: Bench) -> str:
+    """The same in aligned columns."""
+    lines = [f"{found.archive}: detectors compared", intro(found)]
+    for title, head, rows in tables(found):
+        plain = [tuple(cell.strip("`") for cell in row) for row in rows]
+        lines += ["", title, *_aligned([head, *plain])]
+    lines += ["", *(f"* {note}" for note in notes(found))]
+    return "\n".join(lines)
+
+
+def piped(head: Row, rows: Sequence[Row]) -> str:
+    """A table of Markdown."""
+    every = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in every)
+
+
+def _aligned(rows: Sequence[Row]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def intro(found: Bench) -> str:
+    """What was judged."""
+    said = f"{found.patches:,} patches of {found.patch_size} m, {found.dates:,} dates"
+    first = next((each.evaluation for each in found.lines if each.evaluation), None)
+    if first is None:
+        return f"{said}; nothing is known to have changed."
+    known = first.patches
+    said += (
+        f"; {known.changed:,} changed, {known.unchanged:,} did not, {known.unknown:,} "
+        f"unknown (floor of the AP {first.ranking.floor:.3f})"
+    )
+    return f"{said}; control: {found.control}." if found.control else f"{said}."
+
+
+def tables(found: Bench) -> Iterator[Table]:
+    """Those that the comparison fills."""
+    judged = sorted(
+        (each for each in found.lines if each.evaluation is not None),
+        key=lambda each: -np.nan_to_num(_precision(each), nan=-1),
+    )
+    if judged:
+        yield _ranked(judged)
+        if any(len(each.evaluation.kinds) > 1 for each in judged if each.evaluation):
+            yield _kinds(judged)
+        told = [each for each in judged if each.reported is not None]
+        if told:
+            yield _told(told)
+    quiet = [each for each in found.lines if each.evaluation is None]
+    # A detector that only ranks says nothing that could be wrong where nothing changed.
+    if told := [each for each in quiet if each.reported is not None]:
+        yield _quiet(told)
+    elif quiet:
+        yield _times(quiet)
+
+
+def _ranked(lines: Sequence[Line]) -> Table:
+    """Best average precision first, and chance in its place."""
+    changed = _evaluation(lines[0]).patches.changed
+    head = (
+        "detector",
+        "model",
+        "AP (95 %)",
+        "ROC-AUC (95 %)",
+        f"precision at {changed}",
+        "onset off, days",
+        "false alarms here",
+        "on the control",
+        "CPU s",
+    )
+    keyed: list[tuple[float, Row]] = []
+    for each in lines:
+        own = _evaluation(each)
+        half = next((at for at in own.at_recall if at.recall == RECALL), None)
+        keyed.append(
+            (
+                _precision(each),
+                (
+                    _name(each),
+                    each.model or _NONE,
+                    _interval(own.ranking.average_precision),
+                    _interval(own.ranking.roc_auc),
+                    _number(own.ranking.precision_at[changed].value, 2),
+                    _NONE
+                    if each.dated is None
+                    else f"{each.dated.days:.0f} ({each.dated.bias:+.0f})",
+                    _NONE if half is None else _rate(half.false_alarms),
+                    _NONE if each.control is None else _rate(each.control.rate),
+                    _seconds(each.cpu_s),
+                ),
+            )
+        )
+    floor = _evaluation(lines[0]).ranking.floor
+    chance = ("chance", _NONE, f"{floor:.3f}", "0.500", f"{floor:.2f}")
+    keyed.append((floor, chance + (_NONE,) * (len(head) - len(chance))))
+    keyed.sort(key=lambda row: -np.nan_to_num(row[0], nan=-1))
+    return "Ranking", head, [row for _, row in keyed]
+
+
+def _kinds(lines: Sequence[Line]) -> Table:
+    """Every kind of change against all that did not change."""
+    kinds = sorted(_evaluation(lines[0]).kinds, key=lambda each: each.kind)
+    head = (
+        "detector",
+        "model",
+        *(f"{k.kind or 'no kind'}: {k.changed} (floor {k.floor:.3f})" for k in kinds),
+    )
+    rows = []
+    for each in lines:
+        own = {kind.kind: kind for kind in _evaluation(each).kinds}
+        cells = [
+            f"{own[k.kind].average_precision.value:.3f} / {own[k.kind].roc_auc.value:.2f}"
+            for k in kinds
+        ]
+        rows.append((_name(each), each.model or _NONE, *cells))
+    return "AP / ROC-AUC by kind of change", head, rows
+
+
+def _told(lines: Sequence[Line]) -> Table:
+    head = (
+        "detector",
+        "model",
+        "precision (95 %)",
+        "recall (95 %)",
+        "unchanged patches reported",
+        "false alarms (95 %)",
+    )
+    rows: list[Row] = []
+    for each in lines:
+        own, alarms = _evaluation(each).reported, each.reported
+        if own is not None and alarms is not None:
+            rows.append(
+                (
+                    _name(each),
+                    each.model,
+                    _interval(own.precision, 2),
+                    _interval(own.recall, 2),
+                    _share(alarms),
+                    _rates(alarms.rate),
+                )
+            )
+    return "At the method's own threshold", head, rows
+
+
+def _quiet(lines: Sequence[Line]) -> Table:
+    head = (
+        "detector",
+        "model",
+        "judged",
+        "patches reported",
+        "false alarms (95 %)",
+        *(f"observations with p <= {alpha:g}" for alpha in ALPHAS),
+        *(f"patches with p <= {alpha:g}" for alpha in ALPHAS),
+        "CPU s",
+    )
+    rows = []
+    for each in lines:
+        shares = [_NONE] * (2 * len(ALPHAS))
+        if each.calibrated is not None:
+            both = each.calibrated.observations + each.calibrated.patches
+            shares = [_number(share, 3) for share in both]
+        if each.reported is not None:
+            rows.append(
+                (
+                    _name(each),
+                    each.model,
+                    f"{each.judged:.0%}",
+                    _share(each.reported),
+                    _rates(each.reported.rate),
+                    *shares,
+                    _seconds(each.cpu_s),
+                )
+            )
+    return "Where nothing changed", head, rows
+
+
+def _times(lines: Sequence[Line]) -> Table:
+    rows: list[Row] = [
+        (_name(each), each.model or _NONE, f"{each.judged:.0%}", _seconds(each.cpu_s))
+        for each in lines
+    ]
+    return "None has a threshold", ("detector", "model", "judged", "CPU s"), rows
+
+
+def notes(found: Bench) -> Iterator[str]:
+    """What a reader must know."""
+    if any(each.evaluation for each in found.lines):
+        yield (
+            "AP: average precision of the ranking of patches. A detector of observations "
+            "ranks a patch by its largest score of any date (-q90: the 0.9 quantile) and "
+            "dates it by that; `changes` ranks by the strongest candidate, reported or not"
+        )
+        yield (
+            f"onset off, false alarms: at the threshold that finds {RECALL:.0%} of the "
+            "changed patches; median absolute (signed, above 0 late) days of those found; "
+            "unchanged patches that pass, per 1,000 km2 and year"
+        )
+    yield (
+        "false alarms at a method's own threshold: unchanged patches that are reported, per "
+        "1,000 km2 and year, exact Poisson; detectors of observations have no threshold"
+    )
+    yield "CPU s: processor time of judging all patches once, reading and embedding apart"
+    first = next((each.evaluation for each in found.lines if each.evaluation), None)
+    if first is not None:
+        yield from first.notes
+    yield from found.notes
+
+
+def _evaluation(each: Line) -> Evaluation:
+    if each.evaluation is None:
+        raise ValueError(f"{each.detector} was not evaluated")
+    return each.evaluation
+
+
+def _precision(each: Line) -> float:
+    return _evaluation(each).ranking.average_precision.value
+
+
+def _name(each: Line) -> str:
+    return f"`{each.detector}`"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else _NONE
+
+
+def _interval(value: Interval, digits: int = 3) -> str:
+    shown = _number(value.value, digits)
+    if not np.isfinite(value.low):
+        return shown
+    return f"{shown} ({value.low:.{digits}f}..{value.high:.{digits}f})"
+
+
+def _rate(value: Interval) -> str:
+    return f"{value.value:,.0f}" if np.isfinite(value.value) else _NONE
+
+
+def _rates(value: Interval) -> str:
+    if not np.isfinite(value.value):
+        return _NONE
+    return f"{value.value:,.0f} ({value.low:,.0f}..{value.high:,.0f})"
+
+
+def _share(value: Alarms) -> str:
+    share = f"{value.share:.1%}" if np.isfinite(value.share) else _NONE
+    return f"{share} ({value.count:,} of {value.patches:,})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
