@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from terradrift.archive.ingesting import Ingested
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
+    from terradrift.archive.watching import Watched
     from terradrift.evaluate.result import Evaluation
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
@@ -272,6 +273,76 @@ class Archive:
                 threads=threading_.resolve(threads),
                 quiet=quiet,
             )
+
+    def watch(
+        self,
+        source: str | Path | None = None,
+        *,
+        start: str | None = None,
+        model: str | None = None,
+        output: str | Path | None = None,
+        how: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "auto",
+        skip_bad: bool = False,
+        quiet: bool = False,
+        filters: Mapping[str, Any] | None = None,
+        **rules: Any,  # noqa: ANN401 - the fields of monitor Rules, checked there
+    ) -> Watched:
+        """Judge every new day by what was known before it, and raise alerts.
+
+        The first call learns from all days before `start` (a date such as 2018-03-01; by
+        default from everything that is held) and later ones only read days that are new.
+        A `source` is ingested with `filters`, those of `ingest`, and embedded first.
+        `rules` are fields of `terradrift.detect.monitor.rules.Rules`, such as
+        `max_false_alarms`. All alerts are written to `output` as GeoJSON.
+
+        Raises: as `ingest` and `embed`, and
+            ArchiveError: too little is held to learn from, or `rules` differ from those
+                that watching began with and no `start` is given.
+            ValueError: no date, or a rule that is not known or out of range.
+        """
+        from terradrift.archive import watching
+
+        choice = self.choice(model, **(how or {}))
+        name = choice.stored
+        told = {"model": name, "start": start, **rules}
+        first, asked = watching.asked(start, rules)
+        with recorded(self.store, "watch", told) as run:
+            anew = watching.begin(
+                self.store, run, name, start=first, rules=asked, given=rules
+            )
+        if source is not None:
+            from terradrift.archive.purpose import Purpose
+
+            self.ingest(
+                source, skip_bad=skip_bad, purpose=Purpose(choice), **(filters or {})
+            )
+            self.embed(
+                model,
+                device=device,
+                threads=threads,
+                precision=precision,
+                skip_bad=skip_bad,
+                quiet=quiet,
+                **(how or {}),
+            )
+        with recorded(self.store, "watch", told) as run:
+            done = watching.advance(self.store, run, name, anew=anew, quiet=quiet)
+        if output is not None:
+            watching.write(self.store, name, Path(output))
+        return done
+
+    def alerts(self, model: str | None = None) -> pa.Table:
+        """All alerts that `watch` raised, in order of detection.
+
+        Raises:
+            ArchiveError: nothing is watched under the model.
+        """
+        from terradrift.archive import watching
+
+        return watching.held(self.store, model or self.model)
 
     def events(self, limit: int | None = None) -> pa.Table:
         """The ranked events, best first; None: all of them."""

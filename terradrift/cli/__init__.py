@@ -17,6 +17,7 @@ from terradrift.cli import (
     simulate,
     space,
     tend,
+    watch,
 )
 from terradrift.errors import TerradriftError
 
@@ -35,6 +36,7 @@ for verb in (
     make.detect,
     make.cluster,
     space.space,
+    watch.watch,
     answer.sql,
     answer.similar,
     answer.events,

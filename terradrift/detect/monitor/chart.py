@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from terradrift.detect.monitor.rules import Rules
 
-_CAP = 2.0
-"""Thresholds at which the sum stops growing, so that an alert can end again."""
 _ENDS = 0.5
 """Thresholds below which an open alert ends, and the chart begins anew."""
 _NEVER = np.datetime64("NaT", "us")
@@ -98,7 +96,7 @@ def update(
     added = state.total[rows] + residual
     length = np.sqrt((added * added).sum(axis=1))
     level = np.maximum(length - np.float32(rules.slack), np.float32(0))
-    level = np.minimum(level, np.float32(_CAP * max(threshold, rules.slack)))
+    level = np.minimum(level, np.float32(rules.ceiling * max(threshold, rules.slack)))
     was = state.raised[rows]
     level[was & (level < np.float32(_ENDS * threshold))] = 0.0
     state.total[rows] = added * (level / np.maximum(length, np.float32(1e-12)))[:, None]

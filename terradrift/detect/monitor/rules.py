@@ -21,8 +21,10 @@ class Rules:
     """Dates of evidence in a row that an alert takes."""
     slack: float = 1.0
     """Length that the summed residual loses on every date; 1 is the median residual."""
-    temper: float = 3.0
+    temper: float = 5.0
     """Residuals longer than this count as if they were so long: one cloud is no change."""
+    ceiling: float = 2.0
+    """Thresholds at which the sum stops growing, so that an alert can end again."""
     smoothing: float = 0.2
     """Weight of the newest date in the moving average of z."""
     shrinkage: float = 4.0
@@ -51,7 +53,7 @@ class Rules:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        for name in ("max_false_alarms", "slack", "temper", "ridge"):
+        for name in ("max_false_alarms", "slack", "temper", "ceiling", "ridge"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         if self.shrinkage < 0:

@@ -1,0 +1,423 @@
+"""`watch`: each new day judged alone against stored state; alerts into a table.
+
+The charts and the fitted reference are files; the table of alerts names them in its schema
+metadata, so that one commit of the table is the commit of all three. A run that is killed
+leaves the last commit, and files that nothing names, which the next run removes.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift.archive import alerts, alerts_geojson, watch_days, watch_files
+from terradrift.archive.alerts import OPEN, Book
+from terradrift.archive.runs import Run
+from terradrift.archive.watch_days import DAY
+from terradrift.detect.monitor import day, reference, replay
+from terradrift.detect.monitor.chart import State
+from terradrift.detect.monitor.reference import Reference, find
+from terradrift.detect.monitor.rules import Rules
+from terradrift.errors import ArchiveError
+from terradrift.progress import stage
+from terradrift.store import series
+from terradrift.store.tables import Store
+from terradrift.store.units import embeddings_table
+
+POINTER = b"terradrift:watch"
+"""Schema metadata of the alerts: which files, and up to which observations."""
+
+_COMMIT_SECONDS = 10.0
+_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one `watch` did."""
+
+    model: str
+    start: str
+    """First day that may be judged."""
+    patches: int
+    """Patches with a reference."""
+    days: list[str]
+    """Days judged by this run."""
+    observations: int
+    """Observations of those days."""
+    judged: int
+    not_judged: dict[str, int]
+    """The others, by reason."""
+    new: list[str]
+    """Ids of the alerts raised by this run."""
+    ended: int
+    """Alerts that this run ended."""
+    open: int
+    withdrawn: int
+    """Alerts that this run took back, because a scene came late."""
+    max_false_alarms: float
+    threshold: float
+    note: str = ""
+
+    def __str__(self) -> str:
+        if not self.days:
+            words = f"nothing new since {self.start}"
+        else:
+            span = (
+                self.days[0]
+                if len(self.days) == 1
+                else f"{self.days[0]} to {self.days[-1]}"
+            )
+            words = (
+                f"{len(self.days)} days ({span}): {self.judged:,} of "
+                f"{self.observations:,} observations judged, {len(self.new):,} new alerts, "
+                f"{self.ended:,} ended"
+            )
+        words += (
+            f"; {self.open:,} open among {self.patches:,} patches watched since "
+            f"{self.start}"
+        )
+        return f"{words}; {self.note}" if self.note else words
+
+    def summary(self) -> dict[str, Any]:
+        """As a record."""
+        return asdict(self)
+
+
+def asked(
+    start: str | None, rules: Mapping[str, Any]
+) -> tuple[np.datetime64 | None, Rules]:
+    """The first day and the rules that a caller means.
+
+    Raises:
+        ValueError: no date, or a rule that is not known or out of range.
+    """
+    known = {one.name for one in fields(Rules)}
+    if unknown := sorted(rules.keys() - known):
+        raise ValueError(
+            f"watch has no rule {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+        )
+    first = None
+    if start is not None:
+        try:
+            first = np.datetime64(date.fromisoformat(start), "D")
+        except ValueError as error:
+            raise ValueError(
+                f"expected a start date such as 2018-03-01, got {start!r}"
+            ) from error
+    return first, Rules(**rules)
+
+
+def held(store: Store, model: str) -> pa.Table:
+    """All alerts of the model, in order of detection.
+
+    Raises:
+        ArchiveError: nothing is watched under the model.
+    """
+    _known(store, model)
+    return _book(store, model).table()
+
+
+def write(store: Store, model: str, path: Path) -> None:
+    """Write all alerts of the model as GeoJSON.
+
+    Raises:
+        ArchiveError: the file cannot be written.
+    """
+    alerts_geojson.write(held(store, model), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where the committed state is, and what it has seen."""
+
+    reference: str
+    state: str
+    last: str
+    """Last day that was judged, or the day before the start."""
+    past: int
+    """Observations before the start, as the reference was fitted."""
+    seen: list[int]
+    """Observations, and embedded units, of the days from the start to `last`."""
+    kind: str = watch_files.KIND
+
+    @property
+    def day(self) -> np.datetime64:
+        """`last` as a day."""
+        return np.datetime64(self.last, "D")
+
+
+def _known(store: Store, model: str) -> Pointer:
+    pointer = begun(store, model)
+    if pointer is None:
+        raise ArchiveError(
+            f"{store.root} is not watched yet under {model}; begin with terradrift watch "
+            "--start DATE"
+        )
+    return pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """A reference that is fitted, and that no commit names yet."""
+
+    reference: str
+    past: int
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    """A watch under way."""
+
+    store: Store
+    model: str
+    run: Run
+    reference: Reference
+    anew: Anew
+    """Its file."""
+    state: State
+    last: np.datetime64
+    book: Book
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def commit(self) -> None:
+        """State into a new file, then the table that names it, then the old file goes."""
+        state = f"{schema.suffix(self.model)}.state.{self.last}.{self.run.run_id}.safetensors"
+        watch_files.write_state(self.store, state, self.state)
+        first = self.reference.start
+        pointer = Pointer(
+            self.anew.reference,
+            state,
+            str(self.last),
+            self.anew.past,
+            watch_days.fingerprint(self.store, self.model, first, self.last + DAY),
+        )
+        table = self.book.table()
+        metadata = {**schema.alerts().metadata, POINTER: json.dumps(asdict(pointer))}
+        stamped = table.replace_schema_metadata(metadata)
+        self.store.overwrite(_table(self.model), stamped, stamped.schema)
+        watch_files.sweep(self.store, self.model, {self.anew.reference, state})
+
+
+def begun(store: Store, model: str) -> Pointer | None:
+    """The committed state, None where nothing is watched yet.
+
+    Raises:
+        ArchiveError: it is of another terradrift.
+    """
+    table = _table(model)
+    if not store.exists(table):
+        return None
+    told = (store.dataset(table).schema.metadata or {}).get(POINTER)
+    if told is None:
+        return None
+    found = json.loads(told)
+    if found.get("kind") != watch_files.KIND:
+        raise ArchiveError(
+            f"expected {watch_files.KIND} in {store.root}, got {found.get('kind')!r}; begin "
+            "anew with terradrift watch --start DATE"
+        )
+    return Pointer(**found)
+
+
+def begin(
+    store: Store,
+    run: Run,
+    model: str,
+    *,
+    start: np.datetime64 | None,
+    rules: Rules,
+    given: Mapping[str, Any],
+) -> Anew | None:
+    """Fit the reference where that is to be done.
+
+    The first is committed at once; one that takes the place of another is for `advance`.
+    With a `start` that is held already, with the same rules and the same past, nothing is
+    done; `given` are the rules that the caller named.
+
+    Raises:
+        ArchiveError: nothing is embedded, there is too little past, or rules are named
+            that differ from those watching began with and no `start`.
+    """
+    if not store.exists(embeddings_table(model)):
+        raise ArchiveError(
+            f"{store.root} holds no embeddings of {model} to learn from; run terradrift "
+            "embed first"
+        )
+    pointer = begun(store, model)
+    if pointer is not None:
+        held = watch_files.read_reference(store, pointer.reference)
+        differs = [name for name in given if given[name] != getattr(held.rules, name)]
+        if start is None:
+            if differs:
+                raise ArchiveError(
+                    f"{store.root} is watched since {held.start} with {differs[0]} "
+                    f"{getattr(held.rules, differs[0])}, got {given[differs[0]]}; begin anew "
+                    "with --start DATE, or leave it out"
+                )
+            return None
+        same_past = pointer.past == watch_days.count(store, model, None, start)
+        if held.start == start and not differs and same_past:
+            return None
+    first = start if start is not None else watch_days.last_day(store, model) + DAY
+    km2 = (store.settings.grid.patch_size / 1000.0) ** 2
+    try:
+        fitted = reference.fit(lambda: series.blocks(store, model), first, rules, km2)
+    except ValueError as error:
+        raise ArchiveError(f"{store.root}: {error}") from error
+    anew = Anew(
+        f"{schema.suffix(model)}.reference.{run.run_id}.safetensors",
+        watch_days.count(store, model, None, first),
+    )
+    watch_files.write_reference(store, anew.reference, fitted)
+    if pointer is not None:
+        return anew
+    _from_start(store, run, model, anew).commit()
+    return None
+
+
+def _from_start(store: Store, run: Run, model: str, anew: Anew) -> _Watch:
+    """A watch that has judged nothing yet."""
+    held = watch_files.read_reference(store, anew.reference)
+    return _Watch(
+        store,
+        model,
+        run,
+        held,
+        anew,
+        State.empty(held.last, held.basis.axes.shape[1]),
+        held.start - DAY,
+        _book(store, model),
+    )
+
+
+def advance(
+    store: Store, run: Run, model: str, *, anew: Anew | None = None, quiet: bool
+) -> Watched:
+    """Judge all days after the last one judged; commit now and then, and at the end.
+
+    Where observations of judged days came or were replaced since, and where the reference
+    is fitted `anew`, all days from the start are judged again, in one commit: alerts stay
+    as they are where they show again, others are withdrawn.
+
+    Raises:
+        ArchiveError: nothing is watched yet, or the state's files are gone or damaged.
+    """
+    pointer = _known(store, model)
+    watch = _from_start(
+        store, run, model, anew or Anew(pointer.reference, pointer.past)
+    )
+    held, note = watch.reference, ""
+    again = anew is not None or pointer.seen != watch_days.fingerprint(
+        store, model, held.start, pointer.day + DAY
+    )
+    if again:
+        watch.book.restart(held.start)
+    else:
+        watch.state = watch_files.read_state(store, pointer.state)
+        watch.last = pointer.day
+    if again and anew is None:
+        note = (
+            f"observations up to {pointer.last} came or changed after they were judged, so "
+            f"all since {held.start} was judged again"
+        )
+    days = watch_days.days(store, model, watch.last + DAY)
+    _through(watch, days, quiet=quiet, at_once=again)
+    withdrawn = watch.book.withdraw()
+    if days or again:
+        watch.commit()
+    run.rows = sum(watch.counts.values())
+    done = Watched(
+        model=model,
+        start=str(held.start),
+        patches=int(np.isfinite(held.learned.scale).sum()),
+        days=[str(one) for one in days],
+        observations=run.rows,
+        judged=watch.counts[""],
+        not_judged={name: n for name, n in watch.counts.items() if name and n},
+        new=watch.book.raised,
+        ended=watch.book.ended,
+        open=watch.book.count(OPEN),
+        withdrawn=withdrawn,
+        max_false_alarms=held.rules.max_false_alarms,
+        threshold=held.threshold,
+        note=note,
+    )
+    run.message = str(done)
+    return done
+
+
+def _through(
+    watch: _Watch, days: list[np.datetime64], *, quiet: bool, at_once: bool
+) -> None:
+    """Judge the days in order of time."""
+    committed = time.monotonic()
+    with stage("watch", len(days), "days", quiet=quiet or not days) as advance_by:
+        for at, date in enumerate(days):
+            _judge(watch, date)
+            watch.last = date
+            advance_by(1)
+            late = time.monotonic() - committed > _COMMIT_SECONDS
+            if late and not at_once and at < len(days) - 1:
+                watch.commit()
+                committed = time.monotonic()
+
+
+def _judge(watch: _Watch, date: np.datetime64) -> None:
+    """Judge one day: reads that day's observations and nothing else."""
+    held = watch.reference
+    ids, instants, clear, vectors = watch_days.observed(
+        watch.store, watch.model, date, held
+    )
+    rows = find(ids, held.patch_ids)
+    watch.counts["not there before the start"] += int((rows < 0).sum())
+    known = rows >= 0
+    rows, instants = rows[known], instants[known]
+    clear, vectors = clear[known], vectors[known]
+    own = held.own[rows]
+    inside = own >= 0
+    size = int((held.own >= 0).sum())
+    pool = np.zeros((size, vectors.shape[1]), np.float32)
+    seen = np.zeros(size, bool)
+    pool[own[inside]], seen[own[inside]] = vectors[inside], clear[inside]
+    scene = replay.Scene.of(held, pool, seen)
+    for start in range(0, len(rows), _ROWS):
+        part = slice(start, start + _ROWS)
+        done = replay.step(
+            held,
+            watch.state,
+            scene,
+            rows[part],
+            vectors=vectors[part],
+            clear=clear[part],
+            instants=instants[part],
+        )
+        for code, count in zip(
+            *np.unique(done.judged.reason, return_counts=True), strict=True
+        ):
+            watch.counts[day.REASONS[code]] += int(count)
+        if len(done.ended):
+            watch.book.end(held.patch_ids[done.ended], watch.state.last[done.ended])
+        if len(done.alerts.row):
+            grid = watch.store.settings.grid
+            watch.book.add(
+                alerts.rows(done.alerts, held, watch.model, grid, watch.run.run_id)
+            )
+
+
+def _table(model: str) -> str:
+    return f"alerts_{schema.suffix(model)}"
+
+
+def _book(store: Store, model: str) -> Book:
+    if not store.exists(_table(model)):
+        return Book(schema.alerts().empty_table())
+    held = store.scan(_table(model)).read_all()
+    return Book(held.replace_schema_metadata(schema.alerts().metadata))
