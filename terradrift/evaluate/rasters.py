@@ -59,8 +59,7 @@ def read_raster(
     changed, unknown = np.zeros(n), np.zeros(n)
     parts = []
     for rows, found in _sampled(where, transform, crs, patches):
-        region = np.where(found >= 0, found, 0)
-        lost = (found == _UNKNOWN) | ((found >= 0) & unseen[region])
+        lost = (found == _UNKNOWN) | np.isin(found, np.flatnonzero(unseen))
         unknown[rows] = lost.mean(axis=1)
         hit = (found >= 0) & ~lost
         changed[rows] = hit.mean(axis=1)
