@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
     from terradrift.archive.watching import Watched
+    from terradrift.evaluate.bench_result import Bench
     from terradrift.evaluate.result import Evaluation
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
@@ -249,6 +250,68 @@ class Archive:
                 threads=threading_.resolve(threads),
                 quiet=quiet,
             )
+
+    def bench(
+        self,
+        labels: str | Path | None = None,
+        *,
+        models: Sequence[str] | None = None,
+        detectors: Sequence[str] | None = None,
+        control: str | Path | None = None,
+        date: str | None = None,
+        date_field: str | None = None,
+        class_field: str | None = None,
+        min_share: float = 0.5,
+        any_touch: bool = False,
+        threads: int | None = None,
+        quiet: bool = False,
+    ) -> Bench:
+        """Compare detectors x models on the archive's patches.
+
+        Embeds first what is missing. `labels` are as for `evaluate`; without them the
+        archive is taken as one where nothing changed, and what is reported is counted.
+
+        Args:
+            labels: vector file, raster or table of what changed.
+            models: None: those that the archive has vectors of.
+            detectors: from `terradrift.evaluate.methods.names`; None: the usual ones.
+            control: another archive, of the same bands, where nothing changed.
+            date: of all labels.
+            date_field: column of dates.
+            class_field: column of classes.
+            min_share: share of a patch that labels must fill.
+            any_touch: any ground that changed makes a changed patch.
+            threads: of detection and embedding; None: all that are allowed.
+            quiet: no progress.
+
+        Raises:
+            UnknownPluginError: no such detector or model.
+            SourceError: labels that cannot be read, or that meet no patch.
+            ArchiveError: nothing is ingested, or the control has other bands.
+        """
+        from terradrift.archive import benching
+        from terradrift.archive.opening import open_archive
+        from terradrift.evaluate.fields import Reading
+
+        given = None
+        if labels is not None:
+            given = benching.Truthful(
+                labels=Path(labels),
+                reading=Reading(
+                    date=date, date_field=date_field, class_field=class_field
+                ),
+                min_share=min_share,
+                any_touch=any_touch,
+            )
+        return benching.bench(
+            self,
+            models=models,
+            detectors=detectors,
+            given=given,
+            control=None if control is None else open_archive(control),
+            threads=threading_.resolve(threads),
+            quiet=quiet,
+        )
 
     def cluster(
         self,

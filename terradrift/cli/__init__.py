@@ -7,6 +7,7 @@ import typer
 
 from terradrift.cli import (
     answer,
+    bench,
     demo,
     evaluate,
     export,
@@ -35,6 +36,7 @@ for verb in (
     make.embed,
     make.detect,
     make.cluster,
+    bench.bench,
     space.space,
     watch.watch,
     answer.sql,

@@ -1,0 +1,237 @@
+"""Detectors compared: what a line says, the page, and the command."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import terradrift as td
+from terradrift.cli import app
+from terradrift.errors import ArchiveError, SourceError, UnknownPluginError
+from terradrift.evaluate.bench import Site, alarms, ground_of, line, threshold
+from terradrift.evaluate.bench_page import markdown, tables, text
+from terradrift.evaluate.bench_result import Bench
+from terradrift.evaluate.methods import methods
+from terradrift.evaluate.truth import Truth
+from tests.detect.worlds import part, planted, series
+
+BANDS = tuple("abcdefghijkl")
+CHANGED = np.isin(np.arange(60), [7, 44])
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return series(seed=5)
+
+
+@pytest.fixture(scope="module")
+def site(plain):
+    world = planted(planted(plain, 7, 15), 44, 18)
+    onset = np.full(60, "NaT", "datetime64[D]")
+    onset[[7, 44]] = world.days[[15, 18]]
+    truth = Truth(
+        changed=CHANGED,
+        known=np.ones(60, bool),
+        kind=np.where(np.arange(60) == 7, "road", np.where(CHANGED, "house", "")),
+        onset=onset,
+        share=CHANGED.astype(float),
+    )
+    return Site(
+        model="tiny", series=[world], ground=ground_of([world], 40, 70), truth=truth
+    )
+
+
+@pytest.fixture(scope="module")
+def control(plain):
+    return Site(model="tiny", series=[plain], ground=ground_of([plain], 40, 70))
+
+
+def one(name, site, control=None):
+    (method,) = methods([name], bands=BANDS, threads=1)
+    return line(method, site, control)
+
+
+@pytest.fixture(scope="module")
+def lines(site, control):
+    names = ["changes", "temporal-median", "index-difference", "drift"]
+    return tuple(one(name, site, control) for name in names)
+
+
+def bench_of(lines, control="quiet.td"):
+    return Bench(
+        archive="small.td",
+        patch_size=40,
+        patches=60,
+        dates=30,
+        control=control,
+        notes=("dates are read from onset",),
+        lines=lines,
+    )
+
+
+def test_the_whole_detection_beats_chance_and_dates_what_it_finds(lines):
+    found = lines[0]
+    assert found.detector == "changes"
+    assert found.evaluation.ranking.average_precision.value > 0.9
+    assert found.dated.found == 1  # half of two
+    assert abs(found.dated.bias) <= 24  # two acquisitions
+    assert found.cpu_s > 0
+    assert "WholeDetection" in found.how
+
+
+def test_only_a_method_that_reports_has_a_threshold(lines):
+    assert [each.reported is not None for each in lines] == [True, False, False, False]
+    reported = lines[0].reported
+    assert reported.patches == 58
+    km2_years = 0.04**2 * sum(
+        ground_of([part(series(seed=5), np.flatnonzero(~CHANGED))], 40, 70).years
+    )
+    assert reported.rate.value == pytest.approx(1000 * reported.count / km2_years)
+
+
+def test_the_control_is_judged_at_the_threshold_of_half_recall(site, control, lines):
+    for name, found in zip(
+        ("changes", "temporal-median", "index-difference", "drift"), lines, strict=True
+    ):
+        (method,) = methods([name], bands=BANDS, threads=1)
+        least = threshold(CHANGED, method.judge(site.series).score)
+        expected = int((method.judge(control.series).score >= least).sum())
+        assert found.control.count == expected
+        assert found.control.patches == 60
+
+
+def test_detectors_of_indices_have_no_model(lines):
+    assert [each.model for each in lines] == ["tiny", "tiny", "", "tiny"]
+
+
+def test_where_nothing_changed_p_values_are_counted(control):
+    found = one("changes", control)
+    assert found.evaluation is None
+    assert found.dated is None
+    assert found.reported.patches == 60
+    shares = found.calibrated.observations + found.calibrated.patches
+    assert all(0 <= share <= 1 for share in shares)
+    assert found.calibrated.observations[0] >= found.calibrated.observations[1]
+    assert one("drift", control).calibrated is None
+
+
+def test_the_threshold_finds_half_of_what_changed():
+    changed = np.array([True, True, True, False, True])
+    score = np.array([3.0, 5.0, np.nan, 9.0, 1.0])
+    assert threshold(changed, score) == 3
+    assert threshold(changed, score, 0.75) == 1
+    assert np.isnan(threshold(changed, score, 1.0))  # one of them is not judged
+
+
+def test_alarms_count_judged_ground_only(site):
+    score = np.where(np.arange(60) < 30, 1.0, np.nan)
+    passed = np.arange(60) % 2 == 0
+    found = alarms(score, passed, ~CHANGED, site.ground)
+    assert (found.count, found.patches) == (15, 29)
+    assert found.share == 15 / 29
+    assert found.rate.low < found.rate.value < found.rate.high
+
+
+def test_ground_knows_when_each_patch_was_clear(plain):
+    world = replace(plain, clear_percent=plain.clear_percent.copy())
+    world.clear_percent[3] = 10
+    world.clear_percent[4] = np.nan
+    world.clear_percent[4, [2, 12]] = 90
+    ground = ground_of(
+        [part(world, np.arange(4)), part(world, np.arange(4, 60))], 40, 70
+    )
+    assert ground.years[3] == 0
+    assert ground.years[4] == pytest.approx(120 / 365.25)
+    assert len(ground) == 60
+    own = slice(*ground.clear.start[4:6])
+    np.testing.assert_array_equal(ground.clear.days[own], plain.days[[2, 12]])
+
+
+def test_the_page_ranks_methods_and_chance(lines):
+    bench = bench_of(lines)
+    (ranked, kinds, told) = tables(bench)
+    precisions = [float(row[2].split()[0]) for row in ranked[2]]
+    assert precisions == sorted(precisions, reverse=True)
+    assert "chance" in [row[0] for row in ranked[2]]
+    assert kinds[1][2:] == ("house: 1 (floor 0.017)", "road: 1 (floor 0.017)")
+    assert [row[0] for row in told[2]] == ["`changes`"]
+    page = markdown(bench)
+    for head, rows in ((each[1], each[2]) for each in (ranked, kinds, told)):
+        assert {len(row) for row in rows} == {len(head)}
+        assert "| " + " | ".join(head) + " |" in page
+    assert "floor of the AP 0.033" in page
+    assert "control: quiet.td" in page
+    assert "dates are read from onset" in page
+    assert "`changes`" in page
+    assert "`" not in text(bench).split("*")[0]
+
+
+def test_without_truth_the_page_shows_what_is_reported(control):
+    quiet = bench_of((one("changes", control), one("drift", control)), "")
+    ((title, head, rows),) = tables(quiet)
+    assert title == "Where nothing changed"
+    assert len(rows) == 1
+    assert len(rows[0]) == len(head)
+    ((title, _, rows),) = tables(bench_of((one("drift", control),), ""))
+    assert title == "None has a threshold"
+    assert rows[0][0] == "`drift`"
+
+
+def test_the_record_is_plain(lines):
+    record = json.loads(json.dumps(bench_of(lines).to_dict(), allow_nan=False))
+    assert record["lines"][0]["evaluation"]["ranking"]["floor"] == pytest.approx(1 / 30)
+    assert record["lines"][0]["reported"]["patches"] == 58
+    assert record["lines"][1]["reported"] is None
+
+
+@pytest.fixture(scope="module")
+def archive(scenes, tmp_path_factory):
+    place = tmp_path_factory.mktemp("bench") / "small.td"
+    td.create(place, td.Grid(80)).ingest(scenes)
+    return place
+
+
+def test_the_command_embeds_compares_and_writes_a_page(archive, scenes, tmp_path):
+    labels = scenes.parent / "truth.geojson"
+    run = CliRunner().invoke(
+        app,
+        [
+            *("bench", str(archive), "--labels", str(labels), "--json", "--quiet"),
+            *("--detectors", "changes,rx-difference,index-difference-nbr,lof"),
+            *("--models", "spectral", "--threads", "1", "--any-touch"),
+            *("--control", str(archive), "-o", str(tmp_path / "out")),
+        ],
+    )
+    assert run.exit_code == 0, run.output
+    rows = [json.loads(each) for each in run.stdout.splitlines() if each[:1] == "{"]
+    assert {row["detector"] for row in rows} == {
+        "changes",
+        "rx-difference",
+        "index-difference-nbr",
+        "lof",
+    }
+    assert all(row["evaluation"]["patches"]["changed"] > 0 for row in rows)
+    assert all(row["control"]["patches"] > 0 for row in rows if row["control"])
+    page = (tmp_path / "out" / "bench.md").read_text()
+    assert "`rx-difference` | spectral" in page
+    assert json.loads((tmp_path / "out" / "bench.json").read_text())["patches"] == 576
+
+
+def test_the_archive_refuses_what_it_cannot_compare(archive, scenes, tmp_path):
+    opened = td.open(archive)
+    with pytest.raises(UnknownPluginError, match="'rxx'; there are changes"):
+        opened.bench(detectors=["rxx"], quiet=True)
+    with pytest.raises(SourceError, match="no file"):
+        opened.bench(
+            tmp_path / "no.tif", models=["spectral"], detectors=["rx"], quiet=True
+        )
+    other = td.create(tmp_path / "other.td", td.Grid(80))
+    with pytest.raises(ArchiveError, match="expected a control of the bands"):
+        opened.bench(control=other.store.root, detectors=["rx"], quiet=True)
+    run = CliRunner().invoke(
+        app, ["bench", str(archive), "-o", str(tmp_path / "a.pdf")]
+    )
+    assert run.exit_code == 2
+    assert "expected a page (.md) or a folder" in run.stderr.replace("\n", " ")
