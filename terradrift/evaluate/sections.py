@@ -5,7 +5,7 @@ import numpy as np
 from terradrift.evaluate.measures import Interval
 from terradrift.evaluate.result import Dating, Evaluation, Found, Operating
 
-_NAMES = 24
+_NAMES = 20
 _DASH = "\N{EN DASH}"
 OBJECTS = 20
 """Rows of objects on a terminal."""
