@@ -3,19 +3,24 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 512
+
 
 def groups(rows: NDArray[np.float32]) -> NDArray[np.int64]:
     """(n,), for each row of (n, d) the index of the first row that equals it.
 
     0 and -0 are equal. In the order of rows, by hash and comparison: no all-pairs work.
     """
-    rows = np.ascontiguousarray(rows, dtype=np.float32) + np.float32(0)
+    rows = np.ascontiguousarray(rows, dtype=np.float32)
     # Sorting integers is quicker than sorting rows byte by byte.
-    order = np.argsort(_hashes(rows), kind="stable")
-    keys = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
-    hashed = keys[order]
+    hashes = _hashes(rows)
+    order = np.argsort(hashes, kind="stable")
     fresh = np.ones(len(rows), bool)
-    fresh[1:] = hashed[1:] != hashed[:-1]
+    fresh[1:] = hashes[order[1:]] != hashes[order[:-1]]
+    alike = np.flatnonzero(~fresh)
+    for start in range(0, len(alike), _BLOCK):
+        part = alike[start : start + _BLOCK]
+        fresh[part] = (rows[order[part]] != rows[order[part - 1]]).any(axis=1)
     starts = np.maximum.accumulate(np.where(fresh, np.arange(len(rows)), 0))
     first = np.empty(len(rows), np.int64)
     first[order] = order[starts]
@@ -38,7 +43,9 @@ def _hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
     """(n,), equal for equal rows, and by a chance of about n / 2**64 for others."""
     random = np.random.default_rng(0)
     factors = random.integers(1, 2**63, size=(rows.shape[1],), dtype=np.uint64)
-    hashes = np.zeros(len(rows), np.uint64)
-    for column in range(rows.shape[1]):
-        hashes += rows[:, column].view(np.uint32) * (2 * factors[column] + 1)
+    factors = 2 * factors + np.uint64(1)
+    hashes = np.empty(len(rows), np.uint64)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK] + np.float32(0)
+        hashes[start : start + _BLOCK] = block.view(np.uint32) @ factors
     return hashes

@@ -17,7 +17,7 @@ _LONGEST = 32_700
 """Length of integer vectors: with it sums of products stay within 32 bits."""
 _MEDIANS = 8
 """Vectors longer than so many medians are cut, which brings none farther apart."""
-_BLOCK = 4096
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,9 +60,11 @@ def lof(
     kept = np.flatnonzero(rank(places) < k)
     if len(kept) == 1:  # two equal rows
         return np.ones(len(rows), np.float32)
+    if len(kept) < len(rows):
+        rows = rows[kept]
     distances, near = knn(
-        rows[kept],
-        rows[kept],
+        rows,
+        rows,
         min(k, len(kept) - 1),
         exclude_self=True,
         backend=backend,
@@ -71,7 +73,7 @@ def lof(
     )
     reach = np.maximum(distances, distances[near, -1])
     density = 1 / (reach.mean(axis=1, dtype=np.float64) + _TINY)
-    scores = np.full(len(rows), np.nan)
+    scores = np.full(len(places), np.nan)
     scores[kept] = density[near].mean(axis=1) / density
     return scores[places].astype(np.float32)
 

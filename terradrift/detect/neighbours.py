@@ -27,6 +27,7 @@ from terradrift.detect.candidates import candidates, project
 from terradrift.detect.duplicates import groups, rank
 from terradrift.detect.pruned import Pruned
 from terradrift.detect.ranking import Among, Exact, Indices, Rows, ranked, searched
+from terradrift.threads import single_blas
 
 Distances = NDArray[np.float32]
 
@@ -129,7 +130,10 @@ class _Search:
         """Search by the kernel; returns the queries that it gave up."""
         rows, todo = self.among.rows, np.arange(len(self.queries))
         n, width = rows.shape
-        short = project(self.queries, rows, center) if self._long() else None
+        short = None
+        if self._long():
+            with single_blas():
+                short = project(self.queries, rows, center)
         pruned = Pruned(self.queries, self.among, self.own, center, short)
         apiece = _CALL + _APART * width
         least = max(_LEAST, 4 * self.distances.shape[1])
@@ -214,7 +218,7 @@ def _rows(name: str, rows: NDArray[np.floating]) -> NDArray[np.float32]:
     if rows.ndim != 2:
         raise ValueError(f"{name} must be rows (n, d), got shape {rows.shape}")
     rows = np.ascontiguousarray(rows, dtype=np.float32)
-    if not np.isfinite(rows).all():
+    if rows.size and not np.isfinite([rows.min(), rows.max()]).all():
         bad = int((~np.isfinite(rows)).any(axis=1).sum())
         raise ValueError(
             f"{name} must be finite, got {bad} rows with NaN or infinity; leave them out"

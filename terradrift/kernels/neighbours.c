@@ -262,7 +262,6 @@ static void compare(const struct search *s, int64_t q, struct candidate *c, int3
     const struct integers *all = &s->all;
     const float *query = s->queries + s->place[q] * s->width;
     const int16_t *ints = all->queries + s->place[q] * all->columns;
-    n = sifted(c, n, limit_of(s, &s->few, q));
     for (int32_t i = 0; i < n; i++) {
         if (i + 2 < n)
             prefetch(all->rows + c[i + 2].row * all->columns, 2 * all->columns);
