@@ -3,12 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.threads import single_blas
+
 Rows = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 _BLOCK_BYTES = 1 << 26
 _COMPONENTS = 63
 _SAMPLE = 4096
+_ROWS = 512
 
 
 def project(queries: Rows, rows: Rows, center: Rows | float = 0.0) -> tuple[Rows, Rows]:
@@ -18,23 +21,25 @@ def project(queries: Rows, rows: Rows, center: Rows | float = 0.0) -> tuple[Rows
     out: by the triangle inequality, what two rows leave out is at least as far apart as
     its lengths. Of rows that are their own queries, one array is returned twice.
     """
-    from scipy.linalg import eigh
+    from scipy.linalg import eigh  # before the threads of its BLAS are limited
 
-    sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64) - center
     width = rows.shape[1]
-    _, axes = eigh(sample.T @ sample, subset_by_index=(width - _COMPONENTS, width - 1))
-    short = _shortened(rows, axes, center)
-    return (short if queries is rows else _shortened(queries, axes, center)), short
+    with single_blas():
+        sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64) - center
+        last = (width - _COMPONENTS, width - 1)
+        _, axes = eigh(sample.T @ sample, subset_by_index=last)
+        short = _shortened(rows, axes, center)
+        return (short if queries is rows else _shortened(queries, axes, center)), short
 
 
 def _shortened(rows: Rows, axes: NDArray[np.float64], center: Rows | float) -> Rows:
     short = np.empty((len(rows), axes.shape[1] + 1), np.float32)
-    for start in range(0, len(rows), _SAMPLE):
-        block = rows[start : start + _SAMPLE].astype(np.float64) - center
+    for start in range(0, len(rows), _ROWS):
+        block = rows[start : start + _ROWS].astype(np.float64) - center
         part = block @ axes
         left = (block**2).sum(axis=1) - (part**2).sum(axis=1)
-        short[start : start + _SAMPLE, :-1] = part
-        short[start : start + _SAMPLE, -1] = np.sqrt(np.maximum(left, 0))
+        short[start : start + _ROWS, :-1] = part
+        short[start : start + _ROWS, -1] = np.sqrt(np.maximum(left, 0))
     return short
 
 

@@ -27,7 +27,6 @@ from terradrift.detect.candidates import candidates, project
 from terradrift.detect.duplicates import groups, rank
 from terradrift.detect.pruned import Pruned
 from terradrift.detect.ranking import Among, Exact, Indices, Rows, ranked, searched
-from terradrift.threads import single_blas
 
 Distances = NDArray[np.float32]
 
@@ -130,10 +129,7 @@ class _Search:
         """Search by the kernel; returns the queries that it gave up."""
         rows, todo = self.among.rows, np.arange(len(self.queries))
         n, width = rows.shape
-        short = None
-        if self._long():
-            with single_blas():
-                short = project(self.queries, rows, center)
+        short = project(self.queries, rows, center) if self._long() else None
         pruned = Pruned(self.queries, self.among, self.own, center, short)
         apiece = _CALL + _APART * width
         least = max(_LEAST, 4 * self.distances.shape[1])
