@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from terradrift.archive.spacing import Chosen
     from terradrift.archive.watching import Watched
     from terradrift.evaluate.bench_result import Bench
+    from terradrift.evaluate.injected.result import Sensitivity
     from terradrift.evaluate.result import Evaluation
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
@@ -496,6 +497,39 @@ class Archive:
 
         return evaluating.evaluate_archive(
             self.store, model or self.model, Path(labels), **how
+        )
+
+    def sensitivity(
+        self,
+        model: str | None = None,
+        *,
+        detectors: Sequence[str] | None = None,
+        tiles: int = 1,
+        threads: int | None = None,
+        quiet: bool = False,
+        **plan: Any,  # noqa: ANN401 - the fields of injected.study.Plan
+    ) -> Sensitivity:
+        """Plant changes of known size into the archive's images: who finds them from when on.
+
+        `plan` are fields of `terradrift.evaluate.injected.study.Plan`, such as `frames=8`.
+        Writes nothing; `str()` of the answer is a table, `to_dict()` a record.
+
+        Raises:
+            UnknownPluginError: no such detector.
+            ArchiveError: nothing is embedded under the model, or no date can be judged.
+            ValueError: an option out of range, or too few observations.
+        """
+        from terradrift.archive import sensitivity
+        from terradrift.evaluate.injected.study import Plan
+
+        return sensitivity.sensitivity(
+            self.store,
+            self.choice(model),
+            Plan(**plan),
+            detectors=detectors,
+            most_tiles=tiles,
+            threads=threading_.resolve(threads),
+            quiet=quiet,
         )
 
     def export(

@@ -14,10 +14,13 @@ from terradrift.detect.settings import Settings
 from terradrift.embed.protocol import Embedder
 from terradrift.embed.run import embed as embed_stream
 from terradrift.errors import ArchiveError
+from terradrift.evaluate import methods as all_methods
 from terradrift.evaluate.injected import study
 from terradrift.evaluate.injected.result import Sensitivity, summed, thresholds
 from terradrift.evaluate.injected.study import Ground, Trial
 from terradrift.evaluate.method import Method
+from terradrift.evaluate.methods import WholeDetection
+from terradrift.evaluate.ranked import reads
 from terradrift.ingest import plan as planning
 from terradrift.ingest.read import read
 from terradrift.progress import stage
@@ -26,6 +29,7 @@ from terradrift.store import units
 from terradrift.store.series import blocks, tiles, vectors_of
 from terradrift.store.tables import Store
 
+_OF_BANDS = "spectral"
 _STACK_BYTES = 512 << 20
 _CLEAR_SHARE = 0.7
 """Share of a tile's patches that must be clear on a date for it to be planted into."""
@@ -33,21 +37,27 @@ _PIXEL_DAYS = 24
 """Untouched dates that set the limits of the methods on pixels, at most."""
 
 
+DETECTORS = ("surprise", "scores-drift", "scores-z", "temporal-median", "rx-difference")
+"""What is asked beside the methods on pixels, unless told otherwise."""
+
+
 def sensitivity(
     store: Store,
     choice: Choice,
-    methods: Sequence[Method],
     plan: study.Plan,
     *,
+    detectors: Sequence[str] | None,
     most_tiles: int,
     threads: int,
     quiet: bool,
 ) -> Sensitivity:
     """Plant into up to `most_tiles` tiles, those with the most patches first.
 
-    Writes nothing.
+    `detectors` are names of `evaluate.methods`; None: those of `DETECTORS` that can read the
+    model's vectors. Writes nothing.
 
     Raises:
+        UnknownPluginError: no such detector.
         ArchiveError: the model is not embedded, looks at several dates, or no date has
             clear ground and enough clear dates before it.
         ValueError: the bands are not of reflected light, or there are too few
@@ -58,6 +68,7 @@ def sensitivity(
             f"{store.root} holds no embeddings of {choice.stored}; run terradrift embed "
             "first"
         )
+    methods = _methods(store, choice, detectors, threads)
     embedder = modelling.opened(store, choice)
     if embedder.card.dates > 1:
         raise ArchiveError(
@@ -92,6 +103,7 @@ def sensitivity(
     return Sensitivity(
         archive=store.root.name,
         model=choice.stored,
+        planted="materials" if plan.materials else "directions",
         patch_size=store.settings.grid.patch_size,
         frames=tuple(frames),
         false_positives=plan.false_positives,
@@ -101,6 +113,34 @@ def sensitivity(
         gains=gains,
         alarms=summed(counts),
     )
+
+
+def _methods(
+    store: Store, choice: Choice, names: Sequence[str] | None, threads: int
+) -> list[Method]:
+    """The detectors, of which those of bands take vectors of `spectral` only.
+
+    Raises:
+        ArchiveError: a detector was asked for that cannot read the model's vectors, or
+            that judges no single dates.
+    """
+    bands = store.settings.bands
+    found = all_methods.methods(names or DETECTORS, bands=bands, threads=threads)
+    able = [
+        each for each in found if reads(each) != "bands" or choice.stored == _OF_BANDS
+    ]
+    if names and len(able) < len(found):
+        lost = ", ".join(each.name for each in found if each not in able)
+        raise ArchiveError(
+            f"{lost} reads band means, got vectors of {choice.stored}; pass "
+            f"--model {_OF_BANDS}"
+        )
+    if blind := [each.name for each in able if isinstance(each, WholeDetection)]:
+        raise ArchiveError(
+            f"{', '.join(blind)} judges whole histories, not single dates; choose from "
+            f"{', '.join(DETECTORS)}"
+        )
+    return able
 
 
 @dataclass(frozen=True, slots=True, eq=False)

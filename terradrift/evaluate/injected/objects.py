@@ -1,7 +1,8 @@
 """Objects of known place and size in an image (pure).
 
-x' = x + amplitude * mask * u, where u points from what is there towards another material and
-has a root mean square of 1 over the bands, so that the amplitude is a reflectance.
+Either a share of the ground turns into another material s, which stays in the range of real
+reflectance: x' = (1 - amplitude * mask) * x + amplitude * mask * s. Or a spectral direction u
+is added, of root mean square 1 over the bands, that no material has: x' = x + amplitude * mask * u.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ _FINE = 4
 _LEAST_CLEAR = 0.6
 """Share of an object that must be clear."""
 _TRIES = 40
+_DIRECTION = "direction"
+_SMOOTH = 0.2
+"""Of the logarithm of wavelength, over which a random direction hardly turns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +33,9 @@ class Planted:
     mask: NDArray[np.float32]
     """(y, x), 0..1, share of each pixel that is inside."""
     amplitude: float
-    """Root mean square over the bands, reflectance."""
+    """Of a material: 0..1, share of the ground that turned. Of a direction: reflectance."""
     target: str
+    """A material, or `direction N`: the N-th random one."""
     shape: str
     """`disc`, `line` or `polygon`."""
 
@@ -47,6 +52,7 @@ def place(
     random: np.random.Generator,
     *,
     gap_px: int,
+    materials: bool,
 ) -> list[Planted]:
     """Up to `count` objects at random places, `gap_px` pixels or more apart.
 
@@ -67,7 +73,11 @@ def place(
         if mask[free].sum() < _LEAST_CLEAR * mask.sum():
             continue
         amplitude = float(np.exp(random.uniform(low, high)))
-        target = TARGETS[random.integers(len(TARGETS))]
+        target = (
+            TARGETS[random.integers(len(TARGETS))]
+            if materials
+            else f"{_DIRECTION} {random.integers(2**31)}"
+        )
         placed.append(Planted(np.where(free, mask, 0), amplitude, target, shape))
         taken |= ndimage.binary_dilation(inside, iterations=max(1, gap_px))
     return placed
@@ -78,23 +88,32 @@ def paint(
     wavelengths: NDArray[np.floating],
     objects: list[Planted],
 ) -> NDArray[np.float32]:
-    """(band, y, x) pixels with the objects in them; NaN stays, reflectance stays above 0.
+    """(band, y, x) pixels with the objects in them; NaN stays.
 
     Raises:
         ValueError: a band's wavelength is not between 0.4 and 2.4 um.
     """
-    out = pixels.copy()
+    out = pixels
     for each in objects:
-        inside = (each.mask > 0) & np.isfinite(pixels).all(axis=0)
-        if not inside.any():
-            continue
-        there = np.average(
-            pixels[:, inside], axis=1, weights=np.maximum(each.mask[inside], 1e-6)
-        )
-        step = material(each.target, wavelengths) - there
-        unit = step / max(float(np.sqrt(np.mean(step**2))), 1e-6)
-        out[:, inside] += np.outer(unit, each.amplitude * each.mask[inside])
-    return np.maximum(out, np.float32(1e-4))
+        share = np.float32(each.amplitude) * each.mask
+        if each.target.startswith(_DIRECTION):
+            step = direction(each.target, wavelengths)
+            out = np.maximum(out + step[:, None, None] * share, np.float32(1e-4))
+        else:
+            other = material(each.target, wavelengths).astype(np.float32)
+            out = out * (1 - share) + other[:, None, None] * share
+    return out
+
+
+def direction(name: str, wavelengths: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(band,) a random direction of root mean square 1 that varies slowly with wavelength."""
+    random = np.random.default_rng(int(name.removeprefix(_DIRECTION)))
+    # Bands beside each other go together, as they do in anything real.
+    apart = np.abs(np.subtract.outer(np.log(wavelengths), np.log(wavelengths)))
+    drawn = np.linalg.cholesky(
+        np.exp(-((apart / _SMOOTH) ** 2)) + 1e-6 * np.eye(len(wavelengths))
+    ) @ random.standard_normal(len(wavelengths))
+    return (drawn / np.sqrt(np.mean(drawn**2))).astype(np.float32)
 
 
 def material(name: str, wavelengths: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -12,6 +12,9 @@ from terradrift.evaluate.injected.psychometric import Threshold, gain, threshold
 from terradrift.evaluate.injected.study import Trial
 from terradrift.evaluate.measures import Interval
 
+_BEYOND = 9.0
+"""Amplitudes from here on are an extrapolation of nothing."""
+_UNIT = {"materials": "share of the ground", "directions": "reflectance"}
 REFERENCES = ("temporal median", "Reed-Xiaoli", "Reed-Xiaoli of the difference")
 """What gains are told against, on patches and on pixels."""
 
@@ -22,6 +25,8 @@ class Sensitivity:
 
     archive: str
     model: str
+    planted: str
+    """`materials` (amplitude: share of the ground) or `directions` (reflectance)."""
     patch_size: float
     """Metres."""
     frames: tuple[str, ...]
@@ -42,6 +47,7 @@ class Sensitivity:
         return {
             "archive": self.archive,
             "model": self.model,
+            "planted": self.planted,
             "patch_size": self.patch_size,
             "frames": list(self.frames),
             "false_positives": self.false_positives,
@@ -67,27 +73,33 @@ class Sensitivity:
 
     def __str__(self) -> str:
         head = (
-            f"{len(self.trials)} planted objects in {len(self.frames)} dates; found: half "
-            f"of the object above the limit that {self.false_positives:g} of "
-            f"{self.untouched:,} untouched observations pass"
+            f"{self.archive}, {self.model}: {len(self.trials)} planted {self.planted} in "
+            f"{len(self.frames)} dates. A50, A90: {_UNIT[self.planted]} from which on half, "
+            "nine in ten are found: half of the object lies above the limit that "
+            f"{self.false_positives:g} of {self.untouched:,} untouched observations pass."
         )
-        lines = [
-            head,
-            f"{'':<38}{'A50':>8}  {'95 %':<16}{'A90':>8}",
-        ]
-        lines += [
-            f"{name:<38}{_short(found.a50.value):>8}  "
-            f"{_short(found.a50.low)}..{_short(found.a50.high):<9}"
-            f"{_short(found.a90.value):>9}"
-            for name, found in self.thresholds.items()
-        ]
-        for name, others in self.gains.items():
-            told = ", ".join(
-                f"{value.value:.1f} ({value.low:.1f}..{value.high:.1f}) {other}"
-                for other, value in others.items()
+        table = [f"{'':<40}{'A50':>7}   {'95 % interval':<16}{'A90':>7}"]
+        for name, found in self.thresholds.items():
+            interval = f"{_short(found.a50.low)} .. {_short(found.a50.high)}"
+            table.append(
+                f"{name:<40}{_short(found.a50.value):>7}   {interval:<16}"
+                f"{_short(found.a90.value):>7}"
             )
-            lines.append(f"{name}: A50 lower by a factor of {told}")
-        return "\n".join(lines)
+        told = [
+            f"{name}: A50 of {other} over its own {_times(value)}"
+            for name, others in self.gains.items()
+            for other, value in others.items()
+            if isfinite(value.value)
+        ]
+        return "\n".join([head, "", *table, "", *told, "", *self._alarms()])
+
+    def _alarms(self) -> list[str]:
+        names = list(self.thresholds)
+        lines = ["share above the limit where nothing was planted:"]
+        for nuisance, shares in self.alarms.items():
+            cells = "  ".join(f"{name} {shares[name]:.4f}" for name in names)
+            lines.append(f"  {nuisance}: {cells}")
+        return lines
 
 
 def summed(
@@ -147,4 +159,8 @@ def _number(value: float) -> float | None:
 def _short(value: float) -> str:
     if isnan(value):
         return "-"
-    return "never" if value == float("inf") else f"{value:.3f}"
+    return "never" if value > _BEYOND else f"{value:.3f}"
+
+
+def _times(value: Interval) -> str:
+    return f"{value.value:.1f} ({value.low:.1f} .. {value.high:.1f})"

@@ -35,8 +35,10 @@ class Plan:
     """Times that each of them is planted anew."""
     objects: int = 6
     """Objects per layout at most; few enough not to be a change of the whole scene."""
-    amplitudes: tuple[float, float] = (0.01, 1.0)
-    """Reflectance, root mean square over the bands, from and to."""
+    materials: bool = True
+    """Plant materials; otherwise random spectral directions."""
+    amplitudes: tuple[float, float] | None = None
+    """From and to; None: shares 0.05 to 1 of the ground, reflectances 0.005 to 0.5."""
     false_positives: float = 1e-3
     """Share of untouched observations that may pass."""
     min_history: int = 10
@@ -49,10 +51,10 @@ class Plan:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        low, high = self.amplitudes
-        if not 0 < low < high:
+        low, high = self.range
+        if not 0 < low < high <= 1:
             raise ValueError(
-                f"amplitudes must be two reflectances above 0, the lower first, got "
+                "amplitudes must be two numbers above 0 and up to 1, the lower first, got "
                 f"{low:g} and {high:g}"
             )
         if not 0 < self.false_positives < 1:
@@ -60,6 +62,11 @@ class Plan:
                 "false_positives must be a share between 0 and 1, got "
                 f"{self.false_positives:g}"
             )
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Amplitudes from and to."""
+        return self.amplitudes or ((0.05, 1.0) if self.materials else (0.005, 0.5))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,9 +115,10 @@ def trials(
             planted = objects.place(
                 np.asarray(np.isfinite(now).all(axis=0)),
                 plan.objects,
-                plan.amplitudes,
+                plan.range,
                 random,
                 gap_px=ground.side,
+                materials=plan.materials,
             )
             if not planted:
                 continue
