@@ -60,7 +60,8 @@ class Reading:
 def days(values: Iterable[Any], where: str) -> tuple[NDArray[np.datetime64], ...]:
     """First and last day (n,) of dates as files hold them; NaT for none.
 
-    2018 is the whole year, 2018-05 the month, 2018-05-01/2018-06-15 what it says.
+    2018 is the whole year, 2018-05 the month, 20180516 a day, 2018-05-01/2018-06-15 what it
+    says.
 
     Raises:
         SourceError: a value is no date; the message names the row in `where`.
@@ -78,6 +79,8 @@ def _span(value: object, where: str) -> tuple[Any, Any]:
     text = "" if value is None else str(value).strip()
     if text.lower() in ("", "nan", "nat", "none", "null", "<na>"):
         return NOT_A_DAY, NOT_A_DAY
+    if len(text) == 8 and text.isdigit():
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
     if isinstance(value, date):  # a datetime and a pandas Timestamp are dates too
         return np.datetime64(text[:10], "D"), np.datetime64(text[:10], "D")
     try:

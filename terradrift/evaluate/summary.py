@@ -24,7 +24,7 @@ from terradrift.evaluate.result import (
     Ranks,
 )
 from terradrift.evaluate.things import things
-from terradrift.evaluate.truth import Objects, Truth
+from terradrift.evaluate.truth import SLIVER, Objects, Truth
 
 DAYS = (5, 15, 30, 60)
 TOP = (10, 50, 100)
@@ -85,7 +85,8 @@ def evaluate(
     blocks = squares(ground.cells, side)
     inside = truth.known.copy()
     if objects is not None:
-        blocks = intervals.joined(blocks, objects.object, objects.patch)
+        held = objects.share > SLIVER
+        blocks = intervals.joined(blocks, objects.object[held], objects.patch[held])
         inside[objects.patch] = True
     draws = Draws.of(
         blocks, inside, truth.changed, level=level, repeats=repeats, seed=seed

@@ -55,9 +55,13 @@ def test_a_single_date_is_preferred_to_a_pair_unless_asked_for(tmp_path: Path) -
 
 
 def test_years_and_missing_dates_are_read(tmp_path: Path) -> None:
-    path = csv(tmp_path, {"lon": [3.0, 3.1], "lat": [50.0, 50.1], "year": [2018, None]})
-    labels = read_vector(path, Reading())
-    assert days(labels) == [("2018-01-01", "2018-12-31"), ("NaT", "NaT")]
+    columns = {"lon": [3.0, 3.1, 3.2], "lat": [50.0, 50.1, 50.2]}
+    years = csv(tmp_path, {**columns, "year": [2018, None, 20180516]})
+    assert days(read_vector(years, Reading())) == [
+        ("2018-01-01", "2018-12-31"),
+        ("NaT", "NaT"),
+        ("2018-05-16", "2018-05-16"),
+    ]
 
 
 def test_one_date_may_be_given_for_all(tmp_path: Path) -> None:
