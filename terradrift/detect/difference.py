@@ -20,7 +20,7 @@ class IndexDifference:
 
     index: str = LARGEST
     """`ndvi`, `nbr`, `ndwi`, or `max`: the largest difference among those known."""
-    min_past: int = 3
+    min_past: int = 1
     """Fewer earlier known values than this: no score."""
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class BandDifference:
 
     band: int | None = None
     """Number of the band, from 0; None: the largest difference of any band."""
-    min_past: int = 3
+    min_past: int = 1
     """Fewer earlier clear observations than this: no score."""
 
     def __post_init__(self) -> None:

@@ -25,8 +25,8 @@ class TemporalMedian:
 
     robust: bool = False
     floor: float = 0.3
-    min_past: int = 3
-    """Fewer earlier clear observations than this: no score."""
+    min_past: int = 1
+    """Fewer earlier clear observations than this: no score. `robust` needs some more."""
 
     def __post_init__(self) -> None:
         if self.min_past < 1:

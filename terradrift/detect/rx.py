@@ -56,7 +56,7 @@ class RxDifference:
     scene: ClassVar[bool] = True
     """Wants the patches of a scene together."""
 
-    min_past: int = 3
+    min_past: int = 1
     """Fewer earlier clear observations than this: no score."""
 
     def __post_init__(self) -> None:

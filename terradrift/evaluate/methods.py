@@ -41,7 +41,7 @@ class _Variant:
 _VARIANTS = {
     "previous-date-euclidean": _Variant("previous-date", {"distance": "euclidean"}),
     "temporal-median-q90": _Variant("temporal-median", quantile=0.9),
-    "temporal-median-z": _Variant("temporal-median", {"robust": True}),
+    "temporal-median-z": _Variant("temporal-median", {"robust": True, "min_past": 3}),
     "index-difference-q90": _Variant("index-difference", quantile=0.9),
     "index-difference-ndvi": _Variant("index-difference", {"index": "ndvi"}),
     "index-difference-nbr": _Variant("index-difference", {"index": "nbr"}),
