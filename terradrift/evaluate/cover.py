@@ -7,6 +7,7 @@ import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from terradrift.errors import SourceError
 from terradrift.evaluate.labels import Labels
@@ -16,6 +17,8 @@ _LONGEST = 1000.0
 """Metres: an edge is bent at such steps when it is brought to another CRS, so that it stays
 where its own CRS draws it, to a few centimetres."""
 _METRES_PER_DEGREE = 111_320.0
+_MARGIN = 0.1
+"""Around the archive, as a share of its side, to which far shapes are cut."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,16 +177,13 @@ def _by_shape(
 ) -> Iterator[Pairs]:
     """Pairs of each of the grid's CRSs."""
     crs = pyproj.CRS.from_user_input(labels.crs)
-    step = _LONGEST / _METRES_PER_DEGREE if crs.is_geographic else _LONGEST
-    fine = shapely.segmentize(labels.shapes[placed], step)
     for epsg in np.unique(patches.cells[:, 0]).tolist():
         rows = np.flatnonzero(patches.cells[:, 0] == epsg)
         boxes = patches.boxes(rows)
-        near = _near(fine, boxes, crs, epsg)
+        near, shapes = _near(labels.shapes[placed], boxes, crs, epsg)
         if len(near) == 0:
             continue
-        shapes = _moved(fine[near], crs, epsg)
-        found = _pairs(shapes, boxes, float(patches.size) ** 2)
+        found = _pairs(_moved(shapes, crs, epsg), boxes, float(patches.size) ** 2)
         yield Pairs(
             placed[near[found.shape]], rows[found.patch], found.share, found.piece
         )
@@ -191,29 +191,44 @@ def _by_shape(
 
 def _near(
     shapes: NDArray[np.object_], boxes: NDArray[np.object_], crs: pyproj.CRS, epsg: int
-) -> NDArray[np.int64]:
-    """Shapes that may meet the boxes: a projection cannot take what is far away."""
+) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Numbers of shapes that may meet the boxes, and what of them lies around the boxes.
+
+    A projection cannot take what is far away.
+    """
     back = pyproj.Transformer.from_crs(epsg, crs, always_xy=True)
-    west, south, east, north = back.transform_bounds(*shapely.total_bounds(boxes))
-    if west > east:  # across the antimeridian
-        west, east = -180.0, 180.0
-    found: NDArray[np.int64] = np.flatnonzero(
-        shapely.intersects(shapes, shapely.box(west, south, east, north))
+    west, south, east, north = shapely.total_bounds(boxes)
+    margin = max(east - west, north - south) * _MARGIN
+    west, south, east, north = back.transform_bounds(
+        west - margin, south - margin, east + margin, north + margin
     )
-    return found
+    if not np.isfinite([west, south, east, north]).all():
+        return np.zeros(0, np.int64), np.zeros(0, object)
+    around: BaseGeometry = shapely.box(west, south, east, north)
+    if west > east:  # across the antimeridian
+        around = shapely.union(
+            shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)
+        )
+    shapely.prepare(around)
+    near = np.flatnonzero(shapely.intersects(around, shapes))
+    cut = np.asarray(shapes[near], dtype=object)
+    part = ~shapely.covers(around, cut)
+    cut[part] = shapely.intersection(cut[part], around)
+    return near, cut
 
 
 def _moved(
     shapes: NDArray[np.object_], crs: pyproj.CRS, epsg: int
 ) -> NDArray[np.object_]:
     to = pyproj.Transformer.from_crs(crs, epsg, always_xy=True)
+    step = _LONGEST / _METRES_PER_DEGREE if crs.is_geographic else _LONGEST
 
     def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         # The last point goes in twice: pyproj makes scalars of arrays of length 1.
         x, y = to.transform(*np.append(xy, xy[-1:], axis=0).T)
         return np.column_stack([x, y])[: len(xy)]
 
-    moved = shapely.transform(shapes, move)
+    moved = shapely.transform(shapely.segmentize(shapes, step), move)
     broken = ~shapely.is_valid(moved)
     moved[broken] = shapely.make_valid(moved[broken])
     return np.asarray(moved, dtype=object)

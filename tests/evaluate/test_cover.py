@@ -134,3 +134,41 @@ def test_patches_are_named_or_refused() -> None:
     assert np.flatnonzero(found.changed).tolist() == [5]
     with pytest.raises(SourceError, match="none of the 2 patch_id"):
         cover(GROUND, replace(named, patch_id=np.array(["a", "b"])))
+
+
+def test_shapes_as_wide_as_the_world_are_cut_to_the_archive() -> None:
+    world = labels(shapely.box(-180, -90, 180, 90), crs=4326)
+    assert (cover(GROUND, world).changed == 1).all()
+    west = in_degrees(box(1, 0, 2, 3)).bounds[0]
+    half = labels(shapely.box(-180, -80, west, 80), crs=4326)
+    found = cover(GROUND, half).changed.reshape(3, 4)
+    np.testing.assert_allclose(found, [[1, 0, 0, 0]] * 3, atol=0.1)
+
+
+def test_labels_in_a_crs_of_the_other_side_of_the_world_meet_nothing() -> None:
+    for crs in (32760, 3031):
+        found = cover(GROUND, labels(box(0, 0, 1, 1), crs=crs))
+        assert not found.changed.any()
+        assert found.notes[0].startswith("1 of 1 labels lie outside")
+
+
+def test_ground_across_the_antimeridian_is_labelled_on_both_sides() -> None:
+    cells = np.array([[32660, 140_000, 18_500], [32601, 140_000, 5_000]])
+    ids = np.array(["32660_40m_18500_140000", "32601_40m_5000_140000"])
+    ground = replace(GROUND, ids=ids, cells=cells)
+    band = labels(
+        shapely.MultiPolygon(
+            [shapely.box(170, 40, 180, 60), shapely.box(-180, 40, -170, 60)]
+        ),
+        crs=4326,
+    )
+    assert (cover(ground, band).changed == 1).all()
+
+
+def test_shapes_of_any_make_are_taken() -> None:
+    flat = box(0, 0, 1, 1)
+    high = shapely.force_3d(flat, 12.0)
+    mixed = shapely.GeometryCollection([flat, shapely.Point(flat.centroid)])
+    several = shapely.MultiPolygon([box(0, 0, 0.5, 1), box(0.5, 0, 1, 1)])
+    for shape in (high, mixed, several):
+        assert cover(GROUND, labels(shape)).changed[0] == pytest.approx(1)
