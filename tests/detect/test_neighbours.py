@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from terradrift import kernels
 from terradrift.detect.neighbours import knn
 
 Rows = NDArray[np.float32]
@@ -55,12 +56,14 @@ KINDS = [
 def require(backend: str) -> None:
     if backend == "faiss":
         pytest.importorskip("faiss", reason="FAISS is not installed")
+    if backend == "kernel" and kernels.library("neighbours") is None:
+        pytest.skip("the kernel was not built")
 
 
-@pytest.mark.parametrize("backend", ["torch", "faiss"])
+@pytest.mark.parametrize("backend", ["torch", "faiss", "kernel"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("exclude_self", [False, True])
-def test_both_backends_give_the_slow_twins_neighbours(
+def test_all_backends_give_the_slow_twins_neighbours(
     backend: str, kind: str, exclude_self: bool
 ) -> None:
     require(backend)
@@ -151,8 +154,11 @@ def test_a_missing_gpu_is_said_and_not_replaced_by_the_cpu() -> None:
 
 
 @pytest.mark.gpu
-def test_the_gpu_gives_the_neighbours_of_the_cpu() -> None:
-    rows = cloud("tight clusters", 2000, seed=5)
+@pytest.mark.parametrize(
+    ("kind", "n"), [*((kind, 2000) for kind in KINDS), ("normal", 140_000)]
+)
+def test_the_gpu_gives_the_neighbours_of_the_cpu(kind: str, n: int) -> None:
+    rows = cloud(kind, n, seed=5)
     near = knn(rows, rows, 10, exclude_self=True)
     on_gpu = knn(rows, rows, 10, exclude_self=True, device="cuda")
     np.testing.assert_array_equal(near[0], on_gpu[0])
