@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
 from terradrift.errors import SourceError
 from terradrift.evaluate.labels import Labels
 from terradrift.evaluate.truth import Objects
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 _LONGEST = 1000.0
 """Metres: an edge is bent at such steps when it is brought to another CRS, so that it stays
@@ -204,7 +207,7 @@ def _near(
     )
     if not np.isfinite([west, south, east, north]).all():
         return np.zeros(0, np.int64), np.zeros(0, object)
-    around: BaseGeometry = shapely.box(west, south, east, north)
+    around: "BaseGeometry" = shapely.box(west, south, east, north)
     if west > east:  # across the antimeridian
         around = shapely.union(
             shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)
