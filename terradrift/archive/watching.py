@@ -270,7 +270,7 @@ def begin(
     km2 = (store.settings.grid.patch_size / 1000.0) ** 2
     try:
         fitted = reference.fit(lambda: series.blocks(store, model), first, rules, km2)
-    except ValueError as error:
+    except reference.TooLittlePastError as error:
         raise ArchiveError(f"{store.root}: {error}") from error
     anew = Anew(
         f"{schema.suffix(model)}.reference.{run.run_id}.safetensors",

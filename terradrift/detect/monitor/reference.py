@@ -26,6 +26,10 @@ _PER_PATCH = 16
 _YEAR = 365.25
 
 
+class TooLittlePastError(ValueError):
+    """What was seen before the start does not teach enough to judge by."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """What `n` patches, of which `p` are the pool, are judged by from `start` on."""
@@ -69,13 +73,13 @@ def fit(
     Neither the order of the blocks nor where they are cut changes a bit of the result.
 
     Raises:
-        ValueError: there is too little to learn from before `start`.
+        TooLittlePastError: there is too little to learn from before `start`.
     """
     surveyed = _survey(blocks, start, rules)
     basis = components(surveyed.sample, rules.dimensions)
     pool_ids = _members(surveyed, basis.axes.shape[1], rules)
     if len(pool_ids) <= rules.min_controls:
-        raise ValueError(
+        raise TooLittlePastError(
             f"expected more than {rules.min_controls} patches with at least "
             f"{rules.min_dates} clear dates before {start}, got {len(pool_ids)}; start "
             "later, or ingest more of the past"
@@ -84,7 +88,7 @@ def fit(
         blocks, start, basis=basis, ids=pool_ids, days=surveyed.days, rules=rules
     )
     if min(len(half) for half in learn.halves(pool.clear)) < rules.min_dates:
-        raise ValueError(
+        raise TooLittlePastError(
             f"expected at least {2 * rules.min_dates} clear dates before {start}, got "
             f"{len(surveyed.days)}; start later, or ingest more of the past"
         )
@@ -178,7 +182,7 @@ def _survey(blocks: Blocks, start: np.datetime64, rules: Rules) -> _Survey:
             item = (*key, rows)
             (heapq.heappushpop if len(kept) == _SAMPLED else heapq.heappush)(kept, item)
     if not kept:
-        raise ValueError(
+        raise TooLittlePastError(
             f"expected patches with at least {rules.min_dates} dates before {start} that "
             f"are {rules.min_clear:g} % clear, got none; start later, or ingest more of the "
             "past"
