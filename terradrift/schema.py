@@ -140,7 +140,7 @@ def units() -> pa.Schema:
 def scores() -> pa.Schema:
     """One row per observation's scores; `reason` says why a score is null."""
     return _named(
-        "scores/1",
+        "scores/2",
         [
             *_text("patch_id"),
             *_instants("datetime"),
@@ -149,24 +149,34 @@ def scores() -> pa.Schema:
             pa.field("n_reference", pa.int32()),
             pa.field("n_controls", pa.int32()),
             *_text("reference"),
-            *_floats("drift", "z", "p_value", "lof", "cusum"),
+            *_floats("drift", "z", "p_value", "q_value", "lof", "cusum", "ewma"),
             *_text("reason", "run_id"),
         ],
     )
 
 
 def changes(dimensions: int) -> pa.Schema:
-    """One row per change: a patch that left its reference, and when."""
+    """One row per change: a patch that went from one state to another, and when.
+
+    A patch may have several, numbered from 1 in order of time.
+    """
     return _named(
-        "changes/1",
+        "changes/2",
         [
-            *_text("change_id", "patch_id", "tile"),
-            *_instants("onset", "date_before", "date_after"),
+            *_text("change_id", "patch_id"),
+            pa.field("number", pa.int32()),
+            *_text("tile"),
+            # The interval holds the onset at 95 %; ended is null where it lasts.
+            *_instants("onset", "onset_early", "onset_late", "ended"),
+            *_instants("date_before", "date_after"),
             *_floats("gap_days"),
             pa.field("n_reference", pa.int32()),
             pa.field("n_controls", pa.int32()),
+            pa.field("controls", pa.list_(pa.string())),
             *_text("reference"),
-            *_floats("drift", "z", "p_value", "lof", "score"),
+            *_floats(
+                "drift", "z", "p_value", "q_value", "false_alarms", "lof", "score"
+            ),
             *_text("persistence"),
             *_floats("d_ndvi", "d_nbr", "d_ndwi"),
             *_text("event_id"),

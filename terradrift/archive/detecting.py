@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from terradrift import __version__, schema
-from terradrift.archive import places
 from terradrift.archive.found import Gathering, changes_table, events_table
 from terradrift.archive.runs import Run
+from terradrift.archive.staging import with_q_values
 from terradrift.archive.stamp import STAMP, stamp_of
 from terradrift.detect import run as detection
 from terradrift.detect.block import Block
@@ -134,7 +131,7 @@ def detect(
             space=space,
         )
         kept = _kept(blocks, gathering, model, store.settings.grid, run.run_id)
-        rows = _scores(kept, store.settings.grid, run.run_id)
+        rows = with_q_values(store, kept, store.settings.grid, run.run_id)
         store.overwrite(f"scores_{name}", rows, schema.scores())
     found = gathering.found()
     if found is None:
@@ -170,51 +167,6 @@ def _kept(
     for block in blocks:
         gathering.add(model, grid, run_id, block)
         yield block
-
-
-def _scores(
-    blocks: Iterator[Block], grid: Grid, run_id: str
-) -> Iterator[pa.RecordBatch]:
-    """Rows of scores, block by block."""
-    for block in blocks:
-        row, day = np.nonzero(~np.isnat(block.times))
-        epsg, cells_row, cells_col = block.cells.T
-        tile = (
-            grid.tile_of(int(epsg[0]), cells_row[:1], cells_col[:1])[0]
-            if len(epsg)
-            else ""
-        )
-        yield pa.RecordBatch.from_arrays(
-            _score_columns(block, row, day, str(tile), run_id), schema=schema.scores()
-        )
-
-
-def _score_columns(
-    block: Block,
-    row: NDArray[np.int64],
-    day: NDArray[np.int64],
-    tile: str,
-    run_id: str,
-) -> list[pa.Array]:
-    scores, at = block.scores, (row, day)
-    constant = pa.DictionaryArray.from_arrays
-    zeros = pa.array(np.zeros(len(row), np.int32))
-    return [
-        pa.array(block.patch_ids[row], pa.string()),
-        places.instants(block.times[at]),
-        constant(zeros, pa.array([tile], pa.string())).dictionary_decode(),
-        places.nullable(block.clear_percent[at]),
-        pa.array(scores.n_reference[at], pa.int32()),
-        pa.array(scores.n_controls[at], pa.int32()),
-        places.words(scores.reference[at]),
-        places.nullable(scores.drift[at]),
-        places.nullable(scores.z[at]),
-        places.nullable(scores.p_value[at]),
-        places.nullable(scores.lof[at]),
-        places.nullable(scores.cusum[at]),
-        places.words(scores.reason[at]),
-        constant(zeros, pa.array([run_id], pa.string())).dictionary_decode(),
-    ]
 
 
 def _patches(store: Store, model: str) -> int:

@@ -16,7 +16,9 @@ class Scores:
     """(n, t), analogues that z was measured to."""
     reference: NDArray[np.str_]
     """(n, t), `season` or `recent` (which own past drift is measured to), `+analogues`
-    where z is measured to analogues; empty where there is no reference."""
+    where z is measured to analogues, and then `+calm`, `+usual` or `+restless` where the
+    p-value is a rank among patches that were as restless so far; empty where there is no
+    reference."""
     drift: NDArray[np.float32]
     """(n, t), 0..2: how far the patch is from its past, and further than its like moved.
 
@@ -27,42 +29,60 @@ class Scores:
     pool are clear and have a past; and the distance to what the analogues show, once the
     past has `min_reference` observations."""
     z: NDArray[np.float32]
-    """(n, t), robust standard deviations above what calibration expects."""
+    """(n, t), robust standard deviations above what the analogues show when each is judged
+    by its own analogues, or, without analogues, the left-out scores of the own reference."""
     p_value: NDArray[np.float32]
-    """(n, t), 0..1, rank among calibration scores."""
+    """(n, t), 0..1, rank among the pool's z (`ranks.Ranks`), or, without analogues, of
+    drift among the left-out scores of the own reference."""
     lof: NDArray[np.float32]
     """(n, t), novelty LOF against the patch's own clear past, about 1 inside it."""
     cusum: NDArray[np.float32]
     """(n, t), sum of evidence."""
+    ewma: NDArray[np.float32]
+    """(n, t), moving average of z."""
     reason: NDArray[np.str_]
     """(n, t), why a score is null; empty where none is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """`m` candidate changes of a block."""
+    """`m` changes of a block, in order of patch and time."""
 
     row: NDArray[np.int64]
     """(m,), patch within the block."""
+    number: NDArray[np.int32]
+    """(m,), 1, 2, ... in order of time within the patch."""
     onset: NDArray[np.datetime64]
     """(m,), datetime64[us], UTC, the first clear observation of the new state."""
+    onset_early: NDArray[np.datetime64]
+    """(m,), the change came after this clear observation at 95 %; `date_before` or earlier."""
+    onset_late: NDArray[np.datetime64]
+    """(m,), and up to this one; `date_after` or later."""
+    ended: NDArray[np.datetime64]
+    """(m,), the first clear observation with the old state back, NaT where it did not come."""
     date_before: NDArray[np.datetime64]
-    """(m,), the last clear observation before it."""
+    """(m,), the last clear observation before the onset."""
     date_after: NDArray[np.datetime64]
     """(m,), the first clear observation with the change."""
     gap_days: NDArray[np.float32]
     """(m,), days from `date_before` to `date_after`."""
     n_reference: NDArray[np.int32]
-    """(m,), on the onset, as are the next four."""
+    """(m,), on the onset, as are the next five."""
     n_controls: NDArray[np.int32]
+    controls: NDArray[np.str_]
+    """(m, 10), patch ids of the nearest analogues, nearest first, empty where there is none."""
     reference: NDArray[np.str_]
     drift: NDArray[np.float32]
     z: NDArray[np.float32]
     p_value: NDArray[np.float32]
+    """(m,), 0..1, chance that an unchanged patch has a candidate that scores as much."""
+    false_alarms: NDArray[np.float32]
+    """(m,), expected false changes per 1,000 km2 and year where all that score at least as
+    much are taken; NaN where the ids do not tell the size of a patch."""
     score: NDArray[np.float32]
-    """(m,), rank of changes; larger is more of a lasting, uncommon step."""
+    """(m,), rank of changes; larger is more of a lasting step that its like did not make."""
     persistence: NDArray[np.str_]
-    """(m,), `persistent` or `transient`."""
+    """(m,), `persistent`, `transient`, `gradual` or `seasonal`."""
     indices: NDArray[np.float32]
     """(m, 3), NDVI, NBR, NDWI after minus before."""
     before: NDArray[np.float32]

@@ -66,3 +66,18 @@ def empirical_p(
     at_least = ((calibration >= score[:, None]) & valid).sum(axis=1)
     p = (1.0 + at_least) / (1.0 + count)
     return np.where((count > 0) & np.isfinite(score), p, np.nan)
+
+
+def ewma(z: NDArray[np.floating], weight: float) -> NDArray[np.float32]:
+    """(n, t) moving average (1 - weight) previous + weight z, from 0 on (Roberts 1959).
+
+    NaN where z is, and passed over. For independent z of variance 1 its standard deviation
+    tends to sqrt(weight / (2 - weight)).
+    """
+    out = np.full(z.shape, np.nan, np.float32)
+    level = np.zeros(len(z))
+    for at in range(z.shape[1]):
+        seen = np.isfinite(z[:, at])
+        level[seen] += weight * (z[seen, at] - level[seen])
+        out[seen, at] = level[seen]
+    return out

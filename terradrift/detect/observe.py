@@ -13,6 +13,21 @@ from terradrift.detect.pool import Pool
 from terradrift.detect.settings import Settings
 
 _KIND = np.array(["", "season", "recent"])
+_EWMA = 0.2
+"""Weight of the newest z in its moving average."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """What the distance of `n` patches to their analogues means on `t` dates."""
+
+    z: NDArray[np.float32]
+    """(n, t), in robust standard deviations of the analogues' distances to their own."""
+    p_value: NDArray[np.float32]
+    """(n, t), 0..1, rank of z among the pool's."""
+    group: NDArray[np.str_]
+    """(n, t), `+calm`, `+usual` or `+restless` where z is ranked among patches that were
+    as restless so far; empty where it is ranked among all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,12 +37,25 @@ class Beside:
     distance: NDArray[np.float32]
     """(n, t), half the squared distance to the expected vector, in units of the pool's
     mean squared length and at most 2: as a cosine distance, about 1 where unrelated."""
-    z: NDArray[np.float32]
-    p_value: NDArray[np.float32]
+    length: NDArray[np.float32]
+    """(n, t), distance to the expected vector, as it is."""
     count: NDArray[np.int32]
     """(n, t), analogues."""
+    index: NDArray[np.int32]
+    """(n, t, k), their places in the pool, nearest first; -1 where there is none."""
     residual: NDArray[np.float32]
     """(n, t, r), vector less the expected one; zeros where there is none."""
+
+    def controls_at(
+        self, rows: NDArray[np.int64], at: NDArray[np.int64], most: int = 10
+    ) -> NDArray[np.int32]:
+        """Places in the pool of the nearest analogues of `rows` (m,) on dates number `at` (m,).
+
+        (m, most), nearest first, -1 where there are fewer.
+        """
+        near = self.index[rows, at, :most]
+        short = ((0, 0), (0, most - near.shape[1]))
+        return np.pad(near, short, constant_values=-1)
 
 
 def beside(
@@ -37,17 +65,15 @@ def beside(
     pool: Pool,
     settings: Settings,
 ) -> Beside:
-    """Judge reduced vectors of `n` patches on `t` dates against their analogues' of the same dates.
+    """Compare reduced vectors of `n` patches on `t` dates with their analogues' of the same dates.
 
-    `columns` (t,) place the dates among the pool's, `members` (n,) the patches in the
-    pool. z is the distance to the expected vector in robust standard deviations of the
-    controls' distances to it.
+    `columns` (t,) place the dates among the pool's, `members` (n,) the patches in the pool.
     """
     vectors, shape = patches.vectors, patches.clear.shape
     distance = np.full(shape, np.nan, np.float32)
-    z = np.full(shape, np.nan, np.float32)
-    p = np.full(shape, np.nan, np.float32)
+    apart = np.full(shape, np.nan, np.float32)
     count = np.zeros(shape, np.int32)
+    index = np.full((*shape, settings.controls), -1, np.int32)
     residual = np.zeros_like(vectors)
     for found in analogue.controls(
         patches,
@@ -57,17 +83,15 @@ def beside(
         least=settings.min_controls,
     ):
         rows, at = found.rows, found.at
-        expected, others = analogue.expected(found, pool.vectors[:, columns[at]])
+        expected, _ = analogue.expected(found, pool.vectors[:, columns[at]])
         residual[rows, at] = vectors[rows, at] - expected
         length = np.linalg.norm(residual[rows, at], axis=1)
-        apart = np.linalg.norm(others - expected[:, None], axis=2)
         valid = found.weight > 0
-        floor = settings.floor * calibrate.masked_median(apart, valid) + 1e-6
         distance[rows, at] = np.minimum(length**2 / (2.0 * pool.square), 2.0)
-        z[rows, at] = calibrate.robust_z(length, apart, valid, floor)
-        p[rows, at] = calibrate.empirical_p(length, apart, valid)
+        apart[rows, at] = length
         count[rows, at] = valid.sum(axis=1)
-    return Beside(distance, z, p, count, residual)
+        index[rows, at, : valid.shape[1]] = np.where(valid, found.index, -1)
+    return Beside(distance, apart, count, index, residual)
 
 
 def scores(
@@ -75,6 +99,7 @@ def scores(
     by_others: Beside,
     from_scene: NDArray[np.float32],
     *,
+    ranked: Ranked,
     shift: NDArray[np.float32],
     lof: NDArray[np.float32],
     settings: Settings,
@@ -82,19 +107,21 @@ def scores(
     """Join what the own past, the analogues and the scene say.
 
     All are of the dates (n, t) on which anything was clear; `from_scene` (n, t) is the
-    distance to what the scene lets expect (`scene.Scene.apart`), `shift` (t,) the
-    scene-wide z of own drift, taken off, and `lof` (n, t) the observations' novelty. z is
-    beside analogues where there are enough, otherwise beside the own past.
+    distance to what the scene lets expect (`scene.Scene.apart`), `ranked` what the distance
+    to analogues means among the pool's, `shift` (t,) the scene-wide z of own drift, taken
+    off, and `lof` (n, t) the observations' novelty. z is beside analogues where there are
+    enough, otherwise beside the own past; so is its p-value.
     """
-    aside = by_others.count > 0
-    z = np.where(aside, by_others.z, by_own.z - shift)
-    p = np.where(aside, by_others.p_value, by_own.p_value)
+    aside = np.isfinite(ranked.z)
+    z = np.where(aside, ranked.z, by_own.z - shift)
+    p = np.where(aside, ranked.p_value, by_own.p_value)
     # Patches are analogues by their histories: a date or two are none.
     alike = np.where(
         by_own.count >= settings.min_reference, by_others.distance, np.float32(np.nan)
     )
     drift = _joined(by_own.drift, from_scene, alike)
     used = np.char.add(_KIND[by_own.kind], np.where(aside, "+analogues", ""))
+    used = np.char.add(used, ranked.group)
     clear = by_own.clear
     reason = np.where(clear, "", "not clear enough").astype("U24")
     reason[clear & ~np.isfinite(z)] = "history too short"
@@ -108,6 +135,7 @@ def scores(
         p.astype(np.float32),
         lof,
         onset.cusum(z, settings.cusum_slack),
+        calibrate.ewma(z, _EWMA),
         reason,
     )
 

@@ -6,8 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from terradrift.detect import describe, pool, score, whole
+from terradrift.detect import describe, pool, whole
 from terradrift.detect.block import Block, Scores
+from terradrift.detect.calibration import Calibration
 from terradrift.detect.settings import Settings
 from terradrift.detect.world import World
 from terradrift.series import Series
@@ -31,7 +32,7 @@ def detect(
     are taken in `space`, where one is given.
     """
     with single_blas():
-        world = World.of(blocks, settings, space)
+        world = World.of(blocks, settings, space, threads)
         waiting: deque[Future[Block]] = deque()
         with ThreadPoolExecutor(threads) as workers:
             for series in blocks():
@@ -50,11 +51,11 @@ def _done(waiting: deque[Future[Block]], advance: Callable[[int], None]) -> Bloc
 
 def _judge(world: World | None, series: Series, settings: Settings) -> Block:
     if world is None or not pool.usable(series, settings).any():
-        return _abstain(series)
+        return _abstain(series, settings)
     return world.judge(series)
 
 
-def _abstain(series: Series) -> Block:
+def _abstain(series: Series, settings: Settings) -> Block:
     """A block in which nothing at all is clear."""
     shape = series.clear_percent.shape
     null = np.full(shape, np.nan, np.float32)
@@ -69,14 +70,20 @@ def _abstain(series: Series) -> Block:
         p_value=null,
         lof=null,
         cusum=null,
+        ewma=null,
         reason=np.where(seen, "not clear enough", ""),
     )
-    none = np.zeros(0, np.int64)
-    no = np.zeros(0, bool)
-    nothing = score.Candidates(none, none, none, np.zeros(0, np.float32), no, no)
+    n = len(series)
     clear = np.zeros(shape, bool)
-    changes = describe.changes(
-        series, describe.Dates(clear, none, window_days=0), nothing, scores
+    known = describe.Dates(clear, np.zeros(0, np.int64), window_days=0)
+    nothing = whole.Judged(
+        np.full(n, np.nan, np.float32),
+        np.zeros(n, np.int64),
+        np.full(n, "", "U10"),
+        whole.Candidates.none(),
+    )
+    empty = describe.Calibrated(
+        np.zeros(0), np.zeros(0), np.zeros((0, describe.CONTROLS), "U1")
     )
     return Block(
         series.patch_ids,
@@ -84,8 +91,8 @@ def _abstain(series: Series) -> Block:
         series.times,
         series.clear_percent,
         scores,
-        changes,
-        whole.patches(
-            series, describe.Dates(clear, none, window_days=0), nothing, None, 0
+        describe.changes(series, known, nothing.found, scores, empty),
+        describe.patches(
+            series, known, nothing, Calibration(None, np.nan, settings), np.zeros(n)
         ),
     )

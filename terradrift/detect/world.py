@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.detect import analogue, describe, observe, pool, score, steps, whole
+from terradrift.detect import (
+    analogue,
+    calibration,
+    describe,
+    observe,
+    pool,
+    score,
+    whole,
+)
 from terradrift.detect.block import Block
+from terradrift.detect.calibration import Calibration
 from terradrift.detect.lof import Lof
-from terradrift.detect.null import Null
 from terradrift.detect.own import own
+from terradrift.detect.placebo import Placebo
 from terradrift.detect.scene import Scene
 from terradrift.space import placed
 
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
     from terradrift.series import Series
     from terradrift.space import Space
 
+_PLACEBOS = 1024
+"""Pool patches that are judged by the others, for the null of changes."""
 _MIN_SCENE = 8
 """Pool patches that must be clear on a date for its scene-wide shift to be known."""
 
@@ -39,15 +50,20 @@ class World:
     """(t,), scene-wide z of own drift."""
     scene: Scene
     """What the scene lets expect on each date of the pool."""
-    common: score.Common
-    null: Null | None
-    """What unchanged patches score; None where the pool is too small to tell."""
+    placebo: Placebo
+    """How the pool's patches compare with their own analogues."""
+    calibration: Calibration
+    """What unchanged patches score, and what is reported."""
     space: Space | None = None
     """Where cosines are taken; None: of the vectors as they are."""
 
     @classmethod
     def of(
-        cls, blocks: pool.Blocks, settings: Settings, space: Space | None = None
+        cls,
+        blocks: pool.Blocks,
+        settings: Settings,
+        space: Space | None = None,
+        threads: int = 1,
     ) -> World | None:
         """Read the archive twice: components first, then the pool. None: nothing clear."""
         fitted = pool.fit(blocks, settings)
@@ -56,28 +72,20 @@ class World:
         basis, days = fitted
         members = pool.gather(blocks, basis, days, settings, space)
         shift = scene_shift(members.vectors, members.clear)
-        some = np.linspace(0, len(members) - 1, min(len(members), score.COMMON_STEPS))
+        some = np.linspace(0, len(members) - 1, min(len(members), _PLACEBOS))
         chosen = np.unique(some.astype(np.int64))
-        shifted, clear = members.vectors[chosen] - shift, members.clear[chosen]
-        every = np.arange(len(days))
-        others = observe.beside(
-            analogue.Histories(members.vectors[chosen], clear),
-            every,
-            chosen,
-            members,
-            settings,
+        placebo, residual, compared = Placebo.of(members, chosen, settings, threads)
+        own_histories = score.Histories.of(
+            members.vectors[chosen] - shift,
+            members.clear[chosen],
+            residual,
+            compared,
+            settings.outlier,
         )
-        common = score.Histories(
-            steps.tempered(shifted, clear, settings.outlier),
-            clear,
-            every,
-            chosen,
-            score.beside(others.residual, others.count > 0, settings),
-        )
+        strongest = score.strongest(own_histories, settings.min_segment)
         drift_shift = scene_shift(
             members.z[..., None], members.clear & np.isfinite(members.z)
         )[:, 0]
-        steps_of_all = score.Common(common, settings)
         return cls(
             basis,
             members,
@@ -85,8 +93,8 @@ class World:
             shift,
             drift_shift,
             Scene(members, settings),
-            steps_of_all,
-            Null.of(score.candidates(common, steps_of_all, settings).score),
+            placebo,
+            Calibration.of(strongest, days, settings),
             space,
         )
 
@@ -106,31 +114,46 @@ class World:
             own(full, seen, days, settings),
             others,
             self.scene.apart(patches, days, columns, members),
+            ranked=self.placebo.rank(others, columns, members, settings),
             shift=self.drift_shift[columns],
             lof=Lof().detect(days, full, seen),
             settings=settings,
         )
         scores = observe.placed(judged, where, np.isfinite(series.clear_percent))
         shifted = vectors - self.shift[columns]
-        tempered = score.Histories(
-            steps.tempered(shifted, seen, settings.outlier),
-            seen,
-            columns,
-            members,
-            score.beside(others.residual, others.count > 0, settings),
+        histories = score.Histories.of(
+            shifted, seen, others.residual, others.count > 0, settings.outlier
         )
-        found = score.candidates(tempered, self.common, settings)
+        alarms = calibration.alarms_if_all(series.patch_ids, days, seen)
+        judged_whole = whole.judge(histories, vectors, days, alarms, self.calibration)
         dates = describe.Dates(clear, where, settings.window_days)
-        changes = describe.changes(series, dates, found.take(found.kept), scores)
         return Block(
             series.patch_ids,
             series.cells,
             series.times,
             series.clear_percent,
             scores,
-            changes,
-            whole.patches(series, dates, found, self.null, settings.min_segment),
+            describe.changes(
+                series,
+                dates,
+                judged_whole.found,
+                scores,
+                self._calibrated(judged_whole.found, others, alarms),
+            ),
+            describe.patches(series, dates, judged_whole, self.calibration, alarms),
         )
+
+    def _calibrated(
+        self,
+        found: whole.Candidates,
+        others: observe.Beside,
+        alarms: NDArray[np.float64],
+    ) -> describe.Calibrated:
+        """p-values of changes, and the ids of their analogues."""
+        p = self.calibration.p_value(found.score)
+        near = others.controls_at(found.row, found.first, describe.CONTROLS)
+        names = np.where(near >= 0, self.members.patch_ids[np.maximum(near, 0)], "")
+        return describe.Calibrated(p, p * alarms[found.row], names)
 
 
 def scene_shift(
