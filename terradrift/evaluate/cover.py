@@ -207,7 +207,7 @@ def _near(
     )
     if not np.isfinite([west, south, east, north]).all():
         return np.zeros(0, np.int64), np.zeros(0, object)
-    around: "BaseGeometry" = shapely.box(west, south, east, north)
+    around: BaseGeometry = shapely.box(west, south, east, north)
     if west > east:  # across the antimeridian
         around = shapely.union(
             shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)

@@ -84,23 +84,17 @@ def at_recall(
     judged, km2_years = exposure(truth, score, ground)
     own = np.sort(score[truth.changed & np.isfinite(score)])[::-1]
     count = int(truth.changed.sum())
+    wanted = [max(int(np.ceil(recall * count - 1e-9)), 1) for recall in recalls]
+    reached = [at for at, least in enumerate(wanted) if least <= len(own)]
+    precision = ranking.measures([_first(recalls[at]) for at in reached])
     found = []
-    for recall in recalls:
-        wanted = max(int(np.ceil(recall * count - 1e-9)), 1)
-        if wanted > len(own):
-            continue
-        least = float(own[wanted - 1])
+    for at, share in zip(reached, precision, strict=True):
+        least = float(own[wanted[at] - 1])
         wrong = int((score[judged] >= least).sum())
-        found.append(
-            AtRecall(
-                recall=recall,
-                score=least,
-                precision=ranking.measure(_first(recall)),
-                false_alarms=poisson(wrong, km2_years / _PER, ranking.draws.level)
-                if km2_years > 0
-                else Interval(np.nan, np.nan, np.nan),
-            )
-        )
+        rate = Interval(np.nan, np.nan, np.nan)
+        if km2_years > 0:
+            rate = poisson(wrong, km2_years / _PER, ranking.draws.level)
+        found.append(AtRecall(recalls[at], least, share, rate))
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ group: the cost grows with the number of changed patches, not with that of all p
 Values are those of `measures`; a test compares them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,10 +59,19 @@ class Ranking:
 
     def measure(self, of: OfDraws) -> Interval:
         """A measure of the whole ranking, and where it lies in the draws."""
-        whole = np.ones((self.draws.count, 1))
-        value = float(of(*self._above(whole))[0])
-        drawn = [of(*part) for part in self._drawn()]
-        return self.draws.interval(value, np.concatenate([np.zeros(0), *drawn]))
+        return self.measures([of])[0]
+
+    def measures(self, of: Sequence[OfDraws]) -> list[Interval]:
+        """Several measures, for which every draw is made once."""
+        whole = self._above(np.ones((self.draws.count, 1)))
+        drawn: list[list[Values]] = [[np.zeros(0)] for _ in of]
+        for part in self._drawn():
+            for values, each in zip(drawn, of, strict=True):
+                values.append(each(*part))
+        return [
+            self.draws.interval(float(each(*whole)[0]), np.concatenate(values))
+            for each, values in zip(of, drawn, strict=True)
+        ]
 
     def band(self, recall: Values) -> tuple[Values, Values, Values]:
         """Precision at levels of recall (k,): of the whole, and the band of the draws."""

@@ -160,11 +160,18 @@ def _patches(truth: Truth, judged: Judged, ground: Ground) -> Patches:
 def _ranks(truth: Truth, ranks: Ranking, rows: NDArray[np.bool_]) -> Ranks:
     count, known = int((truth.changed & rows).sum()), int(rows.sum())
     tops = [k for k in sorted({*TOP, count}) if k <= known]
+    precision, area, *highest = ranks.measures(
+        [
+            ranking.average_precision,
+            ranking.roc_auc,
+            *(ranking.precision_at(k) for k in tops),
+        ]
+    )
     return Ranks(
-        average_precision=ranks.measure(ranking.average_precision),
+        average_precision=precision,
         floor=floor(truth.changed[rows]),
-        roc_auc=ranks.measure(ranking.roc_auc),
-        precision_at={k: ranks.measure(ranking.precision_at(k)) for k in tops},
+        roc_auc=area,
+        precision_at=dict(zip(tops, highest, strict=True)),
     )
 
 
@@ -187,13 +194,14 @@ def _kinds(
         rows = own | truth.controls
         ranks = Ranking.of(own, judged.score, rows, draws)
         errors = np.where(own, error, np.nan)
+        precision, area = ranks.measures([ranking.average_precision, ranking.roc_auc])
         found.append(
             Kind(
                 kind=name,
                 changed=count,
                 floor=floor(own[rows]),
-                average_precision=ranks.measure(ranking.average_precision),
-                roc_auc=ranks.measure(ranking.roc_auc),
+                average_precision=precision,
+                roc_auc=area,
                 recall=draws.share(told & own, own) if reports else None,
                 found=int(np.isfinite(errors).sum()),
                 days=draws.median(errors),
