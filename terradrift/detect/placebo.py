@@ -8,6 +8,7 @@ were made out of sample, as the patch's own.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Placebo:
         """
         every = np.arange(len(pool.days))
 
-        def judge(start: int) -> tuple[NDArray[np.float32], ...]:
+        def judge(start: int) -> tuple[NDArray[Any], ...]:
             rows = np.arange(start, min(start + _ROWS, len(pool)))
             patches = analogue.Histories(pool.vectors[rows], pool.clear[rows])
             found = observe.beside(patches, every, rows, pool, settings)

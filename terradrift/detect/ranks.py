@@ -102,7 +102,7 @@ class Ranks:
                 rows = np.flatnonzero(known & (used == number))
                 value = _relative(z[rows, at], of.middle, of.scale)
                 count = len(of.known) - np.searchsorted(of.known, value, side="left")
-                # Counting a member's own z once stands for the one that is judged.
+                # A member is counted among the known already.
                 own = members[rows] >= 0
                 p[rows, at] = (count + ~own) / (len(of.known) + ~own)
                 name[rows, at] = GROUPS[number]
@@ -148,7 +148,8 @@ def _cuts(
     known = past[np.isfinite(past) & np.isfinite(z)]
     if len(known) < _LEAST * _ALL:
         return None
-    return np.quantile(known, np.arange(1, _ALL) / _ALL)
+    cuts: NDArray[np.float64] = np.quantile(known, np.arange(1, _ALL) / _ALL)
+    return cuts
 
 
 def _newest(

@@ -40,3 +40,13 @@ def test_p_values_of_exchangeable_scores_are_uniform_ranks(seed: int) -> None:
 def test_no_calibration_gives_no_p_value() -> None:
     p = calibrate.empirical_p(np.ones(1), np.zeros((1, 3)), np.zeros((1, 3), bool))
     assert np.isnan(p).all()
+
+
+def test_a_moving_average_passes_over_gaps_and_stays_in_its_band() -> None:
+    z = np.array([[5.0, np.nan, 0.0]])
+    np.testing.assert_allclose(
+        calibrate.ewma(z, 0.2), [[1.0, np.nan, 0.8]], equal_nan=True
+    )
+    noise = np.random.default_rng(0).normal(size=(400, 60))
+    spread = calibrate.ewma(noise, 0.2)[:, 40:].std()
+    assert abs(spread - np.sqrt(0.2 / 1.8)) < 0.02
