@@ -149,22 +149,20 @@ def changes(
 
 def reported(store: Store, model: str, patches: Patches) -> Reported:
     """Every change that is reported, with the rank of its event."""
-    columns = ["patch_id", "onset", "event_id", "onset_early", "onset_late"]
-    there = _table(store, "changes", model).schema.names
+    _table(store, "changes", model)
     name = schema.suffix(model)
-    held = store.scan(f"changes_{name}", [c for c in columns if c in there]).read_all()
+    held = store.scan(
+        f"changes_{name}",
+        ["patch_id", "onset", "onset_early", "onset_late", "event_id"],
+    ).read_all()
     events = store.scan(f"events_{name}", ["event_id", "rank"]).read_all()
     at = pc.index_in(held["event_id"], value_set=events["event_id"].combine_chunks())
     rank = pc.fill_null(events["rank"].take(at), 0)
-    never = np.full(held.num_rows, NOT_A_DAY)
-    early, late = (
-        _days(held[each]) if each in there else never for each in columns[-2:]
-    )
     return Reported(
         _rows(held["patch_id"], patches),
         _days(held["onset"]),
-        early,
-        late,
+        _days(held["onset_early"]),
+        _days(held["onset_late"]),
         rank.to_numpy().astype(np.int64),
     )
 
