@@ -1,5 +1,6 @@
 """The passes of a search for nearest neighbours; `neighbours.knn` begins them."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from terradrift.detect.candidates import project, rounding
 from terradrift.detect.pruned import Pruned
 from terradrift.detect.ranking import Among, Exact, Indices, Rows, ranked, searched
+
+_LOG = logging.getLogger(__name__)
 
 _SPARE = 8
 """Candidates beyond `k`; half of `k` where that is more."""
@@ -57,10 +60,11 @@ class Search:
             if _FEW * n + apiece * apart.mean() < width * n:
                 budget = max(least, int(width * n / apiece))
                 apart = self._take(pruned, todo, few=True, budget=budget)
-                todo = todo[apart > budget]
+                todo = _left("few columns", todo, apart > budget)
         if len(todo):
             budget = max(least, n // 6)  # by then, all by float64 costs no more
-            todo = todo[self._take(pruned, todo, few=False, budget=budget) > budget]
+            apart = self._take(pruned, todo, few=False, budget=budget)
+            todo = _left("all columns", todo, apart > budget)
         return todo
 
     def _take(
@@ -133,7 +137,14 @@ class Search:
         norms = np.linalg.norm(queries[todo].astype(np.float64), axis=1)
         reach = self.distances[todo, -1]
         open_ = beyond <= reach**2 + slack * (2 * norms + reach) ** 2
-        return np.asarray(todo[open_])
+        name = f"{queries.shape[1]} columns" + " coarsely" * coarse
+        return _left(name, todo, open_)
 
     def _own(self, todo: Indices) -> Indices | None:
         return None if self.own is None else self.own[todo]
+
+
+def _left(name: str, todo: Indices, open_: NDArray[np.bool_]) -> Indices:
+    """The queries that a pass leaves open."""
+    _LOG.debug("%s: %d of %d queries proven", name, (~open_).sum(), len(todo))
+    return todo[open_]
