@@ -12,7 +12,8 @@ from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.evaluate import bench_page
 from terradrift.evaluate import methods as all_methods
-from terradrift.evaluate.bench import Site, ground_of, line
+from terradrift.evaluate.bench import Site, ground_of
+from terradrift.evaluate.bench import lines as compare
 from terradrift.evaluate.bench_result import Bench, Line
 from terradrift.evaluate.cover import Cover, Patches, cover
 from terradrift.evaluate.labels import read_vector
@@ -92,8 +93,8 @@ def bench(
                 continue
             site, said = site_of(store, model, given)
             other = None if control is None else site_of(control.store, model, None)[0]
-            for method in own:
-                lines.append(line(method, site, other))
+            for judged in compare(own, site, other):
+                lines.append(judged)
                 advance(1)
             notes = notes or said
             patches, dates = (

@@ -1,7 +1,7 @@
 """Methods compared on the same patches: what each finds, and what it costs (pure)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,14 @@ from terradrift.evaluate.ground import Acquisitions, Ground
 from terradrift.evaluate.intervals import LEVEL, poisson
 from terradrift.evaluate.measures import Interval
 from terradrift.evaluate.method import Judged, Method
-from terradrift.evaluate.methods import WholeDetection
+from terradrift.evaluate.methods import Scored, WholeDetection
 from terradrift.evaluate.ranked import reads
 from terradrift.evaluate.summary import evaluate
 from terradrift.evaluate.truth import Objects, Truth
 from terradrift.series import Series
 
+_Done = dict[tuple[WholeDetection, int], tuple[list[Block], float]]
+"""Blocks, and CPU seconds, of a detection on the series of that `id`."""
 _DAYS_A_YEAR = 365.25
 _PER = 1000.0
 """km2"""
@@ -45,16 +47,27 @@ class Site:
     objects: Objects | None = None
 
 
-def line(method: Method, site: Site, control: Site | None = None) -> Line:
-    """Judge a site, and measure how well.
+def lines(
+    methods: Sequence[Method], site: Site, control: Site | None = None
+) -> Iterator[Line]:
+    """Let each method judge a site, and measure how well.
+
+    What several methods take from one whole detection is computed once, and its time is
+    told of each.
 
     Args:
-        method: reads the vectors of `site`.
+        methods: all read the vectors of `site`.
         site: with or without truth.
         control: a site where nothing changed, of the same sensor and model, on which the
             threshold that finds half of what changed in `site` is tried.
     """
-    judged, blocks, cpu_s = _timed(method, site.series)
+    done: _Done = {}
+    for method in methods:
+        yield _line(method, site, control, done)
+
+
+def _line(method: Method, site: Site, control: Site | None, done: _Done) -> Line:
+    judged, blocks, cpu_s = _timed(method, site.series, done)
     reports = bool(getattr(method, "reports", False))
     true = site.truth
     unchanged = np.ones(len(judged.score), bool) if true is None else true.controls
@@ -76,7 +89,7 @@ def line(method: Method, site: Site, control: Site | None = None) -> Line:
         least = threshold(true.changed, judged.score)
         dated = _dated(true, judged, least)
         if control is not None and np.isfinite(least):
-            other, _, _ = _timed(method, control.series)
+            other, _, _ = _timed(method, control.series, done)
             everywhere = np.ones(len(other.score), bool)
             passed = other.score >= least
             on_control = alarms(other.score, passed, everywhere, control.ground)
@@ -95,15 +108,21 @@ def line(method: Method, site: Site, control: Site | None = None) -> Line:
 
 
 def _timed(
-    method: Method, series: Sequence[Series]
+    method: Method, series: Sequence[Series], done: _Done
 ) -> tuple[Judged, list[Block], float]:
+    """What a method says, what the whole detection said if it asked that, and CPU seconds."""
     start = time.process_time()
-    if isinstance(method, WholeDetection):
-        blocks = method.blocks(series)
-        judged = method.judged(blocks)
-    else:
-        blocks, judged = [], method.judge(series)
-    return judged, blocks, time.process_time() - start
+    if not isinstance(method, WholeDetection | Scored):
+        return method.judge(series), [], time.process_time() - start
+    whole = method.detection if isinstance(method, Scored) else method
+    key = (whole, id(series))
+    if key not in done:
+        blocks = whole.blocks(series)
+        done[key] = blocks, time.process_time() - start
+    blocks, spent = done[key]
+    if isinstance(method, Scored):
+        return method.judged(series, blocks), [], spent
+    return method.judged(blocks), blocks, spent
 
 
 def threshold(

@@ -66,7 +66,7 @@ def intro(found: Bench) -> str:
 def tables(found: Bench) -> Iterator[Table]:
     """Those that the comparison fills."""
     judged = sorted(
-        (each for each in found.lines if each.evaluation is not None),
+        (each for each in found.lines if each.evaluation and each.judged > 0),
         key=lambda each: -np.nan_to_num(_precision(each), nan=-1),
     )
     if judged:
@@ -229,7 +229,9 @@ def notes(found: Bench) -> Iterator[str]:
         "false alarms at a method's own threshold: unchanged patches that are reported, per "
         "1,000 km2 and year, exact Poisson; detectors of observations have no threshold"
     )
-    yield "CPU s: processor time of judging all patches once, reading and embedding apart"
+    if silent := [_name(each) for each in found.lines if not each.judged > 0]:
+        yield f"judged no patch, and left out: {', '.join(dict.fromkeys(silent))}"
+    yield "CPU s: processor time of judging all patches once, reading and embedding apart; `changes` and `scores-...` are one detection"
     first = next((each.evaluation for each in found.lines if each.evaluation), None)
     if first is not None:
         yield from first.notes

@@ -118,14 +118,16 @@ class Scored:
 
     def judge(self, series: Sequence[Series]) -> Judged:
         """Rank the patches; onset is the date of the largest score."""
-        return by_dates(series, [found.score for found in self.frames(series)], 1)
+        return self.judged(series, self.detection.blocks(series))
+
+    def judged(self, series: Sequence[Series], blocks: Sequence[Block]) -> Judged:
+        """The same from what detection said of the series."""
+        return by_dates(series, [getattr(b.scores, self.column) for b in blocks], 1)
 
     def frames(self, series: Sequence[Series]) -> list[Frames]:
         """The column; NaN where it is null."""
-        return [
-            Frames(getattr(block.scores, self.column))
-            for block in self.detection.blocks(series)
-        ]
+        blocks = self.detection.blocks(series)
+        return [Frames(getattr(block.scores, self.column)) for block in blocks]
 
 
 def names(bands: Sequence[str] = ()) -> list[str]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import terradrift as td
 from terradrift.cli import app
 from terradrift.errors import ArchiveError, SourceError, UnknownPluginError
-from terradrift.evaluate.bench import Site, alarms, ground_of, line, threshold
+from terradrift.evaluate.bench import Site, alarms, ground_of, lines, threshold
 from terradrift.evaluate.bench_page import markdown, tables, text
 from terradrift.evaluate.bench_result import Bench
 from terradrift.evaluate.methods import methods
@@ -48,15 +48,15 @@ def control(plain):
     return Site(model="tiny", series=[plain], ground=ground_of([plain], 40, 70))
 
 
-def one(name, site, control=None):
-    (method,) = methods([name], bands=BANDS, threads=1)
-    return line(method, site, control)
+def judged(names, site, control=None):
+    return tuple(lines(methods(names, bands=BANDS, threads=1), site, control))
 
 
 @pytest.fixture(scope="module")
-def lines(site, control):
-    names = ["changes", "temporal-median", "index-difference", "drift"]
-    return tuple(one(name, site, control) for name in names)
+def found(site, control):
+    return judged(
+        ["changes", "temporal-median", "index-difference", "drift"], site, control
+    )
 
 
 def bench_of(lines, control="quiet.td"):
@@ -71,19 +71,19 @@ def bench_of(lines, control="quiet.td"):
     )
 
 
-def test_the_whole_detection_beats_chance_and_dates_what_it_finds(lines):
-    found = lines[0]
-    assert found.detector == "changes"
-    assert found.evaluation.ranking.average_precision.value > 0.9
-    assert found.dated.found == 1  # half of two
-    assert abs(found.dated.bias) <= 24  # two acquisitions
-    assert found.cpu_s > 0
-    assert "WholeDetection" in found.how
+def test_the_whole_detection_beats_chance_and_dates_what_it_finds(found):
+    first = found[0]
+    assert first.detector == "changes"
+    assert first.evaluation.ranking.average_precision.value > 0.9
+    assert first.dated.found == 1  # half of two
+    assert abs(first.dated.bias) <= 24  # two acquisitions
+    assert first.cpu_s > 0
+    assert "WholeDetection" in first.how
 
 
-def test_only_a_method_that_reports_has_a_threshold(lines):
-    assert [each.reported is not None for each in lines] == [True, False, False, False]
-    reported = lines[0].reported
+def test_only_a_method_that_reports_has_a_threshold(found):
+    assert [each.reported is not None for each in found] == [True, False, False, False]
+    reported = found[0].reported
     assert reported.patches == 58
     km2_years = 0.04**2 * sum(
         ground_of([part(series(seed=5), np.flatnonzero(~CHANGED))], 40, 70).years
@@ -91,30 +91,48 @@ def test_only_a_method_that_reports_has_a_threshold(lines):
     assert reported.rate.value == pytest.approx(1000 * reported.count / km2_years)
 
 
-def test_the_control_is_judged_at_the_threshold_of_half_recall(site, control, lines):
-    for name, found in zip(
-        ("changes", "temporal-median", "index-difference", "drift"), lines, strict=True
-    ):
-        (method,) = methods([name], bands=BANDS, threads=1)
+def test_the_control_is_judged_at_the_threshold_of_half_recall(site, control, found):
+    for each in found:
+        (method,) = methods([each.detector], bands=BANDS, threads=1)
         least = threshold(CHANGED, method.judge(site.series).score)
         expected = int((method.judge(control.series).score >= least).sum())
-        assert found.control.count == expected
-        assert found.control.patches == 60
+        assert each.control.count == expected
+        assert each.control.patches == 60
 
 
-def test_detectors_of_indices_have_no_model(lines):
-    assert [each.model for each in lines] == ["tiny", "tiny", "", "tiny"]
+def test_columns_of_scores_share_the_detection_and_are_what_they_are_alone(site):
+    both = judged(["changes", "scores-drift"], site)
+    (alone,) = judged(["scores-drift"], site)
+    assert both[1].cpu_s == both[0].cpu_s
+    for name in ("ranking", "dating", "at_recall"):
+        assert getattr(both[1].evaluation, name) == getattr(alone.evaluation, name)
+    assert both[1].reported is None
+    assert both[0].reported is not None
+
+
+def test_a_detector_that_judges_nothing_is_left_out_and_named(site):
+    blind = [replace(part, indices=part.indices * np.nan) for part in site.series]
+    seen = judged(["index-difference-nbr", "drift"], replace(site, series=blind))
+    assert seen[0].judged == 0
+    bench = bench_of(seen, "")
+    (_, _, rows), *_ = tables(bench)
+    assert [row[0] for row in rows if "index" in row[0]] == []
+    assert "judged no patch, and left out: `index-difference-nbr`" in markdown(bench)
+
+
+def test_detectors_of_indices_have_no_model(found):
+    assert [each.model for each in found] == ["tiny", "tiny", "", "tiny"]
 
 
 def test_where_nothing_changed_p_values_are_counted(control):
-    found = one("changes", control)
+    found = judged(["changes"], control)[0]
     assert found.evaluation is None
     assert found.dated is None
     assert found.reported.patches == 60
     shares = found.calibrated.observations + found.calibrated.patches
     assert all(0 <= share <= 1 for share in shares)
     assert found.calibrated.observations[0] >= found.calibrated.observations[1]
-    assert one("drift", control).calibrated is None
+    assert judged(["drift"], control)[0].calibrated is None
 
 
 def test_the_threshold_finds_half_of_what_changed():
@@ -149,8 +167,8 @@ def test_ground_knows_when_each_patch_was_clear(plain):
     np.testing.assert_array_equal(ground.clear.days[own], plain.days[[2, 12]])
 
 
-def test_the_page_ranks_methods_and_chance(lines):
-    bench = bench_of(lines)
+def test_the_page_ranks_methods_and_chance(found):
+    bench = bench_of(found)
     (ranked, kinds, told) = tables(bench)
     precisions = [float(row[2].split()[0]) for row in ranked[2]]
     assert precisions == sorted(precisions, reverse=True)
@@ -169,18 +187,20 @@ def test_the_page_ranks_methods_and_chance(lines):
 
 
 def test_without_truth_the_page_shows_what_is_reported(control):
-    quiet = bench_of((one("changes", control), one("drift", control)), "")
+    quiet = bench_of(
+        (judged(["changes"], control)[0], judged(["drift"], control)[0]), ""
+    )
     ((title, head, rows),) = tables(quiet)
     assert title == "Where nothing changed"
     assert len(rows) == 1
     assert len(rows[0]) == len(head)
-    ((title, _, rows),) = tables(bench_of((one("drift", control),), ""))
+    ((title, _, rows),) = tables(bench_of((judged(["drift"], control)[0],), ""))
     assert title == "None has a threshold"
     assert rows[0][0] == "`drift`"
 
 
-def test_the_record_is_plain(lines):
-    record = json.loads(json.dumps(bench_of(lines).to_dict(), allow_nan=False))
+def test_the_record_is_plain(found):
+    record = json.loads(json.dumps(bench_of(found).to_dict(), allow_nan=False))
     assert record["lines"][0]["evaluation"]["ranking"]["floor"] == pytest.approx(1 / 30)
     assert record["lines"][0]["reported"]["patches"] == 58
     assert record["lines"][1]["reported"] is None
