@@ -1,11 +1,10 @@
-"""How good scores are against truth: measures, their floor, and their uncertainty.
+"""How good scores are against truth, row by row; `ranking` has the same for many draws.
 
 The larger a score, the more it says "changed". A score that is NaN says nothing, and ranks
 below every other; abstaining on what changed costs recall. Equal scores are one step of
 the ranking, as in scikit-learn, so that no order of rows is rewarded.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 Truth = NDArray[np.bool_]
 Values = NDArray[np.floating]
-Measure = Callable[[Truth, Values, "Values | None"], float]
 
 
 def average_precision(
@@ -73,51 +71,6 @@ class Interval:
     high: float
 
 
-def bootstrap(
-    measure: Measure,
-    truth: Truth,
-    scores: Values,
-    blocks: NDArray[np.int64],
-    *,
-    level: float = 0.95,
-    repeats: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Percentile interval of a measure, by drawing whole blocks of ground.
-
-    Patches beside each other change together, so drawing single patches would make the
-    interval too narrow. Draws in which the measure is not defined are left out.
-
-    Args:
-        measure: `average_precision` or `roc_auc`.
-        truth: (n,)
-        scores: (n,)
-        blocks: (n,), number of the block that each patch lies in, as of `squares`.
-        level: the share of draws inside the interval.
-        repeats: draws.
-        seed: of the draws.
-
-    Raises:
-        ValueError: fewer than two blocks.
-    """
-    _, block = np.unique(blocks, return_inverse=True)
-    count = int(block.max(initial=-1)) + 1
-    if count < 2:
-        raise ValueError(f"an interval needs at least 2 blocks of ground, got {count}")
-    random = np.random.default_rng(seed)
-    drawn = np.empty(repeats)
-    for repeat in range(repeats):
-        times = np.bincount(random.integers(0, count, count), minlength=count)
-        drawn[repeat] = measure(truth, scores, times[block].astype(np.float64))
-    drawn = drawn[np.isfinite(drawn)]
-    value = measure(truth, scores, None)
-    if len(drawn) == 0:
-        return Interval(value, np.nan, np.nan)
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(value, float(low), float(high))
-
-
 def squares(cells: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     """(n,), number of the square of `side` x `side` cells that each cell (n, 3) lies in."""
     if side < 1:
@@ -125,55 +78,6 @@ def squares(cells: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     coarse = np.column_stack([cells[:, 0], cells[:, 1:] // side])
     _, number = np.unique(coarse, axis=0, return_inverse=True)
     return np.asarray(number, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OnsetError:
-    """How far found onsets lie from true ones; positive is late."""
-
-    days: NDArray[np.float64]
-    """(n,), NaN where nothing was found."""
-    acquisitions: NDArray[np.float64]
-    """(n,), clear acquisitions from the first one after the truth; 0 is as early as can be
-    seen."""
-
-
-def onset_error(
-    found: NDArray[np.datetime64],
-    truth: NDArray[np.datetime64],
-    times: NDArray[np.datetime64],
-    clear: NDArray[np.bool_],
-) -> OnsetError:
-    """Compare onsets of `n` patches with the truth.
-
-    Args:
-        found: (n,), NaT where no change was found.
-        truth: (n,), when it happened.
-        times: (t,), acquisitions, ascending.
-        clear: (n, t), which of them saw the patch.
-    """
-    missing = np.isnat(found)
-    days = (found - truth) / np.timedelta64(1, "D")
-    days[missing] = np.nan
-    before_found = (clear & (times < found[:, None])).sum(axis=1)
-    before_truth = (clear & (times < truth[:, None])).sum(axis=1)
-    acquisitions = (before_found - before_truth).astype(np.float64)
-    acquisitions[missing] = np.nan
-    return OnsetError(days, acquisitions)
-
-
-def false_alarms(alarms: int, area_km2: float, years: float) -> float:
-    """Alarms per 1000 km2 and year over ground where nothing changed.
-
-    Raises:
-        ValueError: no area or no time.
-    """
-    if not (area_km2 > 0 and years > 0):
-        raise ValueError(
-            "false alarms need area and time above 0, "
-            f"got {area_km2} km2 and {years} years"
-        )
-    return alarms / area_km2 / years * 1000
 
 
 def _check(truth: Truth, scores: Values) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from terradrift.evaluate.intervals import Draws, default_side, joined, poisson
+from terradrift.evaluate.ranking import Ranking, roc_auc
 
 
 def cells(rows: int, cols: int) -> np.ndarray:
@@ -42,6 +43,29 @@ def test_changes_in_one_block_give_no_interval() -> None:
     found = draws.share(blocks < 4, np.ones(36, bool))
     assert found.value == pytest.approx(16 / 36)
     assert np.isnan([found.low, found.high]).all()
+
+
+def test_blocks_of_ground_give_wider_intervals_than_single_patches() -> None:
+    random = np.random.default_rng(2)
+    blocks = np.repeat(np.arange(30), 30)
+    changed = np.repeat(random.random(30) < 0.4, 30)
+    score = np.repeat(random.normal(size=30), 30) + changed
+    every = np.ones(900, bool)
+    wide, narrow = (
+        Ranking.of(changed, score, every, Draws.of(ground, every, changed)).measure(
+            roc_auc
+        )
+        for ground in (blocks, np.arange(900))
+    )
+    assert wide.low < wide.value < wide.high
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def test_draws_repeat_by_seed() -> None:
+    blocks, every = np.arange(9), np.ones(9, bool)
+    first, again = (Draws.of(blocks, every, every, seed=3).times for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != Draws.of(blocks, every, every, seed=4).times).any()
 
 
 def test_an_interval_of_a_share_covers_the_truth_as_often_as_it_says() -> None:
