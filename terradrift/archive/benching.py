@@ -23,6 +23,7 @@ from terradrift.evaluate.truth import truth
 from terradrift.progress import stage
 from terradrift.store import spaces
 from terradrift.store.series import blocks
+from terradrift.store.units import embeddings_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,8 +123,14 @@ def held_models(store: Store) -> list[str]:
 def _embed(
     archive: Archive, models: Sequence[str], *, threads: int, quiet: bool
 ) -> None:
-    """What is missing, said on the way as `embed` does."""
+    """What is missing, said on the way as `embed` does.
+
+    Vectors that were imported without their scenes are all there is.
+    """
+    store = archive.store
     for model in dict.fromkeys(models):
+        if store.exists(embeddings_table(model)) and not store.exists("scenes"):
+            continue
         if archive.plan(model).units:
             archive.embed(model, threads=threads, quiet=quiet)
 

@@ -4,21 +4,20 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from terradrift.evaluate.bench_result import ALPHAS, RECALL, Alarms, Bench, Line
-from terradrift.evaluate.measures import Interval
+from terradrift.evaluate import bench_cells as cells
+from terradrift.evaluate.bench_cells import Row
+from terradrift.evaluate.bench_result import ALPHAS, RECALL, Bench, Line
 from terradrift.evaluate.result import Evaluation
 
-Row = tuple[str, ...]
 Table = tuple[str, Row, list[Row]]
 """Title, head, rows."""
-_NONE = "-"
 
 
 def markdown(found: Bench) -> str:
     """One page."""
     lines = [f"# {found.archive}: detectors compared", "", intro(found)]
     for title, head, rows in tables(found):
-        lines += ["", f"## {title}", "", piped(head, rows)]
+        lines += ["", f"## {title}", "", cells.piped(head, rows)]
     lines += ["", "## Notes", "", *(f"* {note}" for note in notes(found))]
     return "\n".join(lines) + "\n"
 
@@ -28,25 +27,9 @@ def text(found: Bench) -> str:
     lines = [f"{found.archive}: detectors compared", intro(found)]
     for title, head, rows in tables(found):
         plain = [tuple(cell.strip("`") for cell in row) for row in rows]
-        lines += ["", title, *_aligned([head, *plain])]
+        lines += ["", title, *cells.aligned([head, *plain])]
     lines += ["", *(f"* {note}" for note in notes(found))]
     return "\n".join(lines)
-
-
-def piped(head: Row, rows: Sequence[Row]) -> str:
-    """A table of Markdown."""
-    every = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in every)
-
-
-def _aligned(rows: Sequence[Row]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def intro(found: Bench) -> str:
@@ -107,22 +90,24 @@ def _ranked(lines: Sequence[Line]) -> Table:
                 _precision(each),
                 (
                     _name(each),
-                    each.model or _NONE,
-                    _interval(own.ranking.average_precision),
-                    _interval(own.ranking.roc_auc),
-                    _number(own.ranking.precision_at[changed].value, 2),
-                    _NONE
+                    each.model or cells.NONE,
+                    cells.interval(own.ranking.average_precision),
+                    cells.interval(own.ranking.roc_auc),
+                    cells.number(own.ranking.precision_at[changed].value, 2),
+                    cells.NONE
                     if each.dated is None
                     else f"{each.dated.days:.0f} ({each.dated.bias:+.0f})",
-                    _NONE if half is None else _rate(half.false_alarms),
-                    _NONE if each.control is None else _rate(each.control.rate),
-                    _seconds(each.cpu_s),
+                    cells.NONE if half is None else cells.rate(half.false_alarms),
+                    cells.NONE
+                    if each.control is None
+                    else cells.rate(each.control.rate),
+                    cells.seconds(each.cpu_s),
                 ),
             )
         )
     floor = _evaluation(lines[0]).ranking.floor
-    chance = ("chance", _NONE, f"{floor:.3f}", "0.500", f"{floor:.2f}")
-    keyed.append((floor, chance + (_NONE,) * (len(head) - len(chance))))
+    chance = ("chance", cells.NONE, f"{floor:.3f}", "0.500", f"{floor:.2f}")
+    keyed.append((floor, chance + (cells.NONE,) * (len(head) - len(chance))))
     keyed.sort(key=lambda row: -np.nan_to_num(row[0], nan=-1))
     return "Ranking", head, [row for _, row in keyed]
 
@@ -138,11 +123,11 @@ def _kinds(lines: Sequence[Line]) -> Table:
     rows = []
     for each in lines:
         own = {kind.kind: kind for kind in _evaluation(each).kinds}
-        cells = [
+        both = [
             f"{own[k.kind].average_precision.value:.3f} / {own[k.kind].roc_auc.value:.2f}"
             for k in kinds
         ]
-        rows.append((_name(each), each.model or _NONE, *cells))
+        rows.append((_name(each), each.model or cells.NONE, *both))
     return "AP / ROC-AUC by kind of change", head, rows
 
 
@@ -163,10 +148,10 @@ def _told(lines: Sequence[Line]) -> Table:
                 (
                     _name(each),
                     each.model,
-                    _interval(own.precision, 2),
-                    _interval(own.recall, 2),
-                    _share(alarms),
-                    _rates(alarms.rate),
+                    cells.interval(own.precision, 2),
+                    cells.interval(own.recall, 2),
+                    cells.share(alarms),
+                    cells.rates(alarms.rate),
                 )
             )
     return "At the method's own threshold", head, rows
@@ -185,20 +170,20 @@ def _quiet(lines: Sequence[Line]) -> Table:
     )
     rows = []
     for each in lines:
-        shares = [_NONE] * (2 * len(ALPHAS))
+        shares = [cells.NONE] * (2 * len(ALPHAS))
         if each.calibrated is not None:
             both = each.calibrated.observations + each.calibrated.patches
-            shares = [_number(share, 3) for share in both]
+            shares = [cells.number(share, 3) for share in both]
         if each.reported is not None:
             rows.append(
                 (
                     _name(each),
                     each.model,
                     f"{each.judged:.0%}",
-                    _share(each.reported),
-                    _rates(each.reported.rate),
+                    cells.share(each.reported),
+                    cells.rates(each.reported.rate),
                     *shares,
-                    _seconds(each.cpu_s),
+                    cells.seconds(each.cpu_s),
                 )
             )
     return "Where nothing changed", head, rows
@@ -206,7 +191,12 @@ def _quiet(lines: Sequence[Line]) -> Table:
 
 def _times(lines: Sequence[Line]) -> Table:
     rows: list[Row] = [
-        (_name(each), each.model or _NONE, f"{each.judged:.0%}", _seconds(each.cpu_s))
+        (
+            _name(each),
+            each.model or cells.NONE,
+            f"{each.judged:.0%}",
+            cells.seconds(each.cpu_s),
+        )
         for each in lines
     ]
     return "None has a threshold", ("detector", "model", "judged", "CPU s"), rows
@@ -250,33 +240,3 @@ def _precision(each: Line) -> float:
 
 def _name(each: Line) -> str:
     return f"`{each.detector}`"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else _NONE
-
-
-def _interval(value: Interval, digits: int = 3) -> str:
-    shown = _number(value.value, digits)
-    if not np.isfinite(value.low):
-        return shown
-    return f"{shown} ({value.low:.{digits}f}..{value.high:.{digits}f})"
-
-
-def _rate(value: Interval) -> str:
-    return f"{value.value:,.0f}" if np.isfinite(value.value) else _NONE
-
-
-def _rates(value: Interval) -> str:
-    if not np.isfinite(value.value):
-        return _NONE
-    return f"{value.value:,.0f} ({value.low:,.0f}..{value.high:,.0f})"
-
-
-def _share(value: Alarms) -> str:
-    share = f"{value.share:.1%}" if np.isfinite(value.share) else _NONE
-    return f"{share} ({value.count:,} of {value.patches:,})"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
