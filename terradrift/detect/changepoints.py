@@ -145,7 +145,8 @@ def _checked(
     if values.ndim == 2:
         values = values[..., None]
     clear = np.ascontiguousarray(clear, np.bool_)
-    if not (np.isfinite(values).all(axis=2) | ~clear).all():
+    finite = np.isfinite(values)
+    if not finite.all() and not finite[clear].all():
         raise ValueError(
             "values must be finite where clear; pass clear & np.isfinite(values)"
         )

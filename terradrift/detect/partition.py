@@ -104,7 +104,7 @@ def _segment(  # noqa: PLR0917 - as the kernel takes them
     sums = _sums(values, clear)
     best, left = np.full((n, t + 1), np.inf), np.zeros((n, t + 1))
     start = np.zeros((n, t + 1), np.int64)
-    best[:, 0] = -penalty
+    best[:, 0] = 0.0
     rows = np.arange(n)
     for end in range(least, t + 1):
         begins = np.arange(end - least + 1)

@@ -12,8 +12,8 @@ typedef struct {
     double *square;  /* t + 1 */
     double *inverse; /* at t - k: 1 / k, so that lengths fall as starts rise */
     double *value;   /* t + 1, padded: what each start would cost */
-    double *best;    /* t + 1: penalised cost of the best segmentation of the dates before */
-    double *cost;    /* t + 1: the same without penalties */
+    double *best;    /* t + 1: cost of the best segmentation of the dates before, and penalties */
+    double *cost;    /* t + 1: as `best`, without penalties */
     int64_t *start;  /* t + 1: where its last segment begins */
     int64_t *date;   /* t */
     double *mean;    /* r */
@@ -50,7 +50,7 @@ static int prepare(work_t *work, void **memory, int64_t t, int64_t r) {
 
 /* Sums over the clear dates of one series, less its mean: sums of values far from 0 would
  * lose the scatter to rounding. Returns the number of clear dates. */
-static int64_t sums(const work_t *work, const double *values, const uint8_t *clear, int64_t t,
+INLINE int64_t sums(const work_t *work, const double *values, const uint8_t *clear, int64_t t,
                     int64_t r) {
     int64_t count = 0;
     for (int64_t k = 0; k < r; k++) work->mean[k] = 0.0;
@@ -78,7 +78,7 @@ static int64_t sums(const work_t *work, const double *values, const uint8_t *cle
 
 /* Squared length of the sum of what lies from each start below `stop` to `end`; where
  * `end` is 0, of what lies before the start. */
-static inline void apart(const work_t *work, int64_t end, int64_t stop, int64_t r) {
+INLINE void apart(const work_t *work, int64_t end, int64_t stop, int64_t r) {
     double *restrict value = work->value;
     for (int64_t k = 0; k < r; k++) {
         const double *restrict total = work->total + k * work->row;
@@ -98,7 +98,7 @@ static inline void apart(const work_t *work, int64_t end, int64_t stop, int64_t 
 }
 
 /* The first of the smallest of `count` values; `value` is padded with what is never it. */
-static inline int64_t smallest(double *value, int64_t count) {
+INLINE int64_t smallest(double *value, int64_t count) {
     double least[LANES];
     int64_t where[LANES];
     for (int64_t l = 0; l < LANES; l++) {
@@ -120,7 +120,7 @@ static inline int64_t smallest(double *value, int64_t count) {
 }
 
 /* How much one mean for the dates a..c costs more than two that meet at b. */
-static double rise(const work_t *work, int64_t a, int64_t b, int64_t c, int64_t r) {
+INLINE double rise(const work_t *work, int64_t a, int64_t b, int64_t c, int64_t r) {
     const double before = (double)(b - a), after = (double)(c - b);
     double squared = 0.0;
     for (int64_t k = 0; k < r; k++) {
@@ -131,33 +131,62 @@ static double rise(const work_t *work, int64_t a, int64_t b, int64_t c, int64_t 
     return squared * before * after / (before + after);
 }
 
-/* Best segmentation of the first `count` clear dates into segments of `least` or more. */
-static inline void partition(const work_t *work, int64_t count, int64_t t, int64_t r,
-                             double penalty, int64_t least) {
-    double *restrict value = work->value;
-    const double *restrict square = work->square;
+INLINE int64_t bits_of(double value) {
+    int64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+/* The start of the last segment, of those up to `end`, that costs least; the first of
+ * several. `value` holds what `apart` gives unless `scalar`, and then what each start costs:
+ * none is below 0, so their bits order as they do, and minima of integers need no order. */
+INLINE int64_t cheapest(const work_t *work, int64_t end, int64_t stop, int64_t t, int scalar) {
+    const double *restrict inverse = work->inverse + (t - end);
+    const double *restrict total = work->total, *restrict square = work->square;
     const double *restrict best = work->best;
-    work->best[0] = -penalty;
+    double *restrict value = work->value;
+    const double sum = total[end], whole = square[end];
+    for (int64_t i = 0; i < stop; i++) {
+        const double gone = sum - total[i];
+        const double squared = scalar ? gone * gone : value[i];
+        const double cost = whole - square[i] - squared * inverse[i];
+        value[i] = best[i] + (cost > 0.0 ? cost : 0.0);
+    }
+    int64_t least = INT64_MAX, found = INT64_MAX;
+    for (int64_t i = 0; i < stop; i++) {
+        const int64_t bits = bits_of(value[i]);
+        least = bits < least ? bits : least;
+    }
+    for (int64_t i = 0; i < stop; i++) {
+        const int64_t here = bits_of(value[i]) == least ? i : INT64_MAX;
+        found = here < found ? here : found;
+    }
+    return found;
+}
+
+/* Best segmentation of the first `count` clear dates into segments of `least` or more. */
+INLINE void partition(const work_t *work, int64_t count, int64_t t, int64_t r,
+                             double penalty, int64_t least) {
+    work->best[0] = 0.0;
     work->cost[0] = 0.0;
-    for (int64_t end = 1; end < least && end <= count; end++) work->best[end] = INFINITY;
+    for (int64_t end = 1; end < least; end++) work->best[end] = INFINITY;
     for (int64_t end = least; end <= count; end++) {
         const int64_t stop = end - least + 1;
-        const double *restrict inverse = work->inverse + (t - end);
-        const double whole = square[end];
-        apart(work, end, stop, r);
-        for (int64_t i = 0; i < stop; i++) {
-            double cost = whole - square[i] - value[i] * inverse[i];
-            cost = cost > 0.0 ? cost : 0.0;
-            value[i] = best[i] + cost;
-        }
-        const int64_t from = smallest(value, stop);
         double squared = 0.0;
+        int64_t from;
+        if (r == 1) {
+            from = cheapest(work, end, stop, t, 1);
+        } else {
+            apart(work, end, stop, r);
+            from = cheapest(work, end, stop, t, 0);
+        }
         for (int64_t k = 0; k < r; k++) {
             const double *total = work->total + k * work->row;
             squared += (total[end] - total[from]) * (total[end] - total[from]);
         }
-        const double cost = whole - square[from] - squared * inverse[from];
-        work->best[end] = value[from] + penalty;
+        const double cost =
+            work->square[end] - work->square[from] - squared * work->inverse[t - end + from];
+        work->best[end] = work->value[from] + penalty;
         work->cost[end] = work->cost[from] + (cost > 0.0 ? cost : 0.0);
         work->start[end] = from;
     }

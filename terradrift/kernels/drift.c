@@ -18,13 +18,13 @@ typedef struct {
 
 static float inverse_root(float square) { return square > 0.0f ? 1.0f / sqrtf(square) : 0.0f; }
 
-static inline float sum_of(const float *lanes) {
+INLINE float sum_of(const float *lanes) {
     float sum = 0.0f;
     for (int l = 0; l < LANE; l++) sum += lanes[l];
     return sum;
 }
 
-static inline void inner_block(const float *row, const float *with, int64_t count, float *product,
+INLINE void inner_block(const float *row, const float *with, int64_t count, float *product,
                                float *square) {
     int64_t i = 0;
     for (; i + LANE <= count; i += LANE)

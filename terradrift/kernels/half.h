@@ -33,7 +33,7 @@ static inline void tail_of(const uint16_t *row, int64_t count, uint16_t *tail) {
 
 /* The bits of a half, moved to where a single keeps them, are its value but for a power of
  * two; those of infinity and NaN need the exponent of a single's. */
-static inline void half_single(const uint16_t *from, float *to, int64_t count) {
+INLINE void half_single(const uint16_t *from, float *to, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         const uint32_t bits = (uint32_t)from[i];
         const uint32_t moved = (bits & 0x7fffu) << 13;

@@ -28,6 +28,13 @@
 #define CLONES
 #endif
 
+/* What CLONES call has to be compiled with each of them. */
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 /* The empty module of the file `name`.c. */
 #define KERNEL_MODULE(name)                                                         \
     static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_" #name, 0, -1, 0, \
