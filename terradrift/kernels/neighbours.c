@@ -136,11 +136,15 @@ CLONES static int32_t dot(const int16_t *a, const int16_t *b, int64_t columns) {
     return sum;
 }
 
-static products_of *products(void) {
+/* The quickest way that the processor knows, but no quicker than `most`; 0 is plain C. */
+static products_of *products(int most) {
 #ifdef X86
-    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"))
+    if (most >= 2 && __builtin_cpu_supports("avx512vnni") &&
+        __builtin_cpu_supports("avx512bw"))
         return products_vnni;
-    if (__builtin_cpu_supports("avx2")) return products_avx2;
+    if (most >= 1 && __builtin_cpu_supports("avx2")) return products_avx2;
+#else
+    (void)most;
 #endif
     return products_plain;
 }
@@ -348,13 +352,19 @@ KERNEL int nearest(const struct search *s) {
     int lacking = !ints || !gaps || !places || !candidates;
     for (int64_t q = 0; !lacking && q < s->n_queries; q += SHARE * GROUP) {
         int64_t until = q + SHARE * GROUP < s->n_queries ? q + SHARE * GROUP : s->n_queries;
-        share(s, q, until, tiles, products(), ints, gaps, places, candidates);
+        share(s, q, until, tiles, products(2), ints, gaps, places, candidates);
     }
     free(ints);
     free(gaps);
     free(places);
     free(candidates);
     return lacking ? -1 : 0;
+}
+
+/* Products of `GROUP` queries with a panel, less `half`, in each way: tests compare them. */
+KERNEL void multiply(int most, const int16_t *query, const int16_t *panel,
+                     const int32_t *half, int32_t *out, int64_t columns) {
+    products(most)(query, columns, panel, half, out);
 }
 
 /* (m, c) distances of each query to the rows `near` (m, c). */

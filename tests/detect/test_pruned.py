@@ -1,3 +1,5 @@
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from terradrift.detect.integers import lengths, rounded, step_of
 from terradrift.detect.neighbours import knn
 from terradrift.detect.pruned import Pruned
 from terradrift.detect.ranking import Among
-from terradrift.detect.tiles import leaves
+from terradrift.detect.tiles import leaves, panels
 
 Rows = NDArray[np.float32]
 
@@ -149,6 +151,32 @@ def test_the_kernel_answers_as_torch_does(rank: int) -> None:
     other = knn(rows, rows, 10, exclude_self=True, backend="torch", threads=2)
     np.testing.assert_array_equal(mine[0], other[0])
     np.testing.assert_array_equal(mine[1], other[1])
+
+
+@pytest.mark.parametrize("way", ["plain", "avx2", "vnni"])
+@pytest.mark.parametrize("columns", [2, 64, 386])
+def test_products_are_exact_in_every_way_that_the_processor_knows(
+    way: str, columns: int
+) -> None:
+    random = np.random.default_rng(13)
+    drawn = random.normal(size=(12 + 32, columns))
+    drawn *= 32_700 / np.linalg.norm(drawn, axis=1)[:, None]
+    drawn[[3, 12 + 5, 4, 12 + 6]] = 0
+    drawn[[4, 12 + 6], 0] = 32_700, -32_700
+    ints = np.rint(drawn * 0.999).astype(np.int16)
+    queries, rows = np.ascontiguousarray(ints[:12]), ints[12:]
+    squares = (rows.astype(np.int64) ** 2).sum(axis=1)
+    half, out = (squares // 2).astype(np.int32), np.empty((12, 32), np.int32)
+    told = panels(rows)
+    library = kernels.library("neighbours")
+    assert library is not None
+    library.multiply(
+        ["plain", "avx2", "vnni"].index(way),
+        *(ctypes.c_void_p(array.ctypes.data) for array in (queries, told, half, out)),
+        ctypes.c_int64(columns),
+    )
+    expected = queries.astype(np.int64) @ rows.astype(np.int64).T - half
+    np.testing.assert_array_equal(out, expected)
 
 
 def test_leaves_hold_every_point_once_and_near_ones_together() -> None:
