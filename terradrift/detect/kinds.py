@@ -1,18 +1,18 @@
 """Kinds of change: clusters of change deltas, and the tree that they form.
 
-HDBSCAN (Campello, Moulavi and Sander 2013; the `hdbscan` package) on the principal
-components of `features`. Results do not depend on the order of rows: rows are sorted by
-`change_id` first. Above `most` changes a seeded sample of `most` is clustered, and every
-other change takes kind and probability of the sampled change nearest to it, which may be
-of no kind.
+HDBSCAN (Campello, Moulavi and Sander 2013; see `density`) on the principal components of
+`features`. Results do not depend on the order of rows: rows are sorted by `change_id`
+first. Above `most` changes a seeded sample of `most` is clustered, and every other change
+takes kind and probability of the sampled change nearest to it, which may be of no kind.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.detect.density import hdbscan
+from terradrift.detect.density.choose import SELECTIONS
 from terradrift.detect.features import features
 from terradrift.detect.neighbours import knn
 from terradrift.detect.tree import Branch, grow
@@ -66,8 +66,11 @@ class Cluster:
     """The fewest changes of a kind; None: half the root of their number, 5 to 250."""
     min_samples: int = 3
     """Neighbours that density is measured by; more makes more changes of no kind."""
+    selection: str = "eom"
+    """Which clusters of the tree are kinds: `eom`, those that last longest for most
+    changes, or `leaf`, the smallest."""
     exemplars: int = 5
-    most: int = 20_000
+    most: int = 200_000
     """Changes to cluster; the others follow the nearest of them."""
     seed: int = 0
 
@@ -81,6 +84,11 @@ class Cluster:
         if self.min_cluster_size is not None and self.min_cluster_size < 2:
             raise ValueError(
                 f"min_cluster_size must be at least 2, got {self.min_cluster_size}"
+            )
+        if self.selection not in SELECTIONS:
+            raise ValueError(
+                f"selection must be one of {', '.join(SELECTIONS)}, "
+                f"got {self.selection!r}"
             )
         for name, least in (("min_samples", 1), ("exemplars", 1), ("most", 20)):
             if getattr(self, name) < least:
@@ -133,9 +141,15 @@ class Cluster:
             random = np.random.default_rng(self.seed)
             sample = np.sort(random.choice(n, self.most, replace=False))
             least = max(5, round(least * self.most / n))
-        model = _hdbscan(points[sample], least, self.min_samples)
-        label = model.labels_.astype(np.int64)
-        above, branches = grow(model.condensed_tree_.to_numpy(), label)
+        found = hdbscan(
+            points[sample],
+            min_cluster_size=least,
+            min_samples=self.min_samples,
+            selection=self.selection,
+            threads=threads,
+        )
+        tree = np.zeros(1, np.int32) if found.tree is None else found.tree.above
+        above, branches = grow(found.nodes, tree)
         nearest = np.arange(n)
         if n > self.most:
             rest = np.setdiff1d(np.arange(n), sample, assume_unique=True)
@@ -143,9 +157,9 @@ class Cluster:
             _, near = knn(points[rest], points[sample], 1, threads=threads)
             nearest[rest] = near[:, 0]
         return _Dense(
-            label[nearest],
-            model.probabilities_[nearest].astype(np.float32),
-            model.cluster_persistence_,
+            found.label[nearest],
+            found.probability[nearest].astype(np.float32),
+            found.persistence,
             above,
             branches,
         )
@@ -210,17 +224,6 @@ class _Dense:
     stability: NDArray[np.floating]
     above: dict[int, int]
     branches: list[Branch]
-
-
-def _hdbscan(points: NDArray[np.float32], least: int, samples: int) -> Any:  # noqa: ANN401 - hdbscan has no types
-    from hdbscan import HDBSCAN
-
-    model = HDBSCAN(
-        min_cluster_size=least,
-        min_samples=min(samples, len(points) - 1),
-        core_dist_n_jobs=1,
-    )
-    return model.fit(points.astype(np.float64))
 
 
 def _none(n: int, reason: str) -> Kinds:
