@@ -127,7 +127,7 @@ def draw(
     for number, area in enumerate(shown):
         axes = drawn.add_subplot(grid[number // columns, number % columns])
         _area(axes, picture, area)
-        title = f"{area.km:,.3g} km wide"
+        title = f"{area.km:,.{2 if area.km < 10 else 0}f} km wide"
         if len(shown) == 1:
             title = f"Patches, north up, {title}"
         axes.set_title(title, loc="left", fontsize=9 if len(shown) == 1 else 8)
