@@ -48,6 +48,7 @@ def write_reference(store: Store, name: str, reference: Reference) -> None:
         "kind": KIND,
         "start": str(reference.start),
         "patch_km2": repr(reference.patch_km2),
+        "span": str(reference.span),
         "rules": json.dumps(asdict(reference.rules)),
     }
     arrays.write(_path(store, name), held, said)
@@ -77,6 +78,7 @@ def read_reference(store: Store, name: str) -> Reference:
         tail=Tail(np.array(held["peaks"]), years, start, scale),
         last=np.array(held["last"]).view("datetime64[us]"),
         threshold=threshold,
+        span=int(said["span"]),
     )
 
 

@@ -37,6 +37,7 @@ POINTER = b"terradrift:watch"
 
 _COMMIT_SECONDS = 10.0
 _ROWS = 8192
+_YEAR = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +315,8 @@ def advance(
     watch = _from_start(
         store, run, model, anew or Anew(pointer.reference, pointer.past)
     )
-    held, note = watch.reference, ""
+    held = watch.reference
+    notes = _short(held)
     again = anew is not None or pointer.seen != watch_days.fingerprint(
         store, model, held.start, pointer.day + DAY
     )
@@ -324,7 +326,7 @@ def advance(
         watch.state = watch_files.read_state(store, pointer.state)
         watch.last = pointer.day
     if again and anew is None:
-        note = (
+        notes.append(
             f"observations up to {pointer.last} came or changed after they were judged, so "
             f"all since {held.start} was judged again"
         )
@@ -348,10 +350,20 @@ def advance(
         withdrawn=withdrawn,
         max_false_alarms=held.rules.max_false_alarms,
         threshold=held.threshold,
-        note=note,
+        note="; ".join(notes),
     )
     run.message = str(done)
     return done
+
+
+def _short(held: Reference) -> list[str]:
+    """A warning where the reference has not seen every season."""
+    if held.span >= _YEAR:
+        return []
+    return [
+        f"the reference spans {held.span} days: seasons that it has not seen raise more "
+        f"false alarms than the {held.rules.max_false_alarms:g} per 1,000 km2 and year asked"
+    ]
 
 
 def _through(

@@ -52,6 +52,8 @@ class Reference:
     """(n,), datetime64[us], the last clear observation of the reference, NaT without."""
     threshold: float
     """Level from which on an alert is raised."""
+    span: int
+    """Days from the first to the last clear one of the reference."""
 
     @property
     def pool(self) -> NDArray[np.int64]:
@@ -124,7 +126,11 @@ def fit(
         whiten=whiten,
         tail=tail,
         last=np.concatenate([part[3] for part in parts])[order],
-        threshold=tail.threshold(rules.max_false_alarms * patch_km2 / 1000.0),
+        # Less than what one usual date leaves is no evidence, however few dates there were.
+        threshold=max(
+            tail.threshold(rules.max_false_alarms * patch_km2 / 1000.0), rules.slack
+        ),
+        span=int(span),
     )
 
 
