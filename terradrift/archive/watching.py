@@ -360,10 +360,9 @@ def _short(held: Reference) -> list[str]:
     """A warning where the reference has not seen every season."""
     if held.span >= _YEAR:
         return []
-    return [
-        f"the reference spans {held.span} days: seasons that it has not seen raise more "
-        f"false alarms than the {held.rules.max_false_alarms:g} per 1,000 km2 and year asked"
-    ]
+    asked = f"{held.rules.max_false_alarms:g} per 1,000 km2 and year"
+    unseen = "seasons that it has not seen raise more false alarms"
+    return [f"the reference spans {held.span} days: {unseen} than the {asked} asked"]
 
 
 def _through(
