@@ -17,6 +17,7 @@ from terradrift.detect.events import Events
 from terradrift.detect.features import components
 from terradrift.detect.labels import label
 from terradrift.detect.lof import lof
+from terradrift.detect.null import q_values
 from terradrift.detect.rarity import rarity
 from terradrift.grid import Grid
 
@@ -42,6 +43,8 @@ class Found:
     """(n, d)"""
     after: NDArray[np.float16]
     """(n, d)"""
+    judged: NDArray[np.float32]
+    """(k,), p-values of the strongest candidates of all patches; NaN is none."""
 
     def __len__(self) -> int:
         return len(self.patch_ids)
@@ -104,6 +107,7 @@ class Gathering:
                 ),
                 changes.before.astype(np.float16),
                 changes.after.astype(np.float16),
+                block.patches.p_value,
             )
         )
 
@@ -116,6 +120,7 @@ class Gathering:
         parts = [part for part in self._parts if len(part)] or self._parts[:1]
         if not parts:
             return None
+        judged = np.concatenate([part.judged for part in self._parts])
         return replace(
             parts[0],
             patch_ids=np.concatenate([part.patch_ids for part in parts]),
@@ -128,6 +133,7 @@ class Gathering:
             ),
             before=np.concatenate([part.before for part in parts]),
             after=np.concatenate([part.after for part in parts]),
+            judged=judged,
         )
 
 
@@ -144,17 +150,24 @@ def changes_table(
     made = {
         "change_id": pa.array(found.change_ids(), pa.string()),
         "patch_id": pa.array(found.patch_ids, pa.string()),
+        "number": pa.array(changes.number, pa.int32()),
         "tile": pa.array(patch_changes.tiles(found.grid, found.cells), pa.string()),
         "onset": places.instants(changes.onset),
+        "onset_early": places.instants(changes.onset_early),
+        "onset_late": places.instants(changes.onset_late),
+        "ended": places.instants(changes.ended),
         "date_before": places.instants(changes.date_before),
         "date_after": places.instants(changes.date_after),
         "gap_days": places.nullable(changes.gap_days),
         "n_reference": pa.array(changes.n_reference, pa.int32()),
         "n_controls": pa.array(changes.n_controls, pa.int32()),
+        "controls": _lists(changes.controls),
         "reference": places.words(changes.reference),
         "drift": places.nullable(changes.drift),
         "z": places.nullable(changes.z),
         "p_value": places.nullable(changes.p_value),
+        "q_value": places.nullable(q_values(changes.p_value, found.judged)),
+        "false_alarms": places.nullable(changes.false_alarms),
         "lof": places.nullable(lof(points, _NEIGHBOURS, threads=threads)),
         "score": places.nullable(changes.score),
         "persistence": places.words(changes.persistence),
@@ -218,6 +231,15 @@ def _index_columns(indices: NDArray[np.floating]) -> dict[str, pa.Array]:
 def _squares(found: Found) -> NDArray[np.object_]:
     squares = shapely.polygons(places.corners(found.grid, found.cells))
     return np.asarray(squares, dtype=object)
+
+
+def _lists(names: NDArray[np.str_]) -> pa.Array:
+    """Column of lists of (n, k) names, without the empty ones, which come last."""
+    ends = np.cumsum((names != "").sum(axis=1), dtype=np.int32)
+    return pa.ListArray.from_arrays(
+        np.concatenate([np.zeros(1, np.int32), ends]),
+        pa.array(names[names != ""], pa.string()),
+    )
 
 
 def _grouped(event: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect.block import Changes, Scores
+from terradrift.detect.block import Changes, Patches, Scores
 from terradrift.detect.calibrate import masked_median
+from terradrift.detect.calibration import Calibration
 from terradrift.detect.reference import season_distance
-from terradrift.detect.score import Candidates
+from terradrift.detect.whole import Candidates, Judged
 from terradrift.series import Series
 
 _LEAST_SEASONAL = 3
+CONTROLS = 10
+"""Analogues that a change names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +29,63 @@ class Dates:
     """Half width of a season."""
 
 
-def changes(series: Series, known: Dates, found: Candidates, scores: Scores) -> Changes:
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """What is known of `m` candidates beside their place in time."""
+
+    p_value: NDArray[np.floating]
+    """(m,)"""
+    false_alarms: NDArray[np.floating]
+    """(m,)"""
+    controls: NDArray[np.str_]
+    """(m, 10), ids of the nearest analogues on the onset."""
+
+
+def patches(
+    series: Series,
+    known: Dates,
+    judged: Judged,
+    calibration: Calibration,
+    alarms: NDArray[np.float64],
+) -> Patches:
+    """The strongest candidate of every patch, reported or not."""
+    n = len(series)
+    n_clear = known.clear.sum(axis=1).astype(np.int32)
+    found = np.isfinite(judged.score)
+    p = calibration.p_value(judged.score)
+    onset = np.full(n, np.datetime64("NaT", "us"))
+    onset[found] = series.times[found, known.where[judged.first[found]]]
+    reason = np.full(n, "", "U32")
+    reason[~found] = "no split of its dates"
+    reason[~found & (n_clear < 2 * calibration.settings.min_segment)] = (
+        "too few clear dates"
+    )
+    reason[~found & (n_clear == 0)] = "not clear enough"
+    return Patches(
+        n_clear,
+        judged.score,
+        p.astype(np.float32),
+        (p * alarms).astype(np.float32),
+        onset,
+        judged.persistence,
+        reason,
+    )
+
+
+def changes(
+    series: Series,
+    known: Dates,
+    found: Candidates,
+    scores: Scores,
+    calibrated: Calibrated,
+) -> Changes:
     """The candidates as rows of changes."""
     row, clear = found.row, known.clear
     t = clear.shape[1]
     begin = np.append(known.where, t)
-    at, end = begin[found.first], begin[found.end]
+    start, at, end = begin[found.begin], begin[found.first], begin[found.end]
     dates = np.arange(t)
-    old = clear[row] & (dates < at[:, None])
+    old = clear[row] & (dates >= start[:, None]) & (dates < at[:, None])
     new = clear[row] & (dates >= at[:, None]) & (dates < end[:, None])
     last = t - 1 - old[:, ::-1].argmax(axis=1)
     began, before = series.times[row, at], series.times[row, last]
@@ -41,22 +93,43 @@ def changes(series: Series, known: Dates, found: Candidates, scores: Scores) -> 
     like = seasonal(series.days, old, new, known.window_days)
     return Changes(
         row,
+        found.number,
         began,
+        series.times[row, begin[found.early]],
+        series.times[row, begin[found.late]],
+        _ended(series, clear[row], found, end),
         before,
         began,
         ((began - before) / np.timedelta64(1, "D")).astype(np.float32),
         scores.n_reference[row, at],
         scores.n_controls[row, at],
+        calibrated.controls,
         scores.reference[row, at],
         scores.drift[row, at],
         scores.z[row, at],
-        scores.p_value[row, at],
+        calibrated.p_value.astype(np.float32),
+        calibrated.false_alarms.astype(np.float32),
         found.score,
-        np.where(found.lasts, "persistent", "transient"),
+        found.persistence,
         _difference(series.indices[row], like, new),
         masked_median(vectors, like).astype(np.float32),
         masked_median(vectors, new).astype(np.float32),
     )
+
+
+def _ended(
+    series: Series,
+    clear: NDArray[np.bool_],
+    found: Candidates,
+    end: NDArray[np.int64],
+) -> NDArray[np.datetime64]:
+    """(m,) the first clear observation from `end` (m,) on, of what came and went."""
+    later = clear & (np.arange(clear.shape[1]) >= end[:, None])
+    back = (found.persistence == "transient") & later.any(axis=1)
+    never = np.datetime64("NaT", "us")
+    if clear.shape[1] == 0:
+        return np.full(len(end), never)
+    return np.where(back, series.times[found.row, later.argmax(axis=1)], never)
 
 
 def seasonal(

@@ -1,210 +1,145 @@
-"""Which patches changed, when, whether for good, and how they rank (pure).
+"""How strong the strongest candidate for a change is in each history (pure).
 
-Per patch the split of its history with the greatest strength (`steps.strength`) is the
-candidate; its score is that strength beside the pool's typical one, times the root of the
-rarity of the step, times the fourth root of its strongest step beside analogues: what a
-whole land cover does together is a season rather than a change, but a large event must
-not vanish because its analogues had it too. Where a state that came and went fits clearly better, the change is
-transient. Its score is by the same measure, strength of a lasting step at its onset, so
-what returns ranks below what lasts.
+Two series speak of a patch: its history less the scene-wide shift of each date, and its
+residual to analogues. In both, every split of the dates has a strength (`steps.strength`).
+The score is the greatest strength of the first, times that of the second to the power of
+3/4: what a whole land cover does together is a season rather than a change, but a large
+event must not vanish because its analogues had it too. A state that came and went is found
+likewise (`steps.excursion`), and counts half: it has one more free date, what returns
+matters less than what lasts, and at half nothing is lost of what lasts.
+
+A history can be judged inside a window of dates, as between two changes.
 """
 
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect import onset, steps
-from terradrift.detect.settings import Settings
+from terradrift.detect import steps
 
-COMMON_STEPS = 1024
-"""Pool patches whose steps say what is common."""
-_USUAL = 0.25
-"""Quantile of the strongest steps that counts as usual: a large event may have changed half
-of all patches, and must not set the measure."""
-_CLEARLY = 1.2
+CLEARLY = 1.2
 """How much stronger an excursion must be than a lasting step to be believed.
 
 It has one more free date, and so always fits somewhat better."""
+_ASIDE = 0.75
+"""Power of the strength beside analogues. From 0.5 to 1 real series are ranked about as well
+(docs/decisions/0011); below, strong seasons of a land cover outrank changes, and above, an
+event that took the analogues along falls behind."""
+_RETURNED = 0.5
+"""Weight of what came and went."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histories:
-    """Reduced histories of `n` patches, less the scene-wide shift and tempered."""
+    """Reduced and tempered histories of `n` patches on `t` dates, seen in two ways."""
 
     vectors: NDArray[np.float32]
-    """(n, t, r)"""
+    """(n, t, r), less the scene-wide shift."""
     clear: NDArray[np.bool_]
     """(n, t)"""
-    columns: NDArray[np.int64]
-    """(t,), place of the dates among the pool's."""
-    own: NDArray[np.int64]
-    """(n,), place of the patch in the pool, -1 where it is not in it."""
-    aside: NDArray[np.float64]
-    """(n,), strongest step beside analogues (`beside`), NaN where none can be told."""
+    residual: NDArray[np.float32]
+    """(n, t, r), less what analogues let expect."""
+    compared: NDArray[np.bool_]
+    """(n, t), which dates had analogues."""
+
+    @classmethod
+    def of(
+        cls,
+        shifted: NDArray[np.float32],
+        clear: NDArray[np.bool_],
+        residual: NDArray[np.float32],
+        compared: NDArray[np.bool_],
+        outlier: float,
+    ) -> "Histories":
+        """Temper both series (`steps.tempered`)."""
+        return cls(
+            steps.tempered(shifted, clear, outlier),
+            clear,
+            steps.tempered(residual, compared, outlier),
+            compared,
+        )
+
+    def __len__(self) -> int:
+        return len(self.clear)
+
+    def take(self, rows: NDArray[np.int64]) -> "Histories":
+        """The histories of `rows`."""
+        return Histories(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def within(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> "Histories":
+        """The same with nothing before `begin` (n,) and from `end` (n,) on."""
+        at = np.arange(self.clear.shape[1])
+        inside = (at >= begin[:, None]) & (at < end[:, None])
+        return Histories(
+            self.vectors,
+            self.clear & inside,
+            self.residual,
+            self.compared & inside,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """At most one change per patch, the strongest."""
+class Strongest:
+    """The strongest candidate of each of `n` histories."""
 
-    row: NDArray[np.int64]
-    """(m,)"""
-    first: NDArray[np.int64]
-    """(m,), number of the first clear date of the new state."""
-    end: NDArray[np.int64]
-    """(m,), number of the first date after it, t where it lasts."""
     score: NDArray[np.float32]
-    """(m,)"""
+    """(n,), NaN where no split leaves enough dates on both sides."""
+    aside: NDArray[np.float64]
+    """(n,), greatest strength beside analogues, 0 without them."""
+    first: NDArray[np.int64]
+    """(n,), number of the first clear date of the new state; 0 without a candidate."""
+    end: NDArray[np.int64]
+    """(n,), number of the first date after it, t where it lasts."""
     lasts: NDArray[np.bool_]
-    """(m,)"""
-    kept: NDArray[np.bool_]
-    """(m,), strong enough to be reported."""
-
-    def take(self, rows: NDArray[np.bool_]) -> "Candidates":
-        """The candidates at `rows`."""
-        return Candidates(*(getattr(self, name)[rows] for name in self.__slots__))
+    """(n,)"""
 
 
-def beside(
-    residual: NDArray[np.float32],
-    compared: NDArray[np.bool_],
-    settings: Settings,
-) -> NDArray[np.float64]:
-    """(n,) strongest step of residuals (n, t, r) to analogues, where (n, t) `compared`."""
-    tempered = steps.tempered(residual, compared, settings.outlier)
-    strength = steps.strength(steps.running(tempered, compared), settings.min_segment)
-    strongest = strength.max(axis=1, initial=0.0)
-    return np.where(strongest > 0, strongest, np.nan)
-
-
-class Common:
-    """Steps of the pool's patches at any date, computed once per date."""
-
-    def __init__(self, pool: Histories, settings: Settings) -> None:
-        """Take the histories of pool patches, `own` ascending."""
-        self._sums = steps.running(pool.vectors, pool.clear)
-        self._own = pool.own
-        self._settings = settings
-        strongest = steps.strength(self._sums, settings.min_segment).max(
-            axis=1, initial=0.0
-        )
-        found = strongest[strongest > 0]
-        self.typical = float(np.quantile(found, _USUAL)) if len(found) else 1.0
-        aside = pool.aside[np.isfinite(pool.aside)]
-        self.typical_aside = float(np.median(aside)) if len(aside) else 1.0
-        self._at: dict[int, _Steps] = {}
-        self._lock = Lock()
-
-    def rarity(
-        self,
-        before: NDArray[np.float64],
-        after: NDArray[np.float64],
-        own: NDArray[np.int64],
-        split: int,
-    ) -> NDArray[np.float64]:
-        """(m,) rarity of steps at one date; `own` (m,) is the patch's place in the pool."""
-        common = self._steps(split)
-        if len(common.own) <= self._settings.neighbours:
-            return np.ones(len(own))
-        place = np.minimum(np.searchsorted(common.own, own), len(common.own) - 1)
-        inside = common.own[place] == own
-        queries = np.concatenate([before, after], axis=1).astype(np.float32)
-        ratio = steps.rarity(
-            queries,
-            common.states,
-            common.reach,
-            np.where(inside, place, -1),
-            self._settings.neighbours,
-        )
-        length = np.linalg.norm(after - before, axis=1)
-        rare: NDArray[np.float64] = ratio * length / max(common.length, 1e-12)
-        return rare
-
-    def _steps(self, split: int) -> "_Steps":
-        with self._lock:
-            if split not in self._at:
-                count, least = self._sums.count, self._settings.min_segment
-                after = count[:, -1] - count[:, split]
-                rows = np.flatnonzero((count[:, split] >= least) & (after >= least))
-                old, new = steps.states(self._sums, rows, np.full(len(rows), split))
-                states = np.concatenate([old, new], axis=1).astype(np.float32)
-                length = np.linalg.norm(new - old, axis=1)
-                self._at[split] = _Steps(
-                    self._own[rows],
-                    states,
-                    steps.reach(states, self._settings.neighbours),
-                    float(np.median(length)) if len(length) else 0.0,
-                )
-            return self._at[split]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Steps:
-    own: NDArray[np.int64]
-    states: NDArray[np.float32]
-    reach: NDArray[np.float32]
-    length: float
-
-
-def candidates(patches: Histories, common: Common, settings: Settings) -> Candidates:
-    """The strongest change of each patch that has a split, scored and dated."""
-    sums = steps.running(patches.vectors, patches.clear)
+def strongest(patches: Histories, least: int) -> Strongest:
+    """Judge whole histories; a state needs `least` clear dates."""
+    sums, beside = _sums(patches)
     # A state begins with an observation: splits before unseen dates say nothing new.
-    strength = np.where(patches.clear, steps.strength(sums, settings.min_segment), 0.0)
-    strongest = strength.max(axis=1, initial=0.0)
-    row = np.flatnonzero(strongest > 0)
-    split = strength[row].argmax(axis=1)
-    passing, came, went = steps.excursion(sums, settings.min_segment)
-    lasts = passing[row] <= _CLEARLY * strongest[row]
+    strength = np.where(patches.clear, steps.strength(sums, least), 0.0)
+    step = strength.max(axis=1, initial=0.0)
+    passing, came, went = steps.excursion(sums, least)
+    aside = steps.strength(beside, least).max(axis=1, initial=0.0)
+    aside_passing, _, _ = steps.excursion(beside, least)
+    lasting = _joined(step, aside)
+    returned = _RETURNED * _joined(passing, aside_passing)
     t = patches.clear.shape[1]
-    first = np.where(lasts, split, came[row])
-    end = np.where(lasts, t, went[row])
-    rare = _rarity(patches, sums, row, first, common)
-    aside = np.nan_to_num(patches.aside[row], nan=common.typical_aside)
-    score = strength[row, first] / common.typical * np.sqrt(rare)
-    score *= (aside / common.typical_aside) ** 0.25
-    kept = (score >= settings.min_score) & (
-        np.maximum(strongest, passing)[row] >= settings.min_strength
+    split = strength.argmax(axis=1) if t else np.zeros(len(patches), np.int64)
+    lasts = passing <= CLEARLY * step
+    found = step > 0
+    return Strongest(
+        np.where(found, np.maximum(lasting, returned), np.nan).astype(np.float32),
+        aside,
+        np.where(found, np.where(lasts, split, came), 0),
+        np.where(lasts | ~found, t, went),
+        lasts | ~found,
     )
-    kept &= ~(patches.aside[row] < settings.min_aside)
-    began = _onset(patches, sums, row, first, end)
-    return Candidates(row, began, end, score.astype(np.float32), lasts, kept)
 
 
-def _rarity(
-    patches: Histories,
-    sums: steps.Running,
-    row: NDArray[np.int64],
-    split: NDArray[np.int64],
-    common: Common,
+def at_split(
+    patches: Histories, split: NDArray[np.int64], least: int
 ) -> NDArray[np.float64]:
-    """(m,) how rare the step of each patch is among the pool's of the same date."""
-    before, after = steps.states(sums, row, split)
-    rare = np.ones(len(row))
-    for at in np.unique(split):
-        here = split == at
-        rare[here] = common.rarity(
-            before[here],
-            after[here],
-            patches.own[row[here]],
-            int(patches.columns[at]),
-        )
-    return rare
+    """(n,) score of a step before date number `split` (n,); 0 where it cannot be told."""
+    each = np.arange(len(patches))
+    step, aside = (steps.strength(sums, least)[each, split] for sums in _sums(patches))
+    return _joined(step, aside)
 
 
-def _onset(
-    patches: Histories,
-    sums: steps.Running,
-    row: NDArray[np.int64],
-    first: NDArray[np.int64],
-    end: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """The first clear date of the new state, by the evidence of each date."""
-    inside = sums.total[row, end] - sums.total[row, first]
-    count = np.maximum(sums.count[row, end] - sums.count[row, first], 1.0)
-    new = sums.center[row] + inside / count[:, None]
-    before, _ = steps.states(sums, row, first)
-    gone = onset.progress(patches.vectors[row], before, new)
-    return onset.estimate(gone, patches.clear[row], end)
+def _sums(patches: Histories) -> tuple[steps.Running, steps.Running]:
+    return (
+        steps.running(patches.vectors, patches.clear),
+        steps.running(patches.residual, patches.compared),
+    )
+
+
+def _joined(
+    strength: NDArray[np.float64], aside: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Both strengths together; without analogues the first stands for the second."""
+    joined: NDArray[np.float64] = (
+        strength * np.where(aside > 0, aside, strength) ** _ASIDE
+    )
+    return joined

@@ -36,18 +36,21 @@ class Settings:
     outlier: float = 2.0
     """Observations further from the patch's median than so many typical distances count as
     if they were so far; keeps unmasked clouds from making states."""
-    neighbours: int = 10
-    """Steps among the pool's that tell how rare a step is."""
     floor: float = 0.3
     """Added to the spread of calibration scores, as a share of their median."""
     cusum_slack: float = 1.0
     """Evidence per date, in robust standard deviations, that CUSUM takes as noise."""
-    min_score: float = 1.5
-    """Changes with a smaller score are not reported; 1 is what an unchanged patch has."""
+    max_q_value: float = 0.3
+    """Candidates are reported as changes as long as at most this share of those that score
+    as much is expected to be false; a bound that is rarely reached (docs/detection.md)."""
+    max_false_alarms: float | None = None
+    """Report changes with at most so many expected false ones per 1,000 km2 and year,
+    instead of by `max_q_value`."""
+    min_score: float = 6.0
+    """What a change must score where the pool is too small (20 patches) for p-values."""
     min_strength: float = 2.0
-    """Nor those whose states differ by less, in units of their scatter; noise has about 1."""
-    min_aside: float = 1.5
-    """Nor those that their analogues went along with, by the same measure."""
+    """How far states must differ, in units of their scatter, for a patch to be broken there
+    once more; noise has about 1."""
     seed: int = 0
     """Chooses the pool and the sample that the components are fitted on."""
 
@@ -64,7 +67,6 @@ class Settings:
             "min_segment",
             "dimensions",
             "pool",
-            "neighbours",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -78,12 +80,19 @@ class Settings:
             "outlier",
             "min_score",
             "min_strength",
-            "min_aside",
         ):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
                 )
+        if not 0 < self.max_q_value <= 1:
+            raise ValueError(
+                f"max_q_value must be above 0 and at most 1, got {self.max_q_value}"
+            )
+        if self.max_false_alarms is not None and not self.max_false_alarms > 0:
+            raise ValueError(
+                f"max_false_alarms must be above 0, got {self.max_false_alarms}"
+            )
         if not 0 <= self.min_clear <= 100:
             raise ValueError(
                 f"min_clear must be a percentage 0..100, got {self.min_clear}"

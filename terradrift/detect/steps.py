@@ -1,10 +1,8 @@
-"""Steps: how far, how clearly and how rarely a patch went from one state to another (pure).
+"""Steps: how far and how clearly a patch went from one state to another (pure).
 
 For every split of a history the two means, and the distance between them in units of the
 scatter around them (the F statistic of one break, as a root). A harvest returns, so its
-means hardly differ; a building does not. How rare a step is, is a local outlier factor of
-[mean before, mean after] among the steps of other patches at the same date (METHODS 8b.3):
-ploughing is a common step, meadow to hamlet is not.
+means hardly differ; a building does not.
 """
 
 from dataclasses import dataclass
@@ -118,61 +116,3 @@ def excursion(
         best[better], first[better] = value[better], start
         after[better] = start + 1 + end[better]
     return best, first, after
-
-
-def states(
-    sums: Running, rows: NDArray[np.int64], split: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean vectors (m, r) before and after the split of each of `rows`."""
-    b = np.maximum(sums.count[rows, split], 1.0)[:, None]
-    a = np.maximum(sums.count[rows, -1] - sums.count[rows, split], 1.0)[:, None]
-    total = sums.total[rows, split]
-    return sums.center[rows] + total / b, sums.center[rows] - total / a
-
-
-def rarity(
-    queries: NDArray[np.float32],
-    common: NDArray[np.float32],
-    common_reach: NDArray[np.float32],
-    own: NDArray[np.int64],
-    neighbours: int,
-) -> NDArray[np.float64]:
-    """(m,) mean distance of each step to its nearest common steps over theirs; about 1 is common.
-
-    `queries` (m, 2r) and `common` (p, 2r) are states before and after, `common_reach` (p,)
-    is `reach` of the common ones, `own` (m,) the place of the query among the common, or -1.
-    """
-    if len(common) <= neighbours:
-        return np.ones(len(queries))
-    distance, near = nearest(queries, common, own, neighbours)
-    typical = common_reach[near].mean(axis=1)
-    ratio: NDArray[np.float64] = distance.mean(axis=1) / np.maximum(typical, 1e-12)
-    return ratio
-
-
-def reach(common: NDArray[np.float32], neighbours: int) -> NDArray[np.float32]:
-    """(p,) mean distance of each common step to its nearest others."""
-    if len(common) <= neighbours:
-        return np.zeros(len(common), np.float32)
-    distance, _ = nearest(common, common, np.arange(len(common)), neighbours)
-    mean: NDArray[np.float32] = distance.mean(axis=1)
-    return mean
-
-
-def nearest(
-    queries: NDArray[np.float32],
-    common: NDArray[np.float32],
-    own: NDArray[np.int64],
-    k: int,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Distances and indices (m, k) of the nearest rows of `common`, not counting `own`."""
-    center = common.mean(axis=0)
-    q, c = queries - center, common - center
-    squared = (q * q).sum(1)[:, None] + (c * c).sum(1) - 2.0 * (q @ c.T)
-    inside = np.flatnonzero(own >= 0)
-    squared[inside, own[inside]] = np.inf
-    near = np.argpartition(squared, k - 1, axis=1)[:, :k]
-    # Differences of squares are rough where rows are close: measure the chosen ones again.
-    gaps = common[near] - queries[:, None]
-    distance = np.sqrt(np.einsum("mkr,mkr->mk", gaps, gaps))
-    return distance, near

@@ -1,77 +1,223 @@
-"""What the whole history of each patch says, whether a change is reported or not (pure)."""
+"""What the whole history of each patch says: its strongest candidate, and all changes (pure)."""
 
-import re
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect.block import Patches
-from terradrift.detect.describe import Dates
-from terradrift.detect.null import Null
-from terradrift.detect.score import Candidates
-from terradrift.series import Series
+from terradrift.detect import onset, persistence, score, several
+from terradrift.detect.calibration import Calibration
+from terradrift.detect.score import Histories, Strongest
+from terradrift.detect.several import Found
 
-_SIZE = re.compile(r"\d+_(\d+)m_-?\d+_-?\d+$")
-_DAYS_PER_YEAR = 365.25
-_PER_KM2 = 1000.0
-"""Square kilometres that false alarms are counted on."""
+_CLASS = np.array(["persistent", "transient"])
 
 
-def patches(
-    series: Series, known: Dates, found: Candidates, null: Null | None, least: int
-) -> Patches:
-    """The strongest candidate of each patch of the series, with its calibration.
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """`m` changes that are reported, in order of patch and time."""
 
-    `found` holds at most one candidate per patch, `least` is the number of clear
-    observations that a state needs.
+    row: NDArray[np.int64]
+    """(m,), patch."""
+    number: NDArray[np.int32]
+    """(m,), 1, 2, ... within the patch."""
+    begin: NDArray[np.int64]
+    """(m,), first date number of the state before."""
+    first: NDArray[np.int64]
+    """(m,), number of the first clear date of the new state, or of where a ramp starts."""
+    early: NDArray[np.int64]
+    """(m,), the onset lies after this date number at 95 %."""
+    late: NDArray[np.int64]
+    """(m,), and up to this."""
+    end: NDArray[np.int64]
+    """(m,), first date number after the new state, t where it lasts to the end."""
+    score: NDArray[np.float32]
+    """(m,)"""
+    persistence: NDArray[np.str_]
+    """(m,), `persistent`, `transient`, `gradual` or `seasonal`."""
+
+    @classmethod
+    def none(cls) -> "Candidates":
+        """No changes."""
+        no, number = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        score_, text = np.zeros(0, np.float32), np.zeros(0, "U10")
+        return cls(no, number, no, no, no, no, no, score_, text)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """The strongest candidate of each of `n` patches, dated, and all that are reported."""
+
+    score: NDArray[np.float32]
+    """(n,), NaN where the history cannot be judged."""
+    first: NDArray[np.int64]
+    """(n,), number of the first clear date of the new state."""
+    persistence: NDArray[np.str_]
+    """(n,), empty without a candidate."""
+    found: Candidates
+
+
+def judge(
+    patches: Histories,
+    vectors: NDArray[np.float32],
+    days: NDArray[np.datetime64],
+    alarms: NDArray[np.float64],
+    calibration: Calibration,
+) -> Judged:
+    """Judge `n` histories on `t` dates.
+
+    `vectors` (n, t, r) are the reduced ones with all that the scene did, `alarms` (n,) as
+    of `calibration.alarms_if_all`.
     """
-    n = len(series)
-    n_clear = known.clear.sum(axis=1).astype(np.int32)
-    score = np.full(n, np.nan, np.float32)
-    score[found.row] = found.score
-    p = np.full(n, np.nan) if null is None else null.p_value(score)
-    onset = np.full(n, np.datetime64("NaT"), "datetime64[us]")
-    onset[found.row] = series.times[found.row, known.where[found.first]]
-    persistence = np.full(n, "", "U10")
-    persistence[found.row] = np.where(found.lasts, "persistent", "transient")
-    reason = np.full(n, "", "U32")
-    unjudged = np.isnan(score)
-    reason[unjudged] = "no split of its dates"
-    reason[unjudged & (n_clear < 2 * least)] = "too few clear dates"
-    reason[unjudged & (n_clear == 0)] = "not clear enough"
-    return Patches(
-        n_clear,
-        score,
-        p.astype(np.float32),
-        false_alarms(p, years(series.days, known.clear), area(series.patch_ids)),
-        onset,
-        persistence,
-        reason,
+    settings = calibration.settings
+    top = score.strongest(patches, settings.min_segment)
+    first, kind = _dated(patches, top)
+    rows = np.flatnonzero(calibration.reported(top.score, alarms))
+
+    def likely(
+        scores: NDArray[np.float64], row: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        return calibration.reported(scores, alarms[rows[row]])
+
+    some = patches.take(rows)
+    changes = several.several(
+        some,
+        Strongest(*(getattr(top, name)[rows] for name in Strongest.__slots__)),
+        likely,
+        least=settings.min_segment,
+        strength=settings.min_strength,
+    )
+    found = _described(some, vectors[rows], days, changes)
+    strongest = changes.score == top.score[rows][changes.row]
+    first[rows[changes.row[strongest]]] = found.first[strongest]
+    kind[rows[changes.row[strongest]]] = found.persistence[strongest]
+    return Judged(
+        top.score,
+        first,
+        kind,
+        Candidates(
+            rows[found.row],
+            *(getattr(found, name) for name in Candidates.__slots__[1:]),
+        ),
     )
 
 
-def false_alarms(
-    p: NDArray[np.floating], years: NDArray[np.floating], km2: float
-) -> NDArray[np.float32]:
-    """(n,) expected false changes per 1,000 km2 and year at p (n,), on patches of `km2`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alarms = p * (_PER_KM2 / km2) / years
-    return np.where(years > 0, alarms, np.nan).astype(np.float32)
+def _dated(
+    patches: Histories, top: Strongest
+) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """Onset (n,) and kind (n,) of the strongest candidates."""
+    known = np.flatnonzero(np.isfinite(top.score))
+    first, kind = np.zeros(len(patches), np.int64), np.full(len(patches), "", "U10")
+    begin = np.zeros(len(known), np.int64)
+    split, end = top.first[known], top.end[known]
+    gone, counted = _progress(
+        patches.vectors[known], patches.clear[known], begin, split, end
+    )
+    aside, compared = _progress(
+        patches.residual[known], patches.compared[known], begin, split, end
+    )
+    first[known] = onset.estimate(_both(gone, aside, compared), counted)
+    kind[known] = _CLASS[(~top.lasts[known]).astype(np.int64)]
+    return first, kind
 
 
-def years(
-    days: NDArray[np.datetime64], clear: NDArray[np.bool_]
+def _described(
+    patches: Histories,
+    vectors: NDArray[np.float32],
+    days: NDArray[np.datetime64],
+    found: Found,
+) -> Candidates:
+    """Onsets with intervals, and classes, of all changes of the patches."""
+    m = len(found.row)
+    if m == 0:
+        return Candidates.none()
+    patches = patches.take(found.row)
+    gone, counted = _progress(
+        patches.vectors, patches.clear, found.begin, found.first, found.end
+    )
+    aside, compared = _progress(
+        patches.residual, patches.compared, found.begin, found.first, found.end
+    )
+    both = _both(gone, aside, compared)
+    first = onset.estimate(both, counted)
+    early, late = onset.interval(both, counted, first)
+    kind = _CLASS[found.back.astype(np.int64)].astype("U10")
+    number = days.astype("datetime64[D]").astype(np.int64).astype(np.float64)
+    for at in np.flatnonzero(~found.back):
+        seen = np.flatnonzero(counted[at])
+        split = int(np.searchsorted(seen, first[at]))
+        if (
+            persistence.season_shift(vectors[found.row[at], seen], days[seen], split)
+            is not None
+        ):
+            kind[at] = "seasonal"
+            continue
+        start = persistence.ramp_start(gone[at, seen], number[seen])
+        # A season of its own looks like a ramp, but not beside analogues.
+        beside = np.flatnonzero(compared[at])
+        alone = persistence.ramp_start(aside[at, beside], number[beside])
+        if start is not None and alone is not None:
+            kind[at] = "gradual"
+            # What a ramp begins with is the last date of the old state.
+            first[at] = seen[min(start + 1, len(seen) - 1)]
+            early[at] = min(early[at], seen[start])
+            late[at] = max(late[at], first[at])
+    return Candidates(
+        found.row,
+        _numbered(found.row),
+        found.begin,
+        first,
+        early,
+        late,
+        found.end,
+        found.score,
+        kind,
+    )
+
+
+def _numbered(row: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(m,) 1, 2, ... within runs of equal `row` (m,), ascending."""
+    place = np.arange(len(row)) - np.searchsorted(row, row) + 1
+    return place.astype(np.int32)
+
+
+def _progress(
+    vectors: NDArray[np.float32],
+    clear: NDArray[np.bool_],
+    begin: NDArray[np.int64],
+    first: NDArray[np.int64],
+    end: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """How far each date has gone to the new state (m, t), and which dates (m, t) count."""
+    at = np.arange(clear.shape[1])
+    counted = clear & (at >= begin[:, None]) & (at < end[:, None])
+    new = at >= first[:, None]
+    before = _mean(vectors, counted & ~new)
+    after = _mean(vectors, counted & new)
+    return onset.progress(vectors, before, after), counted
+
+
+def _both(
+    gone: NDArray[np.float64],
+    aside: NDArray[np.float64],
+    compared: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """(n,) from the first to the last of `days` (t,) that is `clear` (n, t); 0 of none."""
-    t = clear.shape[1]
-    if t == 0:
-        return np.zeros(len(clear))
-    first, last = clear.argmax(axis=1), t - 1 - clear[:, ::-1].argmax(axis=1)
-    span = (days[last] - days[first]) / np.timedelta64(1, "D") / _DAYS_PER_YEAR
-    return np.where(clear.any(axis=1), span, 0.0)
+    """(m, t) progress by both series together, where there were analogues.
+
+    A season of its own moves a patch towards or away from the new state, but less so
+    beside its analogues.
+    """
+    return np.where(compared, 0.5 * (gone + aside), gone)
 
 
-def area(patch_ids: NDArray[np.str_]) -> float:
-    """Square kilometres of a patch, by the ids; NaN where they do not tell."""
-    match = _SIZE.match(str(patch_ids[0])) if len(patch_ids) else None
-    return (int(match[1]) / 1000.0) ** 2 if match else np.nan
+def _mean(
+    vectors: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(m, r) mean of the chosen (m, t) dates."""
+    total = np.einsum("mtr,mt->mr", vectors, chosen.astype(np.float32))
+    count = np.maximum(chosen.sum(axis=1), 1)[:, None]
+    mean: NDArray[np.float64] = total.astype(np.float64) / count
+    return mean

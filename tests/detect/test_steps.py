@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.neighbors import NearestNeighbors
 
 from terradrift.detect import steps
 
@@ -65,13 +64,6 @@ def test_the_strongest_excursion_equals_the_slow_way(seed: int) -> None:
             assert clear[row, window].sum() >= 2
 
 
-def test_states_are_the_means_on_either_side() -> None:
-    vectors, clear = histories(4)
-    old, new = steps.states(steps.running(vectors, clear), np.array([2]), np.array([7]))
-    np.testing.assert_allclose(old[0], vectors[2, :7][clear[2, :7]].mean(0), rtol=1e-5)
-    np.testing.assert_allclose(new[0], vectors[2, 7:][clear[2, 7:]].mean(0), rtol=1e-5)
-
-
 def test_tempering_leaves_the_usual_and_pulls_in_the_odd() -> None:
     vectors, clear = histories(1, n=4, t=30)
     wild = vectors.copy()
@@ -86,22 +78,3 @@ def test_tempering_leaves_the_usual_and_pulls_in_the_odd() -> None:
     near = clear[0] & (np.linalg.norm(wild[0] - middle, axis=1) < 2 * np.median(apart))
     np.testing.assert_allclose(tempered[0, near], wild[0, near], rtol=1e-5)
     assert (tempered[~clear] == 0).all()
-
-
-def test_an_uncommon_step_is_rare_and_a_common_one_is_not() -> None:
-    random = np.random.default_rng(0)
-    common = random.normal(size=(200, 6)).astype(np.float32)
-    reach = steps.reach(common, 10)
-    distance, _ = NearestNeighbors(n_neighbors=11).fit(common).kneighbors(common)
-    np.testing.assert_allclose(reach, distance[:, 1:].mean(axis=1), rtol=1e-3)
-    queries = np.stack([common[0], np.full(6, 8.0, np.float32)])
-    rare = steps.rarity(queries, common, reach, np.array([0, -1]), 10)
-    assert 0.5 < rare[0] < 2
-    assert rare[1] > 4
-
-
-def test_rarity_is_one_where_nothing_is_known_of_others() -> None:
-    few = np.zeros((4, 6), np.float32)
-    assert (steps.reach(few, 10) == 0).all()
-    found = steps.rarity(few, few, np.zeros(4, np.float32), np.arange(4), 10)
-    assert (found == 1).all()
