@@ -15,7 +15,7 @@ from terradrift.evaluate.labels import read_area, read_vector
 from terradrift.evaluate.rasters import SUFFIXES, read_raster
 from terradrift.evaluate.result import Evaluation
 from terradrift.evaluate.summary import DAYS, evaluate
-from terradrift.evaluate.truth import truth
+from terradrift.evaluate.truth import SLIVER, truth
 from terradrift.store.tables import Store
 
 CHANGE = "change"
@@ -125,7 +125,7 @@ def evaluate_archive(
         objects=found.objects,
         reported=reported,
         reports=reported is not None,
-        min_share=min_share,
+        min_share=SLIVER if any_touch else min_share,
         block=block,
         days=tuple(sorted(set(days))),
         notes=(_rule(min_share, any_touch=any_touch), *found.notes),

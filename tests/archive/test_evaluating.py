@@ -27,6 +27,7 @@ def test_planted_changes_are_measured_from_file_to_record(
     assert found.objects.count == len(planted)
     assert {one.kind for one in found.objects.each} == set(planted["kind"])
     assert "dates are read from onset" in found.notes
+    assert "false changes / 1,000 km2 yr" in str(found)
 
 
 def test_what_is_reported_is_what_the_tables_hold(finished: Path, truth: Path) -> None:

@@ -4,15 +4,16 @@ from pathlib import Path
 from tests.cli.test_cli import refused, run
 
 
-def test_evaluate_prints_a_table_and_writes_a_folder(
+def test_evaluate_prints_a_record_and_writes_a_folder(
     finished: Path, scenes: Path, tmp_path: Path
 ) -> None:
     labels = scenes.parent / "truth.geojson"
-    done = run("evaluate", finished, "--labels", labels, "-o", tmp_path / "out")
+    done = run(
+        *("evaluate", finished, "--labels", labels, "--json", "-o", tmp_path / "out")
+    )
     assert done.returncode == 0, done.stderr
-    assert "average precision (AUPRC)" in done.stdout
-    assert "false changes / 1,000 km2 yr" in done.stdout
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert json.loads(done.stdout) == record
     assert record["archive"] == finished.name
     assert (tmp_path / "out" / "evaluation.png").read_bytes()[:4] == b"\x89PNG"
 
