@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.detect import alongside
+from terradrift.kernels import library
+
 _MEDIAN_STEPS = 5
 _LIKE_SHARE = 6
 """At most one in so many patches is an analogue: in a small archive the rest is unlike."""
@@ -41,7 +44,7 @@ class Controls:
     """Number of the date."""
     rows: NDArray[np.int64]
     """(m,), the patches that have enough controls on it."""
-    index: NDArray[np.int64]
+    index: NDArray[np.integer]
     """(m, k), their controls in the pool, nearest first."""
     weight: NDArray[np.float32]
     """(m, k), sums to 1; 0 where there is no control."""
@@ -54,12 +57,58 @@ def controls(
     *,
     most: int,
     least: int,
+    columns: NDArray[np.int64] | None = None,
 ) -> Iterator[Controls]:
     """Yield the controls of each date that has any, in order of time.
 
     `own` (n,) is each patch's own place in the pool, -1 where it is not in it: no patch is
-    its own control.
+    its own control. `columns` (t,) place the dates among the pool's, where it has others.
     """
+    if library("analogue") is not None:
+        if columns is None:
+            columns = np.arange(patches.clear.shape[1])
+        seen = pool.clear.sum(axis=0)[columns]
+        wanted = np.where(seen >= least, _count(seen, most, least), 0)
+        asked = alongside.Asked(own, columns, wanted, most)
+        return _compiled(patches, pool, asked, least)
+    if columns is not None:
+        pool = Histories(pool.vectors[:, columns], pool.clear[:, columns])
+    return _plain(patches, pool, own, most, least)
+
+
+def _compiled(
+    patches: Histories, pool: Histories, asked: alongside.Asked, least: int
+) -> Iterator[Controls]:
+    """By the kernel: a few patches at a time beside the pool, date after date."""
+    kernel = library("analogue")
+    if kernel is None or not patches.clear.any():
+        return
+    index, mean = alongside.nearest(
+        kernel, (patches.vectors, patches.clear), (pool.vectors, pool.clear), asked
+    )
+    for at, k in enumerate(asked.wanted):
+        rows = np.flatnonzero(patches.clear[:, at])
+        if len(rows) and k:
+            apart = np.sqrt(mean[rows, at, :k])
+            yield from _weighted(at, rows, index[rows, at, :k], apart, least)
+
+
+def _count(seen: NDArray[np.int64] | int, most: int, least: int) -> NDArray[np.int64]:
+    """How many analogues are taken where so many patches of the pool are clear."""
+    count: NDArray[np.int64] = np.minimum(
+        most, np.maximum(least, np.asarray(seen) // _LIKE_SHARE)
+    )
+    return count
+
+
+def _plain(
+    patches: Histories,
+    pool: Histories,
+    own: NDArray[np.int64],
+    most: int,
+    least: int,
+) -> Iterator[Controls]:
+    """The same in NumPy, patches by the pool at once."""
     squared = np.zeros((len(patches.clear), len(pool.clear)), np.float32)
     shared = np.zeros_like(squared)
     guess = np.full((len(squared), 2 * most), -1)
@@ -67,7 +116,7 @@ def controls(
         rows = np.flatnonzero(patches.clear[:, at])
         there = pool.clear[:, at]
         seen = int(there.sum())
-        k = min(most, max(least, seen // _LIKE_SHARE))
+        k = int(_count(seen, most, least))
         if len(rows) and seen >= least:
             near = np.empty((len(rows), k), np.int64)
             distance = np.empty((len(rows), k), np.float32)
@@ -140,7 +189,7 @@ def _smallest(
 def _weighted(
     at: int,
     rows: NDArray[np.int64],
-    near: NDArray[np.int64],
+    near: NDArray[np.integer],
     distance: NDArray[np.float32],
     least: int,
 ) -> Iterator[Controls]:
@@ -176,15 +225,26 @@ def gaps(
 
 
 def expected(
-    found: Controls, pool: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the patches should look like on the date (m, r), and their controls (m, k, r).
+    found: Controls, pool: NDArray[np.float32], column: int
+) -> NDArray[np.float32]:
+    """What the patches should look like on the date: (m, r).
 
-    `pool` (p, r) are the pool's vectors of that date. The weighted geometric median of the
-    controls (Weiszfeld 1937): where up to half of them changed too, it stays with the rest.
+    `pool` (p, t, r) are the pool's vectors, the date is its number `column`. The weighted
+    geometric median of the controls (Weiszfeld 1937): where up to half of them changed too,
+    it stays with the rest.
     """
+    kernel = library("analogue")
+    if kernel is None:
+        return _middles(found, pool[:, column])
+    return alongside.middles(
+        kernel, found.index, found.weight, pool, (column, _MEDIAN_STEPS)
+    )
+
+
+def _middles(found: Controls, pool: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same in NumPy; `pool` (p, r) are its vectors of the date."""
     seen = pool[found.index]
-    middle = np.einsum("mk,mkr->mr", found.weight, seen)
+    middle: NDArray[np.float32] = np.einsum("mk,mkr->mr", found.weight, seen)
     for _ in range(_MEDIAN_STEPS):
         gap = seen - middle[:, None]
         apart = np.sqrt(np.einsum("mkr,mkr->mk", gap, gap))
@@ -193,4 +253,4 @@ def expected(
         pull = found.weight / np.maximum(apart, 0.01 * typical + 1e-12)
         pull /= np.maximum(pull.sum(axis=1, keepdims=True), 1e-30)
         middle = np.einsum("mk,mkr->mr", pull, seen)
-    return middle, seen
+    return middle

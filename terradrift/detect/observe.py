@@ -77,13 +77,14 @@ def beside(
     residual = np.zeros_like(vectors)
     for found in analogue.controls(
         patches,
-        analogue.Histories(pool.vectors[:, columns], pool.clear[:, columns]),
+        analogue.Histories(pool.vectors, pool.clear),
         members,
         most=settings.controls,
         least=settings.min_controls,
+        columns=columns,
     ):
         rows, at = found.rows, found.at
-        expected, _ = analogue.expected(found, pool.vectors[:, columns[at]])
+        expected = analogue.expected(found, pool.vectors, int(columns[at]))
         residual[rows, at] = vectors[rows, at] - expected
         length = np.linalg.norm(residual[rows, at], axis=1)
         valid = found.weight > 0

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terradrift.detect import analogue
+from terradrift.kernels import SWITCH, library
 
 
 def histories(seed: int, n: int, t: int = 9, r: int = 4) -> analogue.Histories:
@@ -12,9 +14,18 @@ def histories(seed: int, n: int, t: int = 9, r: int = 4) -> analogue.Histories:
     return analogue.Histories(np.where(clear[..., None], vectors, 0), clear)
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("kernels", ["on", "off"])
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_controls_are_the_nearest_histories_of_the_slow_way(seed: int) -> None:
+def test_controls_are_the_nearest_histories_of_the_slow_way(
+    kernels: str, seed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SWITCH, kernels)
+        slow_way(seed)
+
+
+def slow_way(seed: int) -> None:
     pool = histories(seed, 30)
     patches = analogue.Histories(pool.vectors[:8], pool.clear[:8])
     own = np.arange(8)
@@ -70,17 +81,75 @@ def test_one_product_gives_the_gaps_where_both_are_clear(seed: int) -> None:
     np.testing.assert_allclose(found, np.where(both, (gap**2).sum(-1), 0), atol=1e-4)
 
 
-def test_a_minority_of_changed_controls_hardly_moves_what_is_expected() -> None:
+@pytest.mark.parametrize("kernels", ["on", "off"])
+def test_a_minority_of_changed_controls_hardly_moves_what_is_expected(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, kernels)
     random = np.random.default_rng(0)
-    pool = random.normal(size=(40, 3)).astype(np.float32)
-    pool[:14] += 20
+    pool = random.normal(size=(40, 2, 3)).astype(np.float32)
+    pool[:14, 1] += 20
     found = analogue.Controls(
-        0,
+        1,
         np.array([0]),
         np.arange(40)[None],
         np.full((1, 40), 1 / 40, np.float32),
     )
-    expected, seen = analogue.expected(found, pool)
-    assert seen.shape == (1, 40, 3)
+    expected = analogue.expected(found, pool, 1)
+    assert expected.shape == (1, 3)
     assert np.linalg.norm(expected) < 3
-    assert np.linalg.norm(pool.mean(axis=0)) > 10
+    assert np.linalg.norm(pool[:, 1].mean(axis=0)) > 10
+
+
+def coarse(seed: int, n: int, t: int, r: int) -> analogue.Histories:
+    """Vectors of few bits, so that sums are the same in any order."""
+    found = histories(seed, n, t, r)
+    return analogue.Histories(np.round(found.vectors * 8) / 8, found.clear)
+
+
+@pytest.mark.skipif(library("analogue") is None, reason="not built here")
+@pytest.mark.parametrize(
+    "shape",
+    [(70, 131, 6, 5, 12), (5, 33, 9, 32, 40), (3, 4, 4, 1, 6), (40, 300, 8, 17, 20)],
+)
+def test_the_kernel_finds_the_controls_of_its_twin(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, p, t, r, most = shape
+    pool = coarse(1, p, t + 2, r)
+    columns = np.arange(t + 2)[2:]
+    patches = coarse(2, n, t, r)
+    inside = min(n, p) // 2
+    own = np.where(np.arange(n) < inside, np.arange(n), -1)
+    patches.vectors[:inside] = pool.vectors[:inside, 2:]
+    patches.clear[:inside] = pool.clear[:inside, 2:]
+    found = []
+    for kernels in ("on", "off"):
+        monkeypatch.setenv(SWITCH, kernels)
+        dates = list(
+            analogue.controls(patches, pool, own, most=most, least=3, columns=columns)
+        )
+        found.append(
+            [(of, analogue.expected(of, pool.vectors, columns[of.at])) for of in dates]
+        )
+    compiled, plain = found
+    assert len(compiled) == len(plain) > 0
+    for (left, a), (right, b) in zip(compiled, plain, strict=True):
+        assert left.at == right.at
+        np.testing.assert_array_equal(left.rows, right.rows)
+        np.testing.assert_array_equal(left.index, right.index)
+        np.testing.assert_allclose(left.weight, right.weight, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernels", ["on", "off"])
+def test_no_patches_or_no_clear_dates_have_no_controls(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, kernels)
+    pool, none = histories(0, 30), histories(0, 0)
+    asked = {"most": 6, "least": 3}
+    assert not list(analogue.controls(none, pool, np.zeros(0, np.int64), **asked))
+    dark = analogue.Histories(pool.vectors * 0, np.zeros_like(pool.clear))
+    assert not list(analogue.controls(dark, pool, np.arange(30), **asked))
+    assert not list(analogue.controls(pool, dark, np.full(30, -1), **asked))
