@@ -15,7 +15,7 @@ _LIKE_SHARE = 6
 _RESERVE = 2
 """Analogues kept for each that is used: some are under cloud."""
 _STEPS = 5
-_ROWS = 512
+_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +151,7 @@ def _median(
     middle: NDArray[np.float32] = np.matmul(weight[:, None], seen)[:, 0]
     for _ in range(_STEPS):
         gap = seen - middle[:, None]
-        apart = np.sqrt((gap * gap).sum(axis=2))
+        apart = np.sqrt(np.einsum("mkr,mkr->mk", gap, gap))
         # An analogue that stands on the estimate must not hold it there.
         typical = np.nan_to_num(masked_median(apart, valid)).astype(np.float32)
         pull = weight / np.maximum(apart, 0.01 * typical[:, None] + np.float32(1e-12))
