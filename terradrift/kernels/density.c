@@ -115,6 +115,13 @@ CLONES __attribute__((noinline)) static int64_t plan(const struct space *s, int6
     return kept;
 }
 
+static float largest(const float *limit, int rows)
+{
+    float most = limit[0];
+    for (int r = 1; r < rows; r++) most = limit[r] > most ? limit[r] : most;
+    return most;
+}
+
 /* Which of the rows of block `own` may have one of block `b` within their limits. */
 static int within(const struct space *s, const struct tiles *in, int64_t own, int64_t b,
                   const float *limit, int rows, int *chosen)
@@ -165,6 +172,7 @@ KERNEL int density_near(int64_t n, int64_t d, int64_t blocks, const float *rows,
     if (furnish(room, blocks)) return 1;
     const struct tiles in[1] = {tiles_of(widest)};
     double slop = slack(d);
+    float less = 1 - (float)slop;
     for (int64_t own = from; own < to; own++) {
         int size = (int)(start[own + 1] - start[own]);
         float limit[BLOCK];
@@ -197,6 +205,7 @@ KERNEL int density_near(int64_t n, int64_t d, int64_t blocks, const float *rows,
         int64_t count = plan(s, own, reach, room);
         for (int64_t v = 0; v < count; v++) {
             int64_t b = room->sorted[v];
+            if (room->gap[b] * less > largest(limit, size)) continue;
             int kept = within(s, in, own, b, limit, size, chosen);
             PAIRS(s, in, own, b, limit, chosen, kept, KEEP)
         }
@@ -226,6 +235,7 @@ KERNEL int density_leave(int64_t n, int64_t d, int64_t blocks, const float *rows
     if (furnish(room, blocks)) return 1;
     const struct tiles in[1] = {tiles_of(widest)};
     double slop = slack(d);
+    float less = 1 - (float)slop;
     for (int64_t item = 0; item < SEEDS * many; item++) {
         /* First every block looks only around, so that the limits are tight later. */
         int whole = item >= (SEEDS - 1) * many;
@@ -262,6 +272,7 @@ KERNEL int density_leave(int64_t n, int64_t d, int64_t blocks, const float *rows
         int64_t count = plan(s, own, above(reach, slop), room);
         for (int64_t v = -1; v < count && (whole || looked < AROUND); v++) {
             int64_t b = v < 0 ? own : room->sorted[v];
+            if (v >= 0 && room->gap[b] * less > largest(limit, size)) continue;
             int32_t theirs = of[b];
             float kept_limit[BLOCK];
             int open = 0;

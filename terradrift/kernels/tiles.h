@@ -156,17 +156,23 @@ __attribute__((target("avx512f"))) static uint32_t box_avx512(const float *colum
 {
     __m512 s[2], zero = _mm512_setzero_ps();
     s[0] = s[1] = zero;
-    for (int64_t c = 0; c < d; c++) {
-        __m512 under = _mm512_set1_ps(low[c]), over = _mm512_set1_ps(high[c]);
-        for (int v = 0; v < 2; v++) {
-            __m512 x = _mm512_loadu_ps(columns + c * BLOCK + 16 * v);
-            __m512 t = _mm512_max_ps(_mm512_sub_ps(under, x), _mm512_sub_ps(x, over));
-            t = _mm512_max_ps(t, zero);
-            s[v] = _mm512_fmadd_ps(t, t, s[v]);
+    __m512 left = _mm512_loadu_ps(limit), right = _mm512_loadu_ps(limit + 16);
+    uint32_t bits = 0;
+    for (int64_t c = 0; c < d;) {
+        for (int k = 0; k < STEP; k++, c++) {
+            __m512 under = _mm512_set1_ps(low[c]), over = _mm512_set1_ps(high[c]);
+            for (int v = 0; v < 2; v++) {
+                __m512 x = _mm512_loadu_ps(columns + c * BLOCK + 16 * v);
+                __m512 t = _mm512_max_ps(_mm512_sub_ps(under, x), _mm512_sub_ps(x, over));
+                t = _mm512_max_ps(t, zero);
+                s[v] = _mm512_fmadd_ps(t, t, s[v]);
+            }
         }
+        bits = (uint32_t)_mm512_cmp_ps_mask(s[0], left, _CMP_LE_OQ) |
+               (uint32_t)_mm512_cmp_ps_mask(s[1], right, _CMP_LE_OQ) << 16;
+        if (!bits) return 0;
     }
-    return (uint32_t)_mm512_cmp_ps_mask(s[0], _mm512_loadu_ps(limit), _CMP_LE_OQ) |
-           (uint32_t)_mm512_cmp_ps_mask(s[1], _mm512_loadu_ps(limit + 16), _CMP_LE_OQ) << 16;
+    return bits;
 }
 #endif
 
