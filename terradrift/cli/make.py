@@ -229,9 +229,21 @@ def embed(
         line(done.summary())
 
 
+def reported(max_false_alarms: float | None) -> dict[str, float]:
+    """The rule of what is reported as settings of `detect`, checked; none by default."""
+    if max_false_alarms is None:
+        return {}
+    from terradrift.detect.settings import Settings
+
+    with usage():
+        Settings(max_false_alarms=max_false_alarms)
+    return {"max_false_alarms": max_false_alarms}
+
+
 def detect(
     archive: opt.ArchivePath,
     model: opt.Model = None,
+    max_false_alarms: opt.MaxFalseAlarms = None,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -239,7 +251,9 @@ def detect(
     """Score every observation of ARCHIVE and find changes and events."""
     import terradrift as td
 
-    done = td.open(archive).detect(model, threads=threads, quiet=quiet)
+    done = td.open(archive).detect(
+        model, threads=threads, quiet=quiet, **reported(max_false_alarms)
+    )
     say(done, quiet=quiet)
     if as_json:
         line(done.summary())

@@ -69,6 +69,13 @@ Scale = Annotated[
     float | None,
     typer.Option(help="Reflectance per digital number, whatever the metadata say."),
 ]
+MaxFalseAlarms = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N",
+        help="Report changes with at most N expected false ones per 1,000 km2 and year [default: the 1 % least likely of unchanged patches, more where much changed].",
+    ),
+]
 Bands = Annotated[
     str | None,
     typer.Option(metavar="A,B,...", help="Bands by common name [default: all common]."),

@@ -8,6 +8,7 @@ from terradrift.cli.make import (
     archive_at,
     parsed,
     reading,
+    reported,
     show_plan,
     take_in,
     told,
@@ -60,6 +61,7 @@ def run(
     overlap: opt.Overlap = None,
     dates: opt.Dates = None,
     allow_mismatch: opt.AllowMismatch = False,
+    max_false_alarms: opt.MaxFalseAlarms = None,
     device: opt.Device = "auto",
     precision: opt.Precision = "auto",
     threads: opt.Threads = None,
@@ -81,6 +83,7 @@ def run(
         dates=dates,
         allow_mismatch=allow_mismatch,
     )
+    rule = reported(max_false_alarms)
     from terradrift.archive.purpose import Purpose
 
     size, sizes = choices.suited(archive, patch_size, gsd, model, how)
@@ -129,7 +132,8 @@ def run(
     )
     say(embedded, quiet=quiet)
     name = chosen.stored
-    say(opened.detect(name, threads=threads, quiet=quiet), quiet=quiet)
+    detected = opened.detect(name, threads=threads, quiet=quiet, **rule)
+    say(detected, quiet=quiet)
     say(opened.cluster(name, threads=threads, quiet=quiet), quiet=quiet)
     rows(opened.events(None if as_json else _TOP), EVENT_COLUMNS, as_json=as_json)
 

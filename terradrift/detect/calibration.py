@@ -23,7 +23,8 @@ class Calibration:
     null: Null | None
     """None where the pool is too small to tell."""
     limit: float
-    """p-values up to this have a q-value of at most `max_q_value`; NaN without a null."""
+    """p-values up to this are reported: `max_p_value`, or more where that keeps the q-value
+    within `max_q_value`; NaN without a null."""
     settings: Settings
 
     @classmethod
@@ -36,10 +37,9 @@ class Calibration:
             return cls(None, np.nan, settings)
         p = null.p_value(pool.score)
         known = p[np.isfinite(p)]
-        # One more that is this unlikely would pass, even where none of the pool does.
-        limit = settings.max_q_value / len(known)
         passing = known[q_values(known, known) <= settings.max_q_value]
-        return cls(null, float(max(limit, passing.max(initial=0.0))), settings)
+        limit = float(max(settings.max_p_value, passing.max(initial=0.0)))
+        return cls(null, limit, settings)
 
     def p_value(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """Chance (n,) that an unchanged patch has a candidate that scores at least as much.

@@ -40,12 +40,15 @@ class Settings:
     """Added to the spread of calibration scores, as a share of their median."""
     cusum_slack: float = 1.0
     """Evidence per date, in robust standard deviations, that CUSUM takes as noise."""
+    max_p_value: float = 0.01
+    """Candidates are reported as changes where so small a share of unchanged patches has one
+    that scores as much,"""
     max_q_value: float = 0.3
-    """Candidates are reported as changes as long as at most this share of those that score
-    as much is expected to be false; a bound that is rarely reached (docs/detection.md)."""
+    """or where, much having changed, at most this share of those that score as much is
+    expected to be false."""
     max_false_alarms: float | None = None
     """Report changes with at most so many expected false ones per 1,000 km2 and year,
-    instead of by `max_q_value`."""
+    instead of by those two."""
     min_score: float = 6.0
     """What a change must score where the pool is too small (20 patches) for p-values."""
     min_strength: float = 2.0
@@ -85,10 +88,9 @@ class Settings:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
                 )
-        if not 0 < self.max_q_value <= 1:
-            raise ValueError(
-                f"max_q_value must be above 0 and at most 1, got {self.max_q_value}"
-            )
+        for name in ("max_p_value", "max_q_value"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be 0 to 1, got {getattr(self, name)}")
         if self.max_false_alarms is not None and not self.max_false_alarms > 0:
             raise ValueError(
                 f"max_false_alarms must be above 0, got {self.max_false_alarms}"

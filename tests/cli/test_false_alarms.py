@@ -1,0 +1,38 @@
+"""`--max-false-alarms` on the command line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import terradrift as td
+from terradrift.cli import app
+
+RUN = CliRunner()
+
+
+def test_fewer_false_alarms_leave_the_surest_changes(
+    finished: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "own.td"
+    shutil.copytree(finished, place)
+    held = []
+    for most in ("50", "1e4", "1e6"):
+        done = RUN.invoke(app, f"detect {place} -q --max-false-alarms {most}".split())
+        assert done.exit_code == 0, done.output
+        rows = td.open(place).sql("SELECT false_alarms, change_id FROM changes").df()
+        assert (rows["false_alarms"] <= float(most)).all()
+        held.append(set(rows["change_id"]))
+    assert held[0] <= held[1] <= held[2]
+    assert len(held[0]) < len(held[1]) < len(held[2])
+
+
+@pytest.mark.parametrize("verb", ["detect {0}", "run {0} {1}"])
+def test_no_false_alarm_at_all_cannot_be_asked_for(
+    finished: Path, scenes: Path, verb: str
+) -> None:
+    words = verb.format(finished, scenes).split()
+    done = RUN.invoke(app, [*words, "--max-false-alarms", "0"])
+    assert done.exit_code == 2
+    assert "max_false_alarms must be above 0, got 0" in done.output
