@@ -23,8 +23,8 @@ from terradrift.series import Series
 from terradrift.space import Space
 
 CHANGES = "changes"
-_SCORES = {"scores-drift": "drift", "scores-z": "z"}
-_UNASKED = ("scores-z",)
+_SCORES = {f"scores-{name}": name for name in ("drift", "z", "lof", "cusum", "ewma")}
+_UNASKED = ("scores-lof", "scores-cusum", "scores-ewma")
 _SINGLE_BANDS = ("red", "nir")
 """Single bands that stand in the table unasked; the others by `band-difference-NAME`."""
 
@@ -108,7 +108,7 @@ class Scored:
     """The detector whose scores are a column of `scores`, as detection gives them."""
 
     column: str = "drift"
-    """`drift` or `z`."""
+    """`drift`, `z`, `lof`, `cusum` or `ewma`."""
     detection: WholeDetection = field(default_factory=WholeDetection)
 
     @property
@@ -147,8 +147,8 @@ def methods(
     """Methods by name, or those of the usual table.
 
     Args:
-        wanted: from `names`; None: all but `scores-z`, and of single bands red and near
-            infrared only.
+        wanted: from `names`; None: of columns of scores only drift and z, of single bands
+            only red and near infrared, and all others.
         bands: names of the bands whose means lead the vectors of `spectral`; without them
             there are no detectors of bands.
         threads: of the whole detection; None: all that are allowed.

@@ -127,7 +127,7 @@ def test_the_whole_detection_ranks_by_the_strongest_candidate(world):
 
 def test_a_column_of_scores_is_a_method(world):
     (block,) = run(world)
-    for column in ("drift", "z"):
+    for column in ("drift", "z", "lof", "cusum", "ewma"):
         method = only(f"scores-{column}")
         (frames,) = method.frames([world])
         np.testing.assert_array_equal(frames.score, getattr(block.scores, column))
