@@ -22,12 +22,19 @@ def figure(found: Sensitivity) -> Figure:
     edges = np.geomspace(low, high * 1.0001, _BINS + 1)
     place = np.digitize(amplitude, edges) - 1
     with ink.style():
-        drawn = Figure(figsize=(7.4, 4.4), layout="constrained")
+        drawn = Figure(figsize=(8.6, 4.4), layout="constrained")
+        drawn.suptitle(
+            f"{found.archive}, {found.model}: {found.false_positives:g} of untouched "
+            "observations pass",
+            x=0.01,
+            ha="left",
+        )
         axes = drawn.add_subplot()
         ink.quiet(axes)
         ours = [n for n in found.thresholds if not n.startswith(REFERENCES)]
+        grays = iter(np.linspace(0.25, 0.75, len(found.thresholds)))
         for number, (name, limit) in enumerate(found.thresholds.items()):
-            color = f"C{number % 10}"
+            color = f"C{number % 10}" if name in ours else str(next(grays))
             hits = np.array([each.found[name] for each in found.trials])
             shares = [
                 (np.sqrt(edges[b] * edges[b + 1]), hits[place == b].mean())
@@ -52,10 +59,5 @@ def figure(found: Sensitivity) -> Figure:
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel(_AXIS[found.planted])
         axes.set_ylabel("share of planted objects found")
-        axes.set_title(
-            f"{found.archive}, {found.model}: {found.false_positives:g} of untouched "
-            "observations pass",
-            loc="left",
-        )
         drawn.legend(loc="outside right upper", frameon=False, fontsize="small")
     return drawn

@@ -89,12 +89,14 @@ def _offset(
 
 
 NUISANCES: dict[str, Nuisance] = {
-    "sun gain 0.8 to 1.2": _gain(0.8, 1.2),
+    "gain": _gain(0.8, 1.2),
     "haze": _haze,
-    "shift of half a pixel": _shift,
-    "unmasked cloud edge": _veil("cloud"),
-    "unmasked shadow edge": _veil("shadow"),
-    "dusting of snow": _snow,
-    "forgotten baseline offset": _offset,
+    "shift": _shift,
+    "cloud": _veil("cloud"),
+    "shadow": _veil("shadow"),
+    "snow": _snow,
+    "offset": _offset,
 }
-"""All but the season, which is taken from another date of the series."""
+"""Sun or calibration gain of 0.8 to 1.2, haze, a shift of half a pixel, edges of a cloud and of
+its shadow that the mask missed, a dusting of snow, a forgotten offset of the processing
+baseline. The season is taken from another date of the series."""

@@ -113,7 +113,8 @@ def direction(name: str, wavelengths: NDArray[np.floating]) -> NDArray[np.float3
     drawn = np.linalg.cholesky(
         np.exp(-((apart / _SMOOTH) ** 2)) + 1e-6 * np.eye(len(wavelengths))
     ) @ random.standard_normal(len(wavelengths))
-    return (drawn / np.sqrt(np.mean(drawn**2))).astype(np.float32)
+    unit: NDArray[np.float32] = (drawn / np.sqrt(np.mean(drawn**2))).astype(np.float32)
+    return unit
 
 
 def material(name: str, wavelengths: NDArray[np.floating]) -> NDArray[np.float64]:

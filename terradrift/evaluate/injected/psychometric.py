@@ -56,14 +56,18 @@ def fit(amplitude: NDArray[np.floating], detected: NDArray[np.bool_]) -> Curve:
         return Curve(0.0, 3.0)
     x, sign = np.log(amplitude), np.where(detected, 1.0, -1.0)
 
-    def loss(at: NDArray[np.float64]) -> float:
-        margin = sign * np.exp(at[1]) * (x - at[0])
-        prior = _PRIOR * (at[1] - np.log(3.0)) ** 2
-        return float(np.logaddexp(0, -margin).mean() + prior)
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        slope = np.exp(at[1])
+        margin = sign * slope * (x - at[0])
+        away = at[1] - np.log(3.0)
+        value = np.logaddexp(0, -margin).mean() + _PRIOR * away**2
+        pull = -special.expit(-margin) * sign * slope
+        steps = [-pull.mean(), (pull * (x - at[0])).mean() + 2 * _PRIOR * away]
+        return float(value), np.array(steps)
 
     start = np.array([np.median(x), np.log(3.0)])
     bounds = [(x.min() - 3.0, x.max() + 3.0), (np.log(0.3), np.log(60.0))]
-    best = optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds)
+    best = optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds, jac=True)
     return Curve(float(np.exp(best.x[0])), float(np.exp(best.x[1])))
 
 

@@ -12,6 +12,8 @@ from terradrift.evaluate.injected.psychometric import Threshold, gain, threshold
 from terradrift.evaluate.injected.study import Trial
 from terradrift.evaluate.measures import Interval
 
+_AGAINST = "temporal median, pixels"
+"""The reference that the table tells gains against; `gains` has the others."""
 _BEYOND = 9.0
 """Amplitudes from here on are an extrapolation of nothing."""
 _UNIT = {"materials": "share of the ground", "directions": "reflectance"}
@@ -78,27 +80,27 @@ class Sensitivity:
             "nine in ten are found: half of the object lies above the limit that "
             f"{self.false_positives:g} of {self.untouched:,} untouched observations pass."
         )
-        table = [f"{'':<40}{'A50':>7}   {'95 % interval':<16}{'A90':>7}"]
+        width = max(map(len, self.thresholds))
+        title = f"{'':<{width}}{'A50':>7}   {'95 % interval':<16}{'A90':>7}"
+        table = [f"{title}   A50 of {_AGAINST} over its own"]
         for name, found in self.thresholds.items():
             interval = f"{_short(found.a50.low)} .. {_short(found.a50.high)}"
+            times = self.gains.get(name, {}).get(_AGAINST)
             table.append(
-                f"{name:<40}{_short(found.a50.value):>7}   {interval:<16}"
-                f"{_short(found.a90.value):>7}"
+                f"{name:<{width}}{_short(found.a50.value):>7}   {interval:<16}"
+                f"{_short(found.a90.value):>7}   {_times(times)}".rstrip()
             )
-        told = [
-            f"{name}: A50 of {other} over its own {_times(value)}"
-            for name, others in self.gains.items()
-            for other, value in others.items()
-            if isfinite(value.value)
-        ]
-        return "\n".join([head, "", *table, "", *told, "", *self._alarms()])
+        return "\n".join([head, "", *table, "", *self._alarms(width)])
 
-    def _alarms(self) -> list[str]:
-        names = list(self.thresholds)
-        lines = ["share above the limit where nothing was planted:"]
-        for nuisance, shares in self.alarms.items():
-            cells = "  ".join(f"{name} {shares[name]:.4f}" for name in names)
-            lines.append(f"  {nuisance}: {cells}")
+    def _alarms(self, width: int) -> list[str]:
+        """Rows of methods, columns of nuisances."""
+        lines = [
+            "Percent above the limit where nothing was planted, under nuisances:",
+            " " * width + "".join(f"{name:>8}" for name in self.alarms),
+        ]
+        for method in self.thresholds:
+            cells = (f"{100 * shares[method]:8.2f}" for shares in self.alarms.values())
+            lines.append(f"{method:<{width}}{''.join(cells)}")
         return lines
 
 
@@ -162,5 +164,7 @@ def _short(value: float) -> str:
     return "never" if value > _BEYOND else f"{value:.3f}"
 
 
-def _times(value: Interval) -> str:
+def _times(value: Interval | None) -> str:
+    if value is None or not isfinite(value.value):
+        return ""
     return f"{value.value:.1f} ({value.low:.1f} .. {value.high:.1f})"

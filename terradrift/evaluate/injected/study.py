@@ -154,10 +154,10 @@ def alarms(
     for number, (day, image) in enumerate(ground.images.items()):
         history = ground.stack[ground.days < day]
         far = [d for d in days if abs(d - day) >= np.timedelta64(_SEASON_DAYS, "D")]
-        views = {"as it is": image}
+        views = {"none": image}
         if far:
             other = ground.images[min(far, key=lambda d: abs(d - day))]
-            views["view of the next season"] = replace(
+            views["season"] = replace(
                 image, pixels=np.where(np.isfinite(image.pixels), other.pixels, np.nan)
             )
         for name, apply in NUISANCES.items():
