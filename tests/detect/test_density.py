@@ -134,7 +134,6 @@ def test_the_order_of_rows_changes_only_numbers(selection: str) -> None:
     )
 
 
-@pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("selection", ["eom", "leaf"])
 @pytest.mark.parametrize(
     ("n", "d", "seed"), [(300, 2, 0), (500, 5, 1), (900, 16, 2), (300, 33, 3)]
@@ -162,7 +161,6 @@ def test_without_ties_all_is_as_the_library_says(
     )
 
 
-@pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_with_ties_labels_are_those_of_the_library_but_for_a_few(seed: int) -> None:
     """Core distances tie, and the library splits ties in the order that rows are in."""

@@ -111,6 +111,25 @@ def test_the_tree_holds_every_kind_once() -> None:
     assert pairs == {frozenset({0}), frozenset({1})}
 
 
+def test_leaves_are_kinds_where_the_smallest_clusters_are_asked_for() -> None:
+    """Two kinds that hardly part, and one far away: two that last, or three."""
+    random = np.random.default_rng(10)
+    centers = np.zeros((3, 24))
+    centers[[0, 1, 2], [0, 0, 1]] = 4
+    centers[[0, 1], [2, 3]] = 0.7
+    truth = np.repeat(np.arange(3), 80)
+    delta = (centers[truth] + 0.1 * random.normal(size=(240, 24))).astype(np.float32)
+    ids = np.array([f"{i:04}" for i in range(240)])
+    lasting, leaves = (
+        Cluster(state=0, selection=selection).cluster(ids, np.zeros_like(delta), delta)
+        for selection in ("eom", "leaf")
+    )
+    assert sorted(len(kind.rows) for kind in lasting.kinds) == [80, 160]
+    sizes = [len(k.rows) for k in leaves.kinds if np.isfinite(k.stability)]
+    assert len(sizes) == 3
+    assert agreement(leaves, truth + 1) > 0.9 > agreement(lasting, truth + 1)
+
+
 def test_exemplars_are_sure_members_near_the_middle() -> None:
     ids, before, delta, _ = planted([100, 100], seed=6)
     found = Cluster(exemplars=3).cluster(ids, before, delta)
@@ -166,8 +185,9 @@ def test_changes_that_repeat_to_the_last_bit_do_no_harm() -> None:
         ({"min_cluster_size": 1}, "min_cluster_size must be at least 2, got 1"),
         ({"min_samples": 0}, "min_samples must be at least 1, got 0"),
         ({"most": 5}, "most must be at least 20, got 5"),
+        ({"selection": "all"}, "selection must be one of eom, leaf, got 'all'"),
     ],
 )
-def test_bad_parameters_are_refused(wrong: dict[str, float], message: str) -> None:
+def test_bad_parameters_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Cluster(**wrong)  # type: ignore[arg-type]
