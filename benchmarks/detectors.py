@@ -284,6 +284,9 @@ SETS: dict[str, Callable[[Run], str]] = {
 def shown(found: Bench, without: tuple[str, ...] = ()) -> str:
     """Tables and what they are of, as they stand in the docs."""
     parts = [bench_page.intro(found)]
+    first = next((each.evaluation for each in found.lines if each.evaluation), None)
+    if first is not None:
+        parts += [f"{note[0].upper()}{note[1:]}." for note in first.notes]
     for title, head, rows in bench_page.tables(found):
         if title not in without:
             parts.append(f"{title}:\n\n{bench_cells.piped(head, rows)}")
