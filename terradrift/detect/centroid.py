@@ -53,8 +53,9 @@ def apart(
     """Judge every clear observation after a patch's reference; none of the reference.
 
     Args:
-        vectors: (n, t, d), float16 or float32; not read where not clear, and a patch gets
-            NaN from one that is not finite. A vector of zeros has the distance 1.
+        vectors: (n, t, d), float16 or float32; not read where not clear. One that is not
+            finite gives NaN on its date, in the reference on all dates of its patch. A
+            vector of zeros has the distance 1.
         clear: (n, t), which observations count.
         reference: (n, t), which of them are the reference.
         robust: z by median and median absolute deviation, otherwise by mean and standard
@@ -71,10 +72,9 @@ def apart(
     _check(vectors, clear, reference, threads)
     usual = _Usual(robust, least, floor, slack)
     clear, reference = clear.astype(bool, copy=False), reference & clear
-    begun = (
-        np.cumsum(reference[:, ::-1], axis=1)[:, ::-1] == 0
-    )  # no member from here on
-    role = np.where(reference, _REFERENCE, np.where(clear & begun, _JUDGED, _SKIPPED))
+    members_to_come = np.cumsum(reference[:, ::-1], axis=1)[:, ::-1]
+    judged = clear & (members_to_come == 0)
+    role = np.where(reference, _REFERENCE, np.where(judged, _JUDGED, _SKIPPED))
     role = role.astype(np.uint8)
     found = Apart(*(np.empty(clear.shape, np.float32) for _ in range(3)))
     n = len(vectors)
@@ -193,7 +193,7 @@ def _numpy(
     with np.errstate(invalid="ignore"):  # what is not finite spoils its own patch
         turned = drift.unit(np.where(used, half.single(vectors), np.float32(0)))
     own = np.einsum("ntd,ntd->nt", turned, turned).round()
-    center = np.einsum("ntd,nt->nd", turned, member.astype(np.float32))
+    center = np.where(member[..., None], turned, np.float32(0)).sum(axis=1)
     length2 = np.maximum(np.einsum("nd,nd->n", center, center, dtype=np.float64), 1e-12)
     product = np.einsum("ntd,nd->nt", turned, center).astype(np.float64)
     drift_ = np.clip(1.0 - product / np.sqrt(length2)[:, None], 0.0, 2.0)

@@ -119,15 +119,21 @@ def test_halves_of_every_kind_are_read_as_numpy_reads_them() -> None:
 
 
 @pytest.mark.usefixtures("either")
-def test_a_vector_that_is_not_finite_spoils_its_patch_only() -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_vector_that_is_not_finite_spoils_its_date_or_its_patch_only(
+    value: float,
+) -> None:
     vectors, clear = patches()
     reference = centroid.first(clear, 8)
-    good = centroid.apart(vectors, clear, reference)
-    vectors[2, np.flatnonzero(clear[2])[3], 5] = np.inf
+    good = centroid.apart(vectors, clear, reference).drift
+    member = np.flatnonzero(clear[2])[3]
+    judged = np.flatnonzero(clear[4])[-2]
+    vectors[2, member, 5] = vectors[4, judged, 5] = value
     bad = centroid.apart(vectors, clear, reference)
-    assert np.isnan(bad.drift[2]).all()
-    others = np.arange(len(clear)) != 2
-    np.testing.assert_array_equal(bad.drift[others], good.drift[others])
+    expected = good.copy()
+    expected[2] = expected[4, judged] = np.nan
+    np.testing.assert_array_equal(bad.drift, expected)
+    np.testing.assert_array_equal(np.isnan(bad.cusum), np.isnan(expected))
 
 
 @pytest.mark.usefixtures("either")
