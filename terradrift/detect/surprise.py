@@ -72,7 +72,7 @@ class Surprise:
         chosen = np.linspace(0, n - 1, min(n, _POOL)).astype(np.int64)
         place = np.full(n, -1)
         place[chosen] = np.arange(len(chosen))
-        pool = vectors[chosen]
+        pool = np.ascontiguousarray(vectors[chosen])
         for found in analogue.controls(
             analogue.Histories(vectors, seen),
             analogue.Histories(pool, seen[chosen]),
@@ -80,7 +80,7 @@ class Surprise:
             most=self.controls,
             least=self.min_controls,
         ):
-            expected, _ = analogue.expected(found, pool[:, found.at])
+            expected = analogue.expected(found, pool, found.at)
             residual[found.rows, found.at] = vectors[found.rows, found.at] - expected
         return residual
 

@@ -74,7 +74,7 @@ def test_half_is_found_at_the_planted_amplitude() -> None:
     truth = psychometric.Curve(0.08, 3.0)
     detected = random.random(1200) < truth.chance(amplitude)
     frame = np.arange(1200) % 20
-    found = psychometric.threshold(amplitude, detected, frame, repeats=40)
+    found = psychometric.fitted(amplitude, detected, frame, repeats=40).threshold()
     assert found.a50.low <= 0.08 <= found.a50.high
     assert found.a90.low <= truth.a90 <= found.a90.high
     assert abs(found.curve.a50 - 0.08) < 0.02
@@ -86,7 +86,11 @@ def test_a_gain_is_the_ratio_of_amplitudes() -> None:
     luck = random.random(1200)
     ours = luck < psychometric.Curve(0.05, 4.0).chance(amplitude)
     theirs = luck < psychometric.Curve(0.15, 4.0).chance(amplitude)
-    found = psychometric.gain(amplitude, ours, theirs, np.arange(1200) % 20, repeats=40)
+    own, other = (
+        psychometric.fitted(amplitude, found, np.arange(1200) % 20, repeats=40)
+        for found in (ours, theirs)
+    )
+    found = own.gain(other)
     assert found.low <= 3.0 <= found.high
     assert found.low > 2
 
@@ -96,13 +100,11 @@ def test_what_is_never_found_needs_an_infinite_amplitude() -> None:
     never = psychometric.fit(amplitude, np.zeros(3, bool))
     assert never.a50 == np.inf
     assert psychometric.fit(amplitude, np.ones(3, bool)).a50 == 0
-    found = psychometric.gain(
-        amplitude,
-        np.array([False, True, True]),
-        np.zeros(3, bool),
-        np.arange(3),
-        repeats=20,
+    own, other = (
+        psychometric.fitted(amplitude, np.array(found), np.arange(3), repeats=20)
+        for found in ([False, True, True], [False, False, False])
     )
+    found = own.gain(other)
     assert found.value == np.inf
 
 

@@ -81,48 +81,49 @@ class Threshold:
     trials: int
 
 
-def threshold(
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A method's curve, and its curves over draws of frames."""
+
+    curve: Curve
+    drawn: tuple[Curve, ...]
+    trials: int
+
+    def threshold(self) -> Threshold:
+        """A50 and A90 with 95 % intervals over frames."""
+        return Threshold(
+            self.curve,
+            _interval(self.curve.a50, [one.a50 for one in self.drawn]),
+            _interval(self.curve.a90, [one.a90 for one in self.drawn]),
+            self.trials,
+        )
+
+    def gain(self, other: "Fitted") -> Interval:
+        """A50 of another method over its own, on the same draws; above 1 this one is better."""
+        return _interval(
+            _ratio(other.curve, self.curve),
+            [_ratio(*both) for both in zip(other.drawn, self.drawn, strict=True)],
+        )
+
+
+def fitted(
     amplitude: NDArray[np.floating],
     detected: NDArray[np.bool_],
     frame: NDArray[np.int64],
     *,
     repeats: int = 300,
     seed: int = 0,
-) -> Threshold:
-    """A50 and A90 of `n` trials with 95 % intervals over frames (n,)."""
-    curve = fit(amplitude, detected)
-    drawn = [
+) -> Fitted:
+    """Fit `n` trials of frames (n,), and as many again with frames drawn anew."""
+    drawn = (
         fit(amplitude[rows], detected[rows])
         for rows in draws(frame, repeats=repeats, seed=seed)
-    ]
-    return Threshold(
-        curve,
-        _interval(curve.a50, [one.a50 for one in drawn]),
-        _interval(curve.a90, [one.a90 for one in drawn]),
-        len(amplitude),
     )
+    return Fitted(fit(amplitude, detected), tuple(drawn), len(amplitude))
 
 
-def gain(
-    amplitude: NDArray[np.floating],
-    ours: NDArray[np.bool_],
-    theirs: NDArray[np.bool_],
-    frame: NDArray[np.int64],
-    *,
-    repeats: int = 300,
-    seed: int = 0,
-) -> Interval:
-    """A50 of another method over that of ours, on the same trials; above 1 ours is better."""
-
-    def ratio(rows: NDArray[np.int64]) -> float:
-        other = fit(amplitude[rows], theirs[rows]).a50
-        own = fit(amplitude[rows], ours[rows]).a50
-        return other / own if own > 0 and np.isfinite(own) else np.nan
-
-    value = ratio(np.arange(len(amplitude)))
-    return _interval(
-        value, [ratio(rows) for rows in draws(frame, repeats=repeats, seed=seed)]
-    )
+def _ratio(theirs: Curve, ours: Curve) -> float:
+    return theirs.a50 / ours.a50 if ours.a50 > 0 and np.isfinite(ours.a50) else np.nan
 
 
 def draws(

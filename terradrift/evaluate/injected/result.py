@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from terradrift.evaluate.injected.psychometric import Threshold, gain, threshold
+from terradrift.evaluate.injected.psychometric import Threshold, fitted
 from terradrift.evaluate.injected.study import Trial
 from terradrift.evaluate.measures import Interval
 
@@ -132,14 +132,13 @@ def thresholds(
     frame = np.array([each.frame for each in trials])
     names = list(trials[0].found)
     found = {name: np.array([each.found[name] for each in trials]) for name in names}
-    limits = {name: threshold(amplitude, found[name], frame) for name in names}
+    curves = {name: fitted(amplitude, found[name], frame) for name in names}
+    limits = {name: curve.threshold() for name, curve in curves.items()}
     others = [
         f"{name}, {grid}" for name in REFERENCES for grid in ("pixels", "patches")
     ]
     gains = {
-        name: {
-            other: gain(amplitude, found[name], found[other], frame) for other in others
-        }
+        name: {other: curves[name].gain(curves[other]) for other in others}
         for name in names
         if name not in others
     }
