@@ -8,12 +8,9 @@
 
 KERNEL_MODULE(density)
 
-static int widest = AVX512;
-
-/* Narrower registers than the machine has, 0 to 2, so that a test can try them. */
-KERNEL void density_narrow(int most) { widest = most; }
-
-enum { SHELVES = 256, SEEDS = 2, AROUND = 2 };
+/* Blocks are sorted into so many shelves; a search for edges goes round twice, and the
+ * first time it looks at so few blocks around each. */
+enum { SHELVES = 256, ROUNDS = 2, AROUND = 2 };
 
 struct space {
     int64_t n, d, blocks;
@@ -162,7 +159,7 @@ static int within(const struct space *s, const struct tiles *in, int64_t own, in
 /* The k nearest other rows of each row of the blocks from `from` to `to`, nearest first
  * (equal ones in no set order): squared distances and rows, both (n, k). Returns 0, or 1
  * without memory. */
-KERNEL int density_near(int64_t n, int64_t d, int64_t blocks, const float *rows,
+KERNEL int density_near(int64_t widest, int64_t n, int64_t d, int64_t blocks, const float *rows,
                                      const float *columns, const float *boxes, const float *sides,
                                      const int64_t *start, int64_t k, int64_t from,
                                      int64_t to, double *square, int32_t *near)
@@ -222,7 +219,7 @@ KERNEL int density_near(int64_t n, int64_t d, int64_t blocks, const float *rows,
  * component: whether it is searched, and its lightest edge so far, which is made exact.
  * `of` (blocks,) the component of all rows of a block, -1 where there are several, and
  * `least` (blocks,) its smallest core. Returns 0, or 1 without memory. */
-KERNEL int density_leave(int64_t n, int64_t d, int64_t blocks, const float *rows,
+KERNEL int density_leave(int64_t widest, int64_t n, int64_t d, int64_t blocks, const float *rows,
                                       const float *columns, const float *boxes, const float *sides,
                                       const int64_t *start, int64_t many,
                                       const int64_t *which, const int32_t *comp,
@@ -236,9 +233,9 @@ KERNEL int density_leave(int64_t n, int64_t d, int64_t blocks, const float *rows
     const struct tiles in[1] = {tiles_of(widest)};
     double slop = slack(d);
     float less = 1 - (float)slop;
-    for (int64_t item = 0; item < SEEDS * many; item++) {
+    for (int64_t item = 0; item < ROUNDS * many; item++) {
         /* First every block looks only around, so that the limits are tight later. */
-        int whole = item >= (SEEDS - 1) * many;
+        int whole = item >= (ROUNDS - 1) * many;
         int64_t own = which[item % many], looked = 0;
         int size = (int)(start[own + 1] - start[own]);
         const int32_t *mine = comp + start[own];

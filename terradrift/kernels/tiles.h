@@ -179,7 +179,7 @@ __attribute__((target("avx512f"))) static uint32_t box_avx512(const float *colum
 enum { PLAIN, AVX2, AVX512 };
 
 /* The widest that the machine can do, and no wider than `most`. */
-static struct tiles tiles_of(int most)
+static struct tiles tiles_of(int64_t most)
 {
 #ifdef X86
     __builtin_cpu_init();

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -82,16 +84,15 @@ def test_the_kernels_and_their_twin_find_the_same_clusters(
 
 @built
 @pytest.mark.parametrize("widest", [0, 1])
-def test_narrow_registers_give_the_same(widest: int) -> None:
+@pytest.mark.parametrize("d", [5, 19])
+def test_narrow_registers_give_the_same(widest: int, d: int) -> None:
     native = kernels()
     assert native is not None
-    points = mixed(3000, 19, seed=2)
-    wide = hdbscan(points, min_cluster_size=20, min_samples=5)
-    native.density.density_narrow(widest)
-    try:
-        same(wide, hdbscan(points, min_cluster_size=20, min_samples=5))
-    finally:
-        native.density.density_narrow(2)
+    rows = prepared(mixed(2000, d, seed=2)).rows
+    wide, narrow = (
+        spanning(rows, 5, each) for each in (native, replace(native, widest=widest))
+    )
+    np.testing.assert_array_equal(wide.weights, narrow.weights)
 
 
 @built

@@ -16,6 +16,9 @@ class Kernels:
     blocks: ctypes.CDLL
     density: ctypes.CDLL
     linkage: ctypes.CDLL
+    widest: int = 2
+    """Registers that the search may use: 0 those that all processors have, 1 AVX2, 2
+    AVX-512; where the processor has them."""
 
 
 def kernels() -> Kernels | None:

@@ -135,6 +135,7 @@ class _Grown:
                 best.weight.copy(), best.bound, best.start.copy(), best.end.copy()
             )
             failed = self.kernels.density.density_leave(
+                *sizes(self.kernels.widest),
                 *self.space.arguments,
                 *sizes(len(part)),
                 *pointers(part, self.component, self.core, self.low, wanted, of),
@@ -174,6 +175,7 @@ def _near(
 
     def share(part: tuple[int, int]) -> None:
         failed = kernels.density.density_near(
+            *sizes(kernels.widest),
             *space.arguments,
             *sizes(k, *part),
             *pointers(square, near),
