@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from terradrift.detect.duplicates import groups, rank
 from terradrift.detect.neighbours import knn
-from terradrift.detect.novelty import distances, sliding
+from terradrift.detect.novelty import distances
+from terradrift.detect.windows import sliding
 
 _TINY = 1e-10  # scikit-learn's, against division by zero
 _SPAN = 128

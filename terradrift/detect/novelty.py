@@ -1,12 +1,8 @@
 """Novelty LOF: observations against references of their own, many at once (pure).
 
-By scikit-learn's formulas, as in `lof`. `novelty` takes any reference. `sliding` takes
-windows of one series, as wide as each other where the past is long: it reads k-distances
-from sorted rows and the densities of the k nearest only, and leaves to `novelty` the few
-observations near which distances are equal.
+By scikit-learn's formulas, as in `lof`, for any reference; `windows` is quicker for those
+that are windows of a series.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +11,8 @@ from terradrift.detect.half import single
 
 FAR = np.finfo(np.float32).max
 """Distance of an observation to itself in `distances`: it is not its own neighbour."""
-_TINY = 1e-10  # scikit-learn's, against division by zero
+TINY = 1e-10  # scikit-learn's, against division by zero
 _ROWS_BYTES = 1 << 21  # float64 rows that fit a core's cache
-_WINDOW_BYTES = 1 << 20
 
 
 def distances(rows: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -47,89 +42,6 @@ def distances(rows: NDArray[np.floating]) -> NDArray[np.float32]:
         np.copyto(out[start : start + step], squared, casting="same_kind")
     out[:, np.arange(t), np.arange(t)] = FAR
     return out
-
-
-def sliding(
-    apart: NDArray[np.float32],
-    row: NDArray[np.int64],
-    query: NDArray[np.int64],
-    start: NDArray[np.int64],
-    width: NDArray[np.int64],
-    *,
-    k: int = 20,
-) -> NDArray[np.float32]:
-    """Score `p` observations, each against a window of its series, as `novelty`.
-
-    Args:
-        apart: (n, t, t), `distances`.
-        row: (p,), the series of each observation.
-        query: (p,), its place in the series, outside its window.
-        start: (p,), where its window begins.
-        width: (p,), 2 or more, observations in the window.
-        k: neighbours; one less than the window holds where that is less.
-
-    Returns:
-        (p,), as `novelty`.
-    """
-    scores = np.empty(len(row), np.float32)
-    full = np.zeros(len(row), bool)
-    for r in np.unique(width):
-        here = np.flatnonzero(width == r)
-        for part in _parts(here, 4 * r * r):
-            gaps, among = _window(apart, row[part], query[part], start[part], r)
-            scores[part], full[part] = _quick(gaps, among, k)
-        # Those near which distances are equal, by the full rule.
-        for part in _parts(here[full[here]], 24 * r * r):
-            gaps, among = _window(apart, row[part], query[part], start[part], r)
-            scores[part] = novelty(gaps, among, np.ones_like(gaps, bool), k)
-    return scores
-
-
-def _parts(here: NDArray[np.int64], each: int) -> Iterator[NDArray[np.int64]]:
-    """(q,) in pieces that take `_WINDOW_BYTES` at `each` bytes apiece."""
-    step = max(1, _WINDOW_BYTES // int(each))
-    yield from (here[at : at + step] for at in range(0, len(here), step))
-
-
-def _window(
-    apart: NDArray[np.float32],
-    row: NDArray[np.int64],
-    query: NDArray[np.int64],
-    start: NDArray[np.int64],
-    r: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(p, r) distances of observations to their windows, and (p, r, r) within these."""
-    n, t, _ = apart.shape
-    down, right, along = apart.strides
-    windows = np.lib.stride_tricks.as_strided(
-        apart, (n, t - r + 1, r, r), (down, right + along, right, along)
-    )
-    inside = start[:, None] + np.arange(r)
-    return apart[row[:, None], query[:, None], inside], windows[row, start]
-
-
-def _quick(
-    gaps: NDArray[np.float32], apart: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """As `novelty` with all members, where `apart` has `FAR` on its diagonals.
-
-    Also (n,), where that is not to be used: more than k stand within the k-distance of a
-    member, or more than k in one place.
-    """
-    n, r = gaps.shape
-    k = min(k, r - 1)
-    k_distance = np.sort(apart, axis=2)[..., k - 1]  # (n, r); quicker than a partition
-    gap, near = _nearest(gaps, k)
-    own = np.take_along_axis(k_distance, near, axis=1)  # (n, k)
-    around = apart[np.arange(n)[:, None], near]  # (n, k, r)
-    within = (around <= own[..., None]).astype(np.float32)
-    reach = np.maximum(around, k_distance[:, None], out=around)
-    total = np.einsum("nkr,nkr->nk", within, reach).astype(np.float64)
-    density = 1 / (total / k + _TINY)
-    apiece = np.maximum(gap, own).mean(axis=1, dtype=np.float64) + _TINY
-    several = within.reshape(n, -1) @ np.ones(k * r, np.float32) != k * k
-    scores = (density.mean(axis=1) * apiece).astype(np.float32)
-    return scores, several | (k_distance == 0).any(axis=1)
 
 
 def novelty(
@@ -165,13 +77,13 @@ def novelty(
     last = np.maximum(k_each - 1, 0)
 
     other = member[:, None, :] & ~np.eye(width, dtype=bool)
-    distance, near = _nearest(np.where(other, apart, np.inf), most)  # (b, r, most)
+    distance, near = nearest(np.where(other, apart, np.inf), most)  # (b, r, most)
     k_distance = np.take_along_axis(distance, last[:, None, None], axis=2)[..., 0]
     density = _density(distance, near, k_distance[:, None], used[:, None])
 
-    gap, nearest = _nearest(np.where(member, gaps, np.inf)[:, None], most)  # (b, 1, m)
-    own = _density(gap, nearest, k_distance[:, None], used[:, None])[:, 0]
-    around = np.take_along_axis(density, nearest[:, 0], axis=1)
+    gap, closest = nearest(np.where(member, gaps, np.inf)[:, None], most)  # (b, 1, m)
+    own = _density(gap, closest, k_distance[:, None], used[:, None])[:, 0]
+    around = np.take_along_axis(density, closest[:, 0], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = np.where(used, around, 0).sum(axis=1) / k_each / own
     spread = np.where(member, k_distance, 0).max(axis=1)
@@ -192,7 +104,7 @@ def _capped(
     return np.asarray(member & (before < np.maximum(k_each, 1)[:, None]))
 
 
-def _nearest(
+def nearest(
     distances: NDArray[np.floating], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The k smallest of the last axis and where they stand; ties in order of place.
@@ -220,4 +132,4 @@ def _density(
     across = np.broadcast_to(k_distance, (*near.shape[:2], k_distance.shape[2]))
     reach = np.maximum(distance, np.take_along_axis(across, near, axis=2))
     total = np.where(used, reach, 0).sum(axis=2, dtype=np.float64)
-    return np.asarray(1 / (total / np.maximum(used.sum(axis=2), 1) + _TINY))
+    return np.asarray(1 / (total / np.maximum(used.sum(axis=2), 1) + TINY))

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.neighbors import LocalOutlierFactor
 
+from terradrift import kernels
 from terradrift.detect.lof import Lof, lof
-from terradrift.detect.novelty import FAR, distances, novelty, sliding
+from terradrift.detect.novelty import FAR, distances, novelty
 from terradrift.detect.protocol import SeriesDetector
+from terradrift.detect.windows import sliding
 from terradrift.threads import single_blas
 
 _: SeriesDetector = Lof()
@@ -166,6 +168,7 @@ def test_distances_are_rounded_once_so_that_near_ones_keep_their_order() -> None
     assert (distances(vectors) != slow.astype(np.float32)).mean() < 1e-3
 
 
+@pytest.mark.parametrize("compiled", ["on", "off"])
 @given(
     t=st.integers(3, 30),
     k=st.integers(1, 25),
@@ -174,7 +177,7 @@ def test_distances_are_rounded_once_so_that_near_ones_keep_their_order() -> None
 )
 @settings(deadline=None, max_examples=60)
 def test_windows_score_as_any_reference_also_where_distances_are_equal(
-    t: int, k: int, values: int, seed: int
+    compiled: str, t: int, k: int, values: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
     vectors = random.integers(0, values, (2, t, 2)).astype(np.float16)
@@ -183,7 +186,9 @@ def test_windows_score_as_any_reference_also_where_distances_are_equal(
     query = random.integers(2, t, 20)
     width = random.integers(2, query + 1)
     start = random.integers(0, query - width + 1)
-    found = sliding(apart, row, query, start, width, k=k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(kernels.SWITCH, compiled)
+        found = sliding(apart, row, query, start, width, k=k)
     for place in range(20):
         window = np.arange(start[place], start[place] + width[place])
         here = apart[row[place]]
@@ -194,6 +199,27 @@ def test_windows_score_as_any_reference_also_where_distances_are_equal(
             k,
         )
         np.testing.assert_allclose(found[place], slow[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("values", [3, 30_000])
+def test_windows_that_move_along_score_alike_by_kernel_and_by_numpy(
+    values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kernels.library("novelty") is None:
+        pytest.skip("the kernel was not built")
+    random = np.random.default_rng(10)
+    vectors = random.integers(0, values, (7, 130, 3)).astype(np.float32)
+    apart = distances(vectors)
+    row = np.repeat(np.arange(7), 100)
+    query = np.tile(np.arange(30, 130), 7)
+    width = np.minimum(query - 5, random.integers(2, 90, 7)[row])
+    compiled = sliding(apart, row, query, query - 5 - width, width, k=20)
+    monkeypatch.setenv(kernels.SWITCH, "off")
+    plain = sliding(apart, row, query, query - 5 - width, width, k=20)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-6)
+    assert np.isfinite(plain).any()
+    none = np.empty(0, np.int64)
+    assert sliding(apart, none, none, none, none).shape == (0,)
 
 
 def past_twin(
