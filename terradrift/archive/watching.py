@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -267,6 +267,7 @@ def begin(
         same_past = pointer.past == watch_days.count(store, model, None, start)
         if held.start == start and not differs and same_past:
             return None
+        rules = replace(held.rules, **given)  # what is not named stays
     first = start if start is not None else watch_days.last_day(store, model) + DAY
     km2 = (store.settings.grid.patch_size / 1000.0) ** 2
     try:
@@ -278,6 +279,7 @@ def begin(
         watch_days.count(store, model, None, first),
     )
     watch_files.write_reference(store, anew.reference, fitted)
+    run.message = f"learned from {anew.past:,} observations before {first}"
     if pointer is not None:
         return anew
     _from_start(store, run, model, anew).commit()
