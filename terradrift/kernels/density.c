@@ -204,6 +204,18 @@ KERNEL int density_near(int64_t widest, int64_t n, int64_t d, int64_t blocks, co
             int64_t b = room->sorted[v];
             if (room->gap[b] * less > largest(limit, size)) continue;
             int kept = within(s, in, own, b, limit, size, chosen);
+            const float *low = boxes + 2 * b * d;
+            if (memcmp(low, low + d, (size_t)d * sizeof *low) == 0) {
+                /* Equal rows, of which there may be very many: one speaks for all. */
+                int still = 0;
+                for (int g = 0; g < kept; g++) {
+                    int r = chosen[g];
+                    const float *row = rows + (start[own] + r) * d;
+                    if (apart(row, rows + start[b] * d, d) < mine[r * k + k - 1])
+                        chosen[still++] = r;
+                }
+                kept = still;
+            }
             PAIRS(s, in, own, b, limit, chosen, kept, KEEP)
         }
     }
