@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from terradrift.archive.watching import Watched
     from terradrift.evaluate.bench_result import Bench
     from terradrift.evaluate.injected.result import Sensitivity
+    from terradrift.evaluate.operational_result import Calibration
     from terradrift.evaluate.result import Evaluation
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
@@ -530,6 +531,24 @@ class Archive:
             most_tiles=tiles,
             threads=threading_.resolve(threads),
             quiet=quiet,
+        )
+
+    def calibration(
+        self, model: str | None = None, *, controls: str | Path | None = None
+    ) -> Calibration:
+        """How often p-values of each size occur, beside how often they should.
+
+        `controls` is a vector file of ground where nothing changed; None: the whole
+        archive. Writes nothing; `str()` of the answer is a table, `to_dict()` a record.
+
+        Raises:
+            ArchiveError: nothing is detected under the model.
+            SourceError: controls that cannot be read, or hold no patch.
+        """
+        from terradrift.archive import calibrating
+
+        return calibrating.calibration(
+            self.store, model or self.model, controls=controls
         )
 
     def export(

@@ -8,6 +8,7 @@ import typer
 from terradrift.cli import (
     answer,
     bench,
+    calibration,
     demo,
     evaluate,
     export,
@@ -46,6 +47,7 @@ for verb in (
     evaluate.evaluate,
     bench.bench,
     sensitivity.sensitivity,
+    calibration.calibration,
     export.export,
     look.info,
     tend.validate,
