@@ -103,7 +103,9 @@ def strongest(patches: Histories, least: int) -> Strongest:
     step = strength.max(axis=1, initial=0.0)
     passing, came, went = steps.excursion(sums, least)
     aside = steps.strength(beside, least).max(axis=1, initial=0.0)
-    aside_passing, _, _ = steps.excursion(beside, least)
+    aside_passing = steps.window(beside, came, went, least)
+    # Before the first analogues, the strongest step beside them stands for the window.
+    aside_passing = np.where(aside_passing > 0, aside_passing, aside)
     lasting = _joined(step, aside)
     returned = _RETURNED * _joined(passing, aside_passing)
     t = patches.clear.shape[1]

@@ -116,3 +116,20 @@ def excursion(
         best[better], first[better] = value[better], start
         after[better] = start + 1 + end[better]
     return best, first, after
+
+
+def window(
+    sums: Running, first: NDArray[np.int64], after: NDArray[np.int64], least: int
+) -> NDArray[np.float64]:
+    """(n,) strength of one window `first` to `after` (n,) each, as in `excursion`."""
+    each = np.arange(len(first))
+    inside = sums.count[each, after] - sums.count[each, first]
+    rest = sums.count[:, -1] - inside
+    gone = sums.total[each, after] - sums.total[each, first]
+    squared = np.einsum("nr,nr->n", gone, gone)
+    between = squared / np.maximum(inside, 1) + squared / np.maximum(rest, 1)
+    scatter = sums.square[:, -1]
+    within = np.maximum(scatter - between, 0.0) / np.maximum(sums.count[:, -1] - 2, 1.0)
+    allowed = (inside >= least) & (rest >= least)
+    floor = 1e-9 * np.maximum(scatter, 1e-30)
+    return np.where(allowed, np.sqrt(between / (within + floor)), 0.0)
