@@ -276,6 +276,17 @@ def work(side: str, folder: Path) -> dict[str, object]:
     return memory(rows) if side == "memory" else in_ram(side, rows)
 
 
+def shares(found: dict[str, float], limits: dict[str, dict]) -> dict[str, float]:
+    """A side's rate as a share of what memory and a cold disk give, where measured."""
+    of: dict[str, float] = {}
+    if "gb_s" in found and "memory" in limits:
+        most = max(limits["memory"].values())
+        of["of_memory"] = round(found["gb_s"] / most, 3)
+    if "warm_gb_cpu_s" in found and "disk" in limits:
+        of["of_cold_disk"] = round(found["cold_gb_s"] / limits["disk"]["cold_gb_s"], 2)
+    return of
+
+
 def main() -> None:
     every = ["memory", "disk", *SIDES, *STORED]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -299,6 +310,7 @@ def main() -> None:
         "dimensions": options.dimensions,
     }
     print(json.dumps(about), flush=True)
+    limits: dict[str, dict[str, float]] = {}
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
@@ -315,7 +327,10 @@ def main() -> None:
                 text=True,
                 check=True,
             )
-            print(json.dumps({"side": side, **json.loads(ran.stdout)}), flush=True)
+            found = json.loads(ran.stdout)
+            limits |= {side: found} if side in {"memory", "disk"} else {}
+            found |= shares(found, limits)
+            print(json.dumps({"side": side, **found}), flush=True)
 
 
 if __name__ == "__main__":
