@@ -6,7 +6,7 @@ when no row outside its candidates can be as near. Each pass takes the queries t
 before left open:
 
 * The kernel (the default on a CPU) takes bounds by integers, of 64 columns first where
-  that pays (`pruned`).
+  that pays (`pruned`); what it gives up goes to FAISS or torch.
 * FAISS and torch give the nearest by float32 products, of 64 columns first where these
   prove most; on a GPU, of all columns by coarse products (TF32) first. The proof takes the
   largest error that such products can make.
@@ -32,6 +32,8 @@ BACKENDS = ("auto", "faiss", "torch", "kernel")
 
 _MOST = 256
 """Neighbours up to which the kernel keeps them in order as they come."""
+_RARE = 256
+"""Queries that are left to float64 products at once."""
 
 
 def knn(
@@ -77,20 +79,21 @@ def knn(
     # A row with k + 1 equal rows before it is nobody's k nearest: those come first.
     kept = np.flatnonzero(rank(groups(base)) <= k)
     rows = base if len(kept) == len(base) else base[kept]
+    by_products = _installed() if backend == "kernel" else backend
     search = Search(
         queries,
         Among(rows, kept),
         np.arange(len(queries)) if exclude_self else None,
         np.empty((len(queries), k)),
         np.empty((len(queries), k), np.int64),
-        partial(candidates, backend=backend, device=device, threads=threads),
+        partial(candidates, backend=by_products, device=device, threads=threads),
         threads,
     )
     center = base.mean(axis=0, dtype=np.float64).astype(np.float32)
-    if backend == "kernel":
-        todo = search.bounds(center)
-    else:
-        todo = search.products(queries - center, rows - center, coarse=device != "cpu")
+    if backend != "kernel":
+        todo = search.products(center, coarse=device != "cpu")
+    elif len(todo := search.bounds(center)) > _RARE:
+        todo = search.products(center, todo)
     search.finish(todo)
     return search.distances.astype(np.float32), search.indices
 
@@ -134,8 +137,7 @@ def _backend(backend: str, device: str, k: int) -> str:
         raise ValueError(
             f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}"
         )
-    installed = find_spec("faiss") is not None
-    if backend == "faiss" and not installed:
+    if backend == "faiss" and _installed() != "faiss":
         raise ValueError(
             "backend faiss is not installed: pip install 'terradrift[cpu]', "
             "or use backend='torch'"
@@ -161,4 +163,8 @@ def _backend(backend: str, device: str, k: int) -> str:
         return "torch"
     if built and k <= _MOST:
         return "kernel"
-    return "faiss" if installed else "torch"
+    return _installed()
+
+
+def _installed() -> str:
+    return "faiss" if find_spec("faiss") is not None else "torch"

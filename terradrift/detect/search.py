@@ -81,14 +81,19 @@ class Search:
         rows = self.among.rows
         return rows.shape[1] >= _WIDE and min(len(self.queries), len(rows)) >= _MANY
 
-    def products(self, queries: Rows, rows: Rows, *, coarse: bool) -> Indices:
-        """Search by candidates from `queries` and `rows`, which are around their mean.
+    def products(
+        self, center: Rows, todo: Indices | None = None, *, coarse: bool = False
+    ) -> Indices:
+        """Search by candidates, for the queries `todo` or for all.
 
         By `coarse` products first, where these are quicker. Returns the queries that are
         not proven.
         """
-        todo = np.arange(len(queries))
-        if self._long():
+        rows = self.among.rows - center
+        queries = self.queries - center
+        few = todo is None
+        todo = np.arange(len(queries)) if todo is None else todo
+        if few and self._long():
             short = project(queries, rows)
             probe = todo[:: len(todo) // _PROBE]
             if len(self._prove(probe, *short, _SHORT_SPARE)) < _WORTH * len(probe):
