@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from terradrift.archive.ingesting import Ingested
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
-    from terradrift.archive.watching import Watched
+    from terradrift.archive.watched import Watched
     from terradrift.evaluate.bench_result import Bench
     from terradrift.evaluate.injected.result import Sensitivity
     from terradrift.evaluate.operational_result import Calibration

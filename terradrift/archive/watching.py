@@ -1,15 +1,8 @@
-"""`watch`: each new day judged alone against stored state; alerts into a table.
+"""`watch`: each new day judged alone against stored state; alerts into a table."""
 
-The charts and the fitted reference are files; the table of alerts names them in its schema
-metadata, so that one commit of the table is the commit of all three. A run that is killed
-leaves the last commit, and files that nothing names, which the next run removes.
-"""
-
-import json
 import time
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,12 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from terradrift import schema
-from terradrift.archive import alerts, alerts_geojson, watch_days, watch_files
-from terradrift.archive.alerts import OPEN, Book
+from terradrift.archive import (
+    alerts,
+    alerts_geojson,
+    watch_days,
+    watch_files,
+    watch_state,
+)
+from terradrift.archive.alerts import OPEN
 from terradrift.archive.runs import Run
 from terradrift.archive.watch_days import DAY
+from terradrift.archive.watch_state import Watch
+from terradrift.archive.watched import Watched
 from terradrift.detect.monitor import day, reference, replay
-from terradrift.detect.monitor.chart import State
 from terradrift.detect.monitor.reference import Reference, find
 from terradrift.detect.monitor.rules import Rules
 from terradrift.errors import ArchiveError
@@ -32,64 +32,9 @@ from terradrift.store import series
 from terradrift.store.tables import Store
 from terradrift.store.units import embeddings_table
 
-POINTER = b"terradrift:watch"
-"""Schema metadata of the alerts: which files, and up to which observations."""
-
 _COMMIT_SECONDS = 10.0
 _ROWS = 8192
 _YEAR = 365
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What one `watch` did."""
-
-    model: str
-    start: str
-    """First day that may be judged."""
-    patches: int
-    """Patches with a reference."""
-    days: list[str]
-    """Days judged by this run."""
-    observations: int
-    """Observations of those days."""
-    judged: int
-    not_judged: dict[str, int]
-    """The others, by reason."""
-    new: list[str]
-    """Ids of the alerts raised by this run."""
-    ended: int
-    """Alerts that this run ended."""
-    open: int
-    withdrawn: int
-    """Alerts that this run took back, because a scene came late."""
-    max_false_alarms: float
-    threshold: float
-    note: str = ""
-
-    def __str__(self) -> str:
-        if not self.days:
-            words = f"nothing new since {self.start}"
-        else:
-            span = (
-                self.days[0]
-                if len(self.days) == 1
-                else f"{self.days[0]} to {self.days[-1]}"
-            )
-            words = (
-                f"{len(self.days)} days ({span}): {self.judged:,} of "
-                f"{self.observations:,} observations judged, {len(self.new):,} new alerts, "
-                f"{self.ended:,} ended"
-            )
-        words += (
-            f"; {self.open:,} open among {self.patches:,} patches watched since "
-            f"{self.start}"
-        )
-        return f"{words}; {self.note}" if self.note else words
-
-    def summary(self) -> dict[str, Any]:
-        """As a record."""
-        return asdict(self)
 
 
 def asked(
@@ -122,8 +67,8 @@ def held(store: Store, model: str) -> pa.Table:
     Raises:
         ArchiveError: nothing is watched under the model.
     """
-    _known(store, model)
-    return _book(store, model).table()
+    watch_state.known(store, model)
+    return watch_state.book(store, model).table()
 
 
 def write(store: Store, model: str, path: Path) -> None:
@@ -135,99 +80,6 @@ def write(store: Store, model: str, path: Path) -> None:
     alerts_geojson.write(held(store, model), path)
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """Where the committed state is, and what it has seen."""
-
-    reference: str
-    state: str
-    last: str
-    """Last day that was judged, or the day before the start."""
-    past: int
-    """Observations before the start, as the reference was fitted."""
-    seen: list[int]
-    """Observations, and embedded units, of the days from the start to `last`."""
-    kind: str = watch_files.KIND
-
-    @property
-    def day(self) -> np.datetime64:
-        """`last` as a day."""
-        return np.datetime64(self.last, "D")
-
-
-def _known(store: Store, model: str) -> Pointer:
-    pointer = begun(store, model)
-    if pointer is None:
-        raise ArchiveError(
-            f"{store.root} is not watched yet under {model}; begin with terradrift watch "
-            "--start DATE"
-        )
-    return pointer
-
-
-@dataclass(frozen=True, slots=True)
-class Anew:
-    """A reference that is fitted, and that no commit names yet."""
-
-    reference: str
-    past: int
-
-
-@dataclass(slots=True, eq=False)
-class _Watch:
-    """A watch under way."""
-
-    store: Store
-    model: str
-    run: Run
-    reference: Reference
-    anew: Anew
-    """Its file."""
-    state: State
-    last: np.datetime64
-    book: Book
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def commit(self) -> None:
-        """State into a new file, then the table that names it, then the old file goes."""
-        state = f"{schema.suffix(self.model)}.state.{self.last}.{self.run.run_id}.safetensors"
-        watch_files.write_state(self.store, state, self.state)
-        first = self.reference.start
-        pointer = Pointer(
-            self.anew.reference,
-            state,
-            str(self.last),
-            self.anew.past,
-            watch_days.fingerprint(self.store, self.model, first, self.last + DAY),
-        )
-        table = self.book.table()
-        metadata = {**schema.alerts().metadata, POINTER: json.dumps(asdict(pointer))}
-        stamped = table.replace_schema_metadata(metadata)
-        self.store.overwrite(_table(self.model), stamped, stamped.schema)
-        watch_files.sweep(self.store, self.model, {self.anew.reference, state})
-
-
-def begun(store: Store, model: str) -> Pointer | None:
-    """The committed state, None where nothing is watched yet.
-
-    Raises:
-        ArchiveError: it is of another terradrift.
-    """
-    table = _table(model)
-    if not store.exists(table):
-        return None
-    told = (store.dataset(table).schema.metadata or {}).get(POINTER)
-    if told is None:
-        return None
-    found = json.loads(told)
-    if found.get("kind") != watch_files.KIND:
-        raise ArchiveError(
-            f"expected {watch_files.KIND} in {store.root}, got {found.get('kind')!r}; begin "
-            "anew with terradrift watch --start DATE"
-        )
-    return Pointer(**found)
-
-
 def begin(
     store: Store,
     run: Run,
@@ -236,7 +88,7 @@ def begin(
     start: np.datetime64 | None,
     rules: Rules,
     given: Mapping[str, Any],
-) -> Anew | None:
+) -> watch_state.Anew | None:
     """Fit the reference where that is to be done.
 
     The first is committed at once; one that takes the place of another is for `advance`.
@@ -252,29 +104,39 @@ def begin(
             f"{store.root} holds no embeddings of {model} to learn from; run terradrift "
             "embed first"
         )
-    pointer = begun(store, model)
-    if pointer is not None:
-        held = watch_files.read_reference(store, pointer.reference)
-        differs = [name for name in given if given[name] != getattr(held.rules, name)]
+    pointer = None
+    try:
+        pointer = watch_state.begun(store, model)
+        if pointer is not None:
+            watched = watch_files.read_reference(store, pointer.reference)
+            watch_files.read_state(store, pointer.state)
+    except ArchiveError:
         if start is None:
-            if differs:
-                raise ArchiveError(
-                    f"{store.root} is watched since {held.start} with {differs[0]} "
-                    f"{getattr(held.rules, differs[0])}, got {given[differs[0]]}; begin anew "
-                    "with --start DATE, or leave it out"
-                )
+            raise
+        pointer = None  # what is damaged, or of another terradrift, is made anew
+    if pointer is not None:
+        ours = watched.rules
+        differs = [name for name in given if given[name] != getattr(ours, name)]
+        if start is None and differs:
+            raise ArchiveError(
+                f"{store.root} is watched since {watched.start} with {differs[0]} "
+                f"{getattr(ours, differs[0])}, got {given[differs[0]]}; begin anew with "
+                "--start DATE, or leave it out"
+            )
+        if start is None or (
+            watched.start == start
+            and not differs
+            and pointer.past == watch_days.count(store, model, None, start)
+        ):
             return None
-        same_past = pointer.past == watch_days.count(store, model, None, start)
-        if held.start == start and not differs and same_past:
-            return None
-        rules = replace(held.rules, **given)  # what is not named stays
+        rules = replace(ours, **given)  # what is not named stays
     first = start if start is not None else watch_days.last_day(store, model) + DAY
     km2 = (store.settings.grid.patch_size / 1000.0) ** 2
     try:
         fitted = reference.fit(lambda: series.blocks(store, model), first, rules, km2)
     except reference.TooLittlePastError as error:
         raise ArchiveError(f"{store.root}: {error}") from error
-    anew = Anew(
+    anew = watch_state.Anew(
         f"{schema.suffix(model)}.reference.{run.run_id}.safetensors",
         watch_days.count(store, model, None, first),
     )
@@ -282,27 +144,20 @@ def begin(
     run.message = f"learned from {anew.past:,} observations before {first}"
     if pointer is not None:
         return anew
-    _from_start(store, run, model, anew).commit()
+    watch = watch_state.from_start(store, run, model, anew)
+    watch.book.restart(first)
+    watch.book.withdraw()
+    watch.commit()
     return None
 
 
-def _from_start(store: Store, run: Run, model: str, anew: Anew) -> _Watch:
-    """A watch that has judged nothing yet."""
-    held = watch_files.read_reference(store, anew.reference)
-    return _Watch(
-        store,
-        model,
-        run,
-        held,
-        anew,
-        State.empty(held.last, held.basis.axes.shape[1]),
-        held.start - DAY,
-        _book(store, model),
-    )
-
-
 def advance(
-    store: Store, run: Run, model: str, *, anew: Anew | None = None, quiet: bool
+    store: Store,
+    run: Run,
+    model: str,
+    *,
+    anew: watch_state.Anew | None = None,
+    quiet: bool,
 ) -> Watched:
     """Judge all days after the last one judged; commit now and then, and at the end.
 
@@ -313,9 +168,9 @@ def advance(
     Raises:
         ArchiveError: nothing is watched yet, or the state's files are gone or damaged.
     """
-    pointer = _known(store, model)
-    watch = _from_start(
-        store, run, model, anew or Anew(pointer.reference, pointer.past)
+    pointer = watch_state.known(store, model)
+    watch = watch_state.from_start(
+        store, run, model, anew or watch_state.Anew(pointer.reference, pointer.past)
     )
     held = watch.reference
     notes = _short(held)
@@ -368,7 +223,7 @@ def _short(held: Reference) -> list[str]:
 
 
 def _through(
-    watch: _Watch, days: list[np.datetime64], *, quiet: bool, at_once: bool
+    watch: Watch, days: list[np.datetime64], *, quiet: bool, at_once: bool
 ) -> None:
     """Judge the days in order of time."""
     committed = time.monotonic()
@@ -383,7 +238,7 @@ def _through(
                 committed = time.monotonic()
 
 
-def _judge(watch: _Watch, date: np.datetime64) -> None:
+def _judge(watch: Watch, date: np.datetime64) -> None:
     """Judge one day: reads that day's observations and nothing else."""
     held = watch.reference
     ids, instants, clear, vectors = watch_days.observed(
@@ -423,14 +278,3 @@ def _judge(watch: _Watch, date: np.datetime64) -> None:
             watch.book.add(
                 alerts.rows(done.alerts, held, watch.model, grid, watch.run.run_id)
             )
-
-
-def _table(model: str) -> str:
-    return f"alerts_{schema.suffix(model)}"
-
-
-def _book(store: Store, model: str) -> Book:
-    if not store.exists(_table(model)):
-        return Book(schema.alerts().empty_table())
-    held = store.scan(_table(model)).read_all()
-    return Book(held.replace_schema_metadata(schema.alerts().metadata))

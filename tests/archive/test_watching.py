@@ -13,8 +13,9 @@ import shapely
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive import alerts_geojson, watch_files, watching
+from terradrift.archive import alerts_geojson, watch_files, watch_state, watching
 from terradrift.archive.alerts import Book
+from terradrift.archive.watched import Watched
 from terradrift.cli import app
 from terradrift.detect.monitor.replay import replay
 from terradrift.errors import ArchiveError
@@ -59,13 +60,13 @@ def at_once(
     return place
 
 
-def watch(archive: td.Archive, start: str | None = None) -> watching.Watched:
+def watch(archive: td.Archive, start: str | None = None) -> Watched:
     rules = {} if start is None else {"max_false_alarms": MANY}
     return archive.watch(start=start, quiet=True, **rules)
 
 
 def state_of(archive: td.Archive) -> dict[str, np.ndarray]:
-    pointer = watching.begun(archive.store, "mosaiks")
+    pointer = watch_state.begun(archive.store, "mosaiks")
     assert pointer is not None
     return watch_files.read_state(archive.store, pointer.state).arrays()
 
@@ -111,7 +112,7 @@ def test_scene_by_scene_equals_all_at_once(
 
 def test_stored_state_equals_a_replay_of_the_embeddings(at_once: Path) -> None:
     store = td.open(at_once).store
-    pointer = watching.begun(store, "mosaiks")
+    pointer = watch_state.begun(store, "mosaiks")
     assert pointer is not None
     reference = watch_files.read_reference(store, pointer.reference)
     state, found = state_of(td.open(at_once)), []
@@ -136,7 +137,7 @@ def test_running_it_twice_does_nothing(at_once: Path, copied: Copied) -> None:
         if start is None:
             assert watch(archive).days == []
         else:
-            pointer = watching.begun(archive.store, "mosaiks")
+            pointer = watch_state.begun(archive.store, "mosaiks")
             assert pointer is not None
             held = watch_files.read_reference(archive.store, pointer.reference)
             assert watch(archive, str(held.start)).new == []
@@ -164,7 +165,7 @@ def test_a_killed_watch_is_taken_up_again(
     watch(archive, days[9])
     same(archive, td.open(at_once))
     kept = {path.name for path in (archive.store.root / "watch").iterdir()}
-    pointer = watching.begun(archive.store, "mosaiks")
+    pointer = watch_state.begun(archive.store, "mosaiks")
     assert pointer is not None
     assert kept == {pointer.reference, pointer.state}
 
@@ -261,6 +262,10 @@ def test_what_cannot_be_watched_is_refused(copied: Copied, days: list[str]) -> N
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ArchiveError, match=r"cannot read .*restore it from a copy"):
         archive.watch()
+    before = archive.alerts().drop_columns(["run_id"])
+    again = archive.watch(start=days[9], max_false_alarms=MANY, quiet=True)
+    assert again.new == []
+    assert archive.alerts().drop_columns(["run_id"]).equals(before)
 
 
 def test_the_command_prints_new_alerts_once(copied: Copied, days: list[str]) -> None:
