@@ -22,8 +22,11 @@ from terradrift import kernels
 from terradrift.detect import calibrate, drift, half, onset
 
 _SKIPPED, _REFERENCE, _JUDGED = 0, 1, 2
-_BLOCK_BYTES = 4 << 20
-"""Vectors that a thread takes at a time."""
+"""Roles of observations; what is skipped is not read."""
+_BLOCK_BYTES = 32 << 20
+"""Vectors that a thread takes at a time: many, as what Python does meanwhile is serial."""
+_TWIN_BYTES = 2 << 20
+"""The same for the twin, whose copies should stay in the cache."""
 _NO_MEMORY = 1
 
 
@@ -71,20 +74,17 @@ def apart(
     """
     _check(vectors, clear, reference, threads)
     usual = _Usual(robust, least, floor, slack)
-    clear, reference = clear.astype(bool, copy=False), reference & clear
-    members_to_come = np.cumsum(reference[:, ::-1], axis=1)[:, ::-1]
-    judged = clear & (members_to_come == 0)
-    role = np.where(reference, _REFERENCE, np.where(judged, _JUDGED, _SKIPPED))
-    role = role.astype(np.uint8)
     found = Apart(*(np.empty(clear.shape, np.float32) for _ in range(3)))
     n = len(vectors)
     each = max(1, vectors[:1].nbytes)
-    step = max(1, min(_BLOCK_BYTES // each, -(-n // threads)))
+    block = _TWIN_BYTES if kernels.library("drift") is None else _BLOCK_BYTES
+    step = max(1, min(block // each, -(-n // threads)))
 
     def work(at: int) -> None:
         part = slice(at, min(at + step, n))
         out = Apart(found.drift[part], found.z[part], found.cusum[part])
-        _judge(np.ascontiguousarray(vectors[part]), role[part], usual, out)
+        role = _roles(clear[part], reference[part])
+        _judge(np.ascontiguousarray(vectors[part]), role, usual, out)
 
     if threads == 1:
         for at in range(0, n, step):
@@ -101,6 +101,21 @@ def first(clear: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     chosen: NDArray[np.bool_] = clear & (rank <= count)
     chosen &= (rank[:, -1:] >= count) if clear.shape[1] else True
     return chosen
+
+
+def _roles(clear: NDArray[np.bool_], reference: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(n, t), what each observation is to the kernel."""
+    clear = clear.astype(np.bool_, copy=False)
+    members = clear & reference
+    t = clear.shape[1]
+    if not t:
+        return members.view(np.uint8)
+    last = t - 1 - members[:, ::-1].argmax(axis=1)
+    last[~members.any(axis=1)] = -1
+    judged = clear & (np.arange(t) > last[:, None])
+    roles: NDArray[np.uint8] = judged.view(np.uint8) * np.uint8(_JUDGED)
+    roles += members.view(np.uint8) * np.uint8(_REFERENCE)
+    return roles
 
 
 def _check(
