@@ -3,8 +3,9 @@
 Season, sun and haze move a patch by what it was: grass one way, forest another. So on each
 date the vectors of the pool's patches are regressed on the means of their own references
 (the chronochrome of Schaum & Stocker 1997, "Spectrally selective target detection"), by
-ridge regression with weights that fall with the residual (Cauchy's), so that patches which
-changed do not bend what is expected of the others. A patch of the pool is judged by the
+ridge regression towards "as it was", with weights that fall with the fourth power of the
+residual, so that patches which changed do not bend what is expected of the others, even
+where they are many. A patch of the pool is judged by the
 fit without it.
 """
 
@@ -25,7 +26,7 @@ _PATCHES_PER_TERM = 4
 _RIDGE = 0.01
 """Penalty, as a share of the mean square of the components; between 0.001 and 0.03 the
 results are the same."""
-_ROUNDS = 10
+_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +108,10 @@ def fit(past: NDArray[np.float32], now: NDArray[np.float32]) -> Fit | None:
     m, r = past.shape
     if m < _LEAST:
         return None
-    terms = _terms(past, min(r, m // _PATCHES_PER_TERM))
+    k = min(r, m // _PATCHES_PER_TERM)
+    terms = _terms(past, k)
     target = now.astype(np.float64)
+    target[:, :k] -= past[:, :k]  # the penalty draws towards no movement, not towards 0
     weight = np.ones(m)
     for _ in range(_ROUNDS):
         weighted = terms.T * weight
@@ -120,6 +123,7 @@ def fit(past: NDArray[np.float32], now: NDArray[np.float32]) -> Fit | None:
         length = np.linalg.norm(target - terms @ slopes, axis=1)
         typical = float(np.median(length)) + 1e-12
         weight = _weight(length, typical)
+    slopes[1:, :k] += np.eye(k)
     return Fit(slopes, inverse, typical)
 
 
@@ -147,5 +151,5 @@ def _terms(past: NDArray[np.float32], components: int) -> NDArray[np.float64]:
 
 
 def _weight(length: NDArray[np.float64], typical: float) -> NDArray[np.float64]:
-    weight: NDArray[np.float64] = 1.0 / (1.0 + (length / typical) ** 2)
+    weight: NDArray[np.float64] = (1.0 + (length / typical) ** 2) ** -2.0
     return weight

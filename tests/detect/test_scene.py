@@ -75,7 +75,7 @@ def test_a_member_is_judged_by_the_fit_without_it(seed: int, one: int) -> None:
     past = random.normal(size=(30, 3))
     now = random.normal(size=(30, 2))
     terms = np.concatenate([np.ones((30, 1)), past], axis=1)
-    weight = np.full(30, 0.5)
+    weight = np.full(30, 0.25)
     penalty = np.diag([0.0, 0.3, 0.3, 0.3])
     squares = terms.T @ (weight[:, None] * terms) + penalty
     inverse = np.linalg.inv(squares)
@@ -83,9 +83,10 @@ def test_a_member_is_judged_by_the_fit_without_it(seed: int, one: int) -> None:
     typical = np.linalg.norm(now - terms @ slopes, axis=1)
     rest = np.arange(30) != one
     without = np.linalg.solve(
-        terms[rest].T @ (0.5 * terms[rest]) + penalty, terms[rest].T @ (0.5 * now[rest])
+        terms[rest].T @ (0.25 * terms[rest]) + penalty,
+        terms[rest].T @ (0.25 * now[rest]),
     )
-    # `typical` equal to the own residual gives that row the weight 1/2.
+    # `typical` equal to the own residual gives that row the weight 1/4.
     fitted = scene.Fit(slopes, inverse, float(typical[one]))
     left = scene.residual_length(
         fitted, past[[one]].astype(np.float32), now[[one]], np.array([True])
@@ -108,3 +109,13 @@ def test_nothing_is_expected_of_a_few_patches_or_without_a_past() -> None:
     assert np.isnan(apart[:, 0]).all()
     assert (apart[:, 1] >= 0).all()
     assert (apart[:, 1] <= 2).all()
+
+
+def test_without_a_scene_that_moves_a_patch_is_expected_as_it_was() -> None:
+    random = np.random.default_rng(0)
+    past = random.normal(size=(30, 4)).astype(np.float32)
+    found = scene.fit(past, past + np.float32(0.5))
+    assert found is not None
+    new = 10 * random.normal(size=(5, 4)).astype(np.float32)
+    length = scene.residual_length(found, new, new + 0.5, np.zeros(5, bool))
+    assert length.max() < 1e-3
