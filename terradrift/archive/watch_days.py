@@ -5,7 +5,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from terradrift import schema
-from terradrift.detect.monitor.fixed import project
+from terradrift.detect.monitor.fixed import finite, project
 from terradrift.detect.monitor.reference import Reference
 from terradrift.store import sameday
 from terradrift.store.series import vectors_of
@@ -27,22 +27,22 @@ def observed(
 
     Sorted by patch; of two observations of a patch the clearest, as everywhere.
     """
-    ids, times, percent, reduced = [], [], [], []
+    ids, times, percent, clear, reduced = [], [], [], [], []
     for batch in store.scan(
         embeddings_table(model),
         ["patch_id", "datetime", "clear_percent", "embedding"],
         _between(date, date + DAY),
     ):
         share = batch.column("clear_percent").to_numpy(zero_copy_only=False)
+        whole = vectors_of(batch.column("embedding"))
         with np.errstate(invalid="ignore"):
-            usable = share >= held.rules.min_clear
+            usable = (share >= held.rules.min_clear) & finite(whole)
         vectors = np.zeros((batch.num_rows, held.basis.axes.shape[1]), np.float32)
-        vectors[usable] = project(
-            held.basis, vectors_of(batch.column("embedding"))[usable]
-        )
+        vectors[usable] = project(held.basis, whole[usable])
         ids.append(np.array(batch.column("patch_id").to_pylist(), np.str_))
         times.append(batch.column("datetime").cast(pa.int64()).to_numpy())
         percent.append(share.astype(np.float32))
+        clear.append(usable)
         reduced.append(vectors)
     every = np.concatenate(ids)
     instants, share = np.concatenate(times), np.concatenate(percent)
@@ -50,12 +50,10 @@ def observed(
     first = np.ones(len(order), bool)
     first[1:] = every[order][1:] != every[order][:-1]
     kept = order[first]
-    with np.errstate(invalid="ignore"):
-        clear = share[kept] >= held.rules.min_clear
     return (
         every[kept],
         instants[kept].view("datetime64[us]"),
-        clear,
+        np.concatenate(clear)[kept],
         np.concatenate(reduced)[kept],
     )
 

@@ -211,6 +211,19 @@ def test_what_comes_later_changes_nothing_before(
         )
 
 
+def test_a_vector_that_is_not_finite_is_not_judged(whole: Series) -> None:
+    vectors, unclear = whole.vectors.copy(), whole.clear_percent.copy()
+    vectors[5, 20], vectors[5, 40], vectors[7, 41, 2] = np.nan, np.inf, np.nan
+    unclear[5, [20, 40]] = unclear[7, 41] = 0.0
+    broken, clouded = (
+        replace(whole, vectors=vectors),
+        replace(whole, clear_percent=unclear),
+    )
+    tracks = [one(some, fitted(some)) for some in (broken, clouded)]
+    np.testing.assert_array_equal(tracks[0].level, tracks[1].level)
+    assert np.isfinite(tracks[0].level[5]).any()
+
+
 def test_a_step_is_raised_once_and_ends_when_it_goes_back(whole: Series) -> None:
     rows = np.arange(4)
     changed = planted(whole, rows, 36, 48)

@@ -38,6 +38,15 @@ def project(basis: Basis, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return out
 
 
+def finite(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(...,), which of the vectors (..., d) hold neither NaN nor infinity."""
+    if vectors.dtype != np.float16:
+        return np.asarray(np.isfinite(vectors).all(axis=-1))
+    # A float16 is NaN or infinite exactly where its five exponent bits are set.
+    bits = np.ascontiguousarray(vectors).view(np.uint16) & np.uint16(0x7C00)
+    return np.asarray((bits != np.uint16(0x7C00)).all(axis=-1))
+
+
 def histories(
     basis: Basis, vectors: NDArray[np.floating], clear: NDArray[np.bool_]
 ) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from terradrift.detect.monitor import learn
 from terradrift.detect.monitor.beside import Chosen, Past
 from terradrift.detect.monitor.day import Learned
-from terradrift.detect.monitor.fixed import histories
+from terradrift.detect.monitor.fixed import finite, histories
 from terradrift.detect.monitor.rules import Rules
 from terradrift.detect.monitor.tail import Tail
 from terradrift.detect.pool import Basis, components, priority
@@ -161,10 +161,10 @@ def _before(blocks: Blocks, start: np.datetime64) -> Iterator[Series]:
 
 
 def usable(series: Series, rules: Rules) -> NDArray[np.bool_]:
-    """(n, t), which observations are clear enough to be judged."""
+    """(n, t), which observations are clear enough to be judged, and hold numbers."""
     with np.errstate(invalid="ignore"):
         clear: NDArray[np.bool_] = series.clear_percent >= rules.min_clear
-    return clear
+    return clear & finite(series.vectors)
 
 
 def _survey(blocks: Blocks, start: np.datetime64, rules: Rules) -> _Survey:
