@@ -18,11 +18,13 @@ from terradrift.detect.run import detect
 from terradrift.detect.settings import Settings
 from terradrift.errors import UnknownPluginError
 from terradrift.evaluate.method import Frames, Judged, Method
+from terradrift.evaluate.monitor_method import Monitor
 from terradrift.evaluate.ranked import Largest, by_dates, reads
 from terradrift.series import Series
 from terradrift.space import Space
 
 CHANGES = "changes"
+MONITOR = "monitor"
 _SCORES = {f"scores-{name}": name for name in ("drift", "z", "lof", "cusum", "ewma")}
 _UNASKED = ("scores-lof", "scores-cusum", "scores-ewma")
 _SINGLE_BANDS = ("red", "nir")
@@ -134,7 +136,7 @@ def names(bands: Sequence[str] = ()) -> list[str]:
     """All methods there are; those of single bands where `bands` are given."""
     plain = plugins.names(plugins.DETECTORS)
     single = [f"band-difference-{band}" for band in bands]
-    return [CHANGES, *_SCORES, *sorted([*plain, *_VARIANTS, *single])]
+    return [CHANGES, MONITOR, *_SCORES, *sorted([*plain, *_VARIANTS, *single])]
 
 
 def methods(
@@ -179,6 +181,8 @@ def methods(
 def _make(name: str, bands: Sequence[str], whole: WholeDetection) -> Method:
     if name == CHANGES:
         return whole
+    if name == MONITOR:
+        return Monitor()
     if name in _SCORES:
         return Scored(column=_SCORES[name], detection=whole)
     variant = _variant(name, bands)
@@ -197,7 +201,7 @@ def _variant(name: str, bands: Sequence[str]) -> _Variant:
 
 def _of_bands(name: str, bands: Sequence[str]) -> bool:
     """Whether it is a detector of bands."""
-    if name == CHANGES or name in _SCORES:
+    if name in (CHANGES, MONITOR, *_SCORES):
         return False
     plugin = _variant(name, bands).plugin
     return reads(plugins.load(plugins.DETECTORS, plugin)) == "bands"
