@@ -103,19 +103,22 @@ def measure(planted: Planted, method: Method) -> Found:
 
 def over_seeds(found: Sequence[Found], level: float = 0.95) -> dict[str, Interval]:
     """Mean of each measure over series of other seeds, with Student's interval."""
-    out = {}
-    for field in fields(Found):
-        values = np.array([getattr(one, field.name) for one in found])
-        values = values[np.isfinite(values)]
-        if len(values) < 2:
-            value = float(values.mean()) if len(values) else np.nan
-            out[field.name] = Interval(value, np.nan, np.nan)
-            continue
-        reach = student.ppf((1 + level) / 2, len(values) - 1)
-        half = float(reach * values.std(ddof=1) / np.sqrt(len(values)))
-        middle = float(values.mean())
-        out[field.name] = Interval(middle, middle - half, middle + half)
-    return out
+    return {
+        field.name: mean([getattr(one, field.name) for one in found], level)
+        for field in fields(Found)
+    }
+
+
+def mean(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean of those that are known, with Student's interval; NaN bounds below two of them."""
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) < 2:
+        return Interval(float(known[0]) if len(known) else np.nan, np.nan, np.nan)
+    middle = float(known.mean())
+    reach = student.ppf((1 + level) / 2, len(known) - 1)
+    half = float(reach * known.std(ddof=1) / np.sqrt(len(known)))
+    return Interval(middle, middle - half, middle + half)
 
 
 def truth_of_frames(
