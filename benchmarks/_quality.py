@@ -46,13 +46,20 @@ def found(
 
 
 def patch_scores(judged: list[Block]) -> NDArray[np.float64]:
-    """Maximum change score per patch, 0 without a change."""
-    parts = []
-    for block in judged:
-        score = np.zeros(len(block.patch_ids))
-        np.maximum.at(score, block.changes.row, block.changes.score)
-        parts.append(score)
+    """Score of the strongest candidate of each patch, 0 where it cannot be judged."""
+    parts = [np.nan_to_num(block.patches.score) for block in judged]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def reported(judged: list[Block]) -> NDArray[np.bool_]:
+    """Whether a change of each patch is reported."""
+    parts = [np.isin(np.arange(len(b.patch_ids)), b.changes.row) for b in judged]
     return np.concatenate(parts)
+
+
+def alarms(count: int, area_km2: float, days: float) -> float:
+    """Alarms per 1,000 km2 and year."""
+    return 1000 * count / area_km2 / (days / 365.25)
 
 
 def truth(series: list[Series], path: Path, patch_size: int) -> NDArray[np.float64]:

@@ -17,7 +17,6 @@ from _quality import MODELS, THREADS, truth
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.detect.settings import Settings
 from terradrift.evaluate import measures as evaluate
 from terradrift.ingest.simulate import simulate
 from terradrift.series import Series
@@ -26,6 +25,9 @@ from terradrift.store.series import blocks
 SIZE, DATES, QUIET_DAYS, PATCH = 256, 60, 500, 80
 YEARS = DATES * 15 / 365.25
 KM2 = (SIZE * 10 / 1000) ** 2
+ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2)
+ASKED = (300, 1000, 3000, 10_000)
+"""False alarms per 1,000 km2 and year."""
 
 
 @contextmanager
@@ -50,18 +52,23 @@ def archive(seed: int, planted: int | None) -> Iterator[tuple[td.Archive, Path]]
 
 
 def tables(made: td.Archive, model: str) -> tuple[list[Series], dict[str, NDArray]]:
-    """Series, and per patch in their order: score, first onset, rank of its event."""
+    """Series, and per patch in their order: strongest candidate, rank of its best event."""
     series = list(blocks(made.store, model))
-    changes = made.store.scan(f"changes_{model}").read_all().to_pandas()
-    events = made.store.scan(f"events_{model}").read_all().to_pandas()
-    rank = events.set_index("event_id")["rank"]
+    patches, changes, events = (
+        made.store.scan(f"{name}_{model}").read_all().to_pandas()
+        for name in ("patch_changes", "changes", "events")
+    )
+    rank = changes["event_id"].map(events.set_index("event_id")["rank"])
+    best = rank.groupby(changes["patch_id"]).min()
     ids = np.concatenate([part.patch_ids for part in series])
-    of = changes.set_index("patch_id").reindex(ids)
+    of = patches.set_index("patch_id").reindex(ids)
     return series, {
         "score": np.nan_to_num(of["score"].to_numpy()),
+        "p": of["p_value"].fillna(1.0).to_numpy(),
+        "alarms": of["false_alarms"].fillna(np.inf).to_numpy(),
+        "reported": of["n_changes"].to_numpy() > 0,
         "onset": _days(of["onset"]),
-        "rank": of["event_id"].map(rank).to_numpy(float),
-        "lasting": (of["persistence"] == "persistent").to_numpy(),
+        "rank": best.reindex(ids).to_numpy(float),
         "events": np.array(len(events)),
     }
 
@@ -89,6 +96,7 @@ def planted(seeds: list[int]) -> None:
                         kinds[model, feature["properties"]["kind"]].append(
                             _measures(true, share == 0, of["score"])
                             + _dated(true, began, of)
+                            + tuple((of["p"][true] <= alpha).mean() for alpha in ALPHAS)
                         )
     print(
         f"simulator: seeds {seeds}, {len(whole[MODELS[0]])} archives of {KM2:.1f} km2"
@@ -99,6 +107,12 @@ def planted(seeds: list[int]) -> None:
         for (of_model, kind), rows in sorted(kinds.items()):
             if of_model == model:
                 print(_kind_line(kind, np.array(rows)))
+        each = [
+            np.mean([row[6:] for row in rows], axis=0)
+            for (of_model, _), rows in kinds.items()
+            if of_model == model
+        ]
+        print(_by_alpha("    found, mean of kinds,", np.mean(each, axis=0)))
 
 
 def _measures(
@@ -117,7 +131,7 @@ def _dated(
     true: NDArray[np.bool_], began: np.datetime64, of: dict[str, NDArray]
 ) -> tuple[float, float, float]:
     """Share found, best rank, and median error of the onset in days."""
-    hit = true & (of["score"] > 0)
+    hit = true & of["reported"]
     if not hit.any():
         return 0.0, np.nan, np.nan
     days = np.abs((of["onset"][hit] - began) / np.timedelta64(1, "D"))
@@ -137,25 +151,37 @@ def _kind_line(kind: str, rows: NDArray[np.float64]) -> str:
 
 
 def quiet(seeds: list[int]) -> None:
-    rows: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for seed in seeds:
         with archive(seed, 0) as (made, _):
             for model in MODELS:
                 _, of = tables(made, model)
-                reported = of["score"] > 0
                 rows[model].append(
-                    (reported.mean(), of["lasting"].mean(), float(of["events"]))
+                    (
+                        of["reported"].mean(),
+                        float(of["events"]),
+                        *((of["p"] <= alpha).mean() for alpha in ALPHAS),
+                        *((of["alarms"] <= asked).sum() for asked in ASKED),
+                    )
                 )
-    print(
-        f"simulator-quiet: seeds {seeds}, nothing planted, min_score "
-        f"{Settings().min_score:g}"
-    )
+    print(f"simulator-quiet: seeds {seeds}, nothing planted")
     for model in MODELS:
-        share, lasting, events = np.mean(rows[model], axis=0)
+        share, events, *rest = np.mean(rows[model], axis=0)
         print(
-            f"  {model}: {share:.1%} of patches reported, {lasting:.1%} as lasting; "
-            f"{1000 * events / KM2 / YEARS:.0f} events per 1000 km2 and year"
+            f"  {model}: {share:.1%} of patches reported; "
+            f"{1000 * events / KM2 / YEARS:.0f} events per 1,000 km2 and year"
         )
+        print(_by_alpha("    reported", np.array(rest[: len(ALPHAS)])))
+        obtained = 1000 * np.array(rest[len(ALPHAS) :]) / KM2 / YEARS
+        told = "  ".join(
+            f"{asked}: {got:.0f}" for asked, got in zip(ASKED, obtained, strict=True)
+        )
+        print(f"    false alarms per 1,000 km2 and year, asked: obtained  {told}")
+
+
+def _by_alpha(what: str, shares: NDArray[np.float64]) -> str:
+    cells = (f"{a}: {s:.3f}" for a, s in zip(ALPHAS, shares, strict=True))
+    return f"{what} at p up to  " + "  ".join(cells)
 
 
 SETS = {"simulator": planted, "simulator-quiet": quiet}

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _quality import found, histories, patch_scores, truth
+from _quality import found, histories, patch_scores, reported, truth
 from numpy.typing import NDArray
 from quality import CASES, Case, labels
 
@@ -142,7 +142,7 @@ def with_truth(
         "AP low": low,
         "AP high": high,
         "ROC-AUC": evaluate.roc_auc(true, score),
-        "false alarms": float((score[~true] > 0).mean()),
+        "false alarms": float(reported(judged)[known][~true].mean()),
         "drift AP": evaluate.average_precision(true, largest_drift(judged)[known]),
         "drift ROC-AUC": evaluate.roc_auc(true, largest_drift(judged)[known]),
         **precision_at_10(judged, label > 0, chosen),

@@ -305,8 +305,8 @@ def check(actual: pa.Schema, expected: pa.Schema, where: str = "table") -> None:
     All problems stand in one message. Metadata is not compared, but for the name and
     version where `actual` claims one.
     """
-    got = {field.name: str(field.type) for field in actual}
-    want = {field.name: str(field.type) for field in expected}
+    got = {field.name: _spelled(field.type) for field in actual}
+    want = {field.name: _spelled(field.type) for field in expected}
     problems = [
         f"{column}: expected {type_}, got {got.get(column, 'no such column')}"
         for column, type_ in want.items()
@@ -319,3 +319,8 @@ def check(actual: pa.Schema, expected: pa.Schema, where: str = "table") -> None:
         raise SchemaError(
             f"{where} does not match {name(expected)}: " + "; ".join(sorted(problems))
         )
+
+
+def _spelled(type_: pa.DataType) -> str:
+    """The type in words; Parquet calls what is in a list element, Arrow item."""
+    return str(type_).replace("list<element: ", "list<item: ")

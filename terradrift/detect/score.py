@@ -3,7 +3,7 @@
 Two series speak of a patch: its history less the scene-wide shift of each date, and its
 residual to analogues. In both, every split of the dates has a strength (`steps.strength`).
 The score is the greatest strength of the first, times that of the second to the power of
-3/4: what a whole land cover does together is a season rather than a change, but a large
+0.6: what a whole land cover does together is a season rather than a change, but a large
 event must not vanish because its analogues had it too. A state that came and went is found
 likewise (`steps.excursion`), and counts half: it has one more free date, what returns
 matters less than what lasts, and at half nothing is lost of what lasts.
@@ -22,7 +22,7 @@ CLEARLY = 1.2
 """How much stronger an excursion must be than a lasting step to be believed.
 
 It has one more free date, and so always fits somewhat better."""
-_ASIDE = 0.75
+_ASIDE = 0.6
 """Power of the strength beside analogues. From 0.5 to 1 real series are ranked about as well
 (docs/decisions/0011); below, strong seasons of a land cover outrank changes, and above, an
 event that took the analogues along falls behind."""

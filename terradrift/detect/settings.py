@@ -49,7 +49,7 @@ class Settings:
     max_false_alarms: float | None = None
     """Report changes with at most so many expected false ones per 1,000 km2 and year,
     instead of by those two."""
-    min_score: float = 6.0
+    min_score: float = 8.0
     """What a change must score where the pool is too small (20 patches) for p-values."""
     min_strength: float = 2.0
     """How far states must differ, in units of their scatter, for a patch to be broken there

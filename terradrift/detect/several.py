@@ -39,7 +39,9 @@ class Found:
     back: NDArray[np.bool_]
     """(m,), whether the old state came back then."""
     score: NDArray[np.float32]
-    """(m,)"""
+    """(m,), that of the strongest candidate is the highest."""
+    strongest: NDArray[np.bool_]
+    """(m,), whether it is the strongest candidate."""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class _Break:
     score: float
     end: int = -1
     """Where it was known from the start to come back."""
+    strongest: bool = False
 
 
 def several(
@@ -57,18 +60,22 @@ def several(
     *,
     least: int,
     strength: float,
+    alone: NDArray[np.bool_],
 ) -> Found:
     """All changes of patches (n,) whose strongest candidates `top` are changes.
 
-    `likely(score, row)` says which scores of which patches are enough.
+    `likely(score, row)` says which scores of which patches are enough; patches `alone` (n,)
+    have no further ones, as steps along a ramp are not.
     """
     n, t = patches.clear.shape
     row, first = _breaks(patches, top, least, strength)
-    scores = _between(patches, top, row, first, least)
-    kept = [[_Break(*each)] for each in _strongest(top)]
-    for at in np.flatnonzero(likely(scores, row)):
+    # By the strongest candidate a patch is judged: no other change may stand above it.
+    most = np.nextafter(top.score, np.float32(0))[row]
+    scores = np.minimum(_between(patches, top, row, first, least), most)
+    kept = [[_Break(*each, strongest=True)] for each in _strongest(top)]
+    for at in np.flatnonzero(likely(scores, row) & ~alone[row]):
         kept[row[at]].append(_Break(int(first[at]), float(scores[at])))
-    rows: list[tuple[int, int, int, int, bool, float]] = []
+    rows: list[tuple[int, int, int, int, bool, float, bool]] = []
     for patch in range(n):
         chain = sorted(kept[patch], key=lambda each: each.first)
         rows += [(patch, *each) for each in _paired(patches, patch, chain, t)]
@@ -80,6 +87,7 @@ def several(
         place[:, 3],
         np.array([each[4] for each in rows], bool),
         np.array([each[5] for each in rows], np.float32),
+        np.array([each[6] for each in rows], bool),
     )
 
 
@@ -154,9 +162,8 @@ def _between(
 
 def _paired(
     patches: Histories, patch: int, chain: list[_Break], t: int
-) -> list[tuple[int, int, int, bool, float]]:
-    """Begin, first, end, whether it came back, and score of each change of one patch."""
-    strongest = max(chain, key=lambda each: each.score)
+) -> list[tuple[int, int, int, bool, float, bool]]:
+    """Begin, first, end, whether it came back, score and rank of the changes of a patch."""
     edges = sorted(
         {
             0,
@@ -171,7 +178,7 @@ def _paired(
         )
         for begin, end in pairwise(edges)
     }
-    out: list[tuple[int, int, int, bool, float]] = []
+    out: list[tuple[int, int, int, bool, float, bool]] = []
     taken: set[int] = set()
     for at, each in enumerate(chain):
         if each.first in taken:
@@ -183,7 +190,7 @@ def _paired(
         if (
             not back
             and follower is not None
-            and follower is not strongest
+            and not follower.strongest
             and follower.first == end
         ):
             gone = np.linalg.norm(mean[each.first] - mean[begin])
@@ -191,5 +198,5 @@ def _paired(
             back = bool(left < _NEAR * gone)
             if back:
                 taken.add(end)
-        out.append((begin, each.first, end, back, each.score))
+        out.append((begin, each.first, end, back, each.score, each.strongest))
     return out

@@ -83,15 +83,17 @@ def judge(
         return calibration.reported(scores, alarms[rows[row]])
 
     some = patches.take(rows)
+    chosen = Strongest(*(getattr(top, name)[rows] for name in Strongest.__slots__))
     changes = several.several(
         some,
-        Strongest(*(getattr(top, name)[rows] for name in Strongest.__slots__)),
+        chosen,
         likely,
         least=settings.min_segment,
         strength=settings.min_strength,
+        alone=_gradual(some, chosen, days),
     )
     found = _described(some, vectors[rows], days, changes)
-    strongest = changes.score == top.score[rows][changes.row]
+    strongest = changes.strongest
     first[rows[changes.row[strongest]]] = found.first[strongest]
     kind[rows[changes.row[strongest]]] = found.persistence[strongest]
     return Judged(
@@ -103,6 +105,44 @@ def judge(
             *(getattr(found, name) for name in Candidates.__slots__[1:]),
         ),
     )
+
+
+def _gradual(
+    patches: Histories, top: Strongest, days: NDArray[np.datetime64]
+) -> NDArray[np.bool_]:
+    """(n,) whether a strongest candidate that lasts is a ramp in the whole history."""
+    begin = np.zeros(len(patches), np.int64)
+    gone, counted = _progress(patches.vectors, patches.clear, begin, top.first, top.end)
+    aside, compared = _progress(
+        patches.residual, patches.compared, begin, top.first, top.end
+    )
+    number = _number(days)
+    slow = [
+        bool(top.lasts[at])
+        and _ramp(gone[at], counted[at], aside[at], compared[at], number) is not None
+        for at in range(len(patches))
+    ]
+    return np.array(slow, bool)
+
+
+def _ramp(
+    gone: NDArray[np.float64],
+    counted: NDArray[np.bool_],
+    aside: NDArray[np.float64],
+    compared: NDArray[np.bool_],
+    number: NDArray[np.float64],
+) -> int | None:
+    """The date number at which a ramp starts; None: there is none."""
+    seen, beside = np.flatnonzero(counted), np.flatnonzero(compared)
+    start = persistence.ramp_start(gone[seen], number[seen])
+    # A season of its own looks like a ramp, but not beside analogues.
+    if start is None or persistence.ramp_start(aside[beside], number[beside]) is None:
+        return None
+    return int(seen[start])
+
+
+def _number(days: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    return days.astype("datetime64[D]").astype(np.int64).astype(np.float64)
 
 
 def _dated(
@@ -145,7 +185,7 @@ def _described(
     first = onset.estimate(both, counted)
     early, late = onset.interval(both, counted, first)
     kind = _CLASS[found.back.astype(np.int64)].astype("U10")
-    number = days.astype("datetime64[D]").astype(np.int64).astype(np.float64)
+    number = _number(days)
     for at in np.flatnonzero(~found.back):
         seen = np.flatnonzero(counted[at])
         split = int(np.searchsorted(seen, first[at]))
@@ -155,15 +195,12 @@ def _described(
         ):
             kind[at] = "seasonal"
             continue
-        start = persistence.ramp_start(gone[at, seen], number[seen])
-        # A season of its own looks like a ramp, but not beside analogues.
-        beside = np.flatnonzero(compared[at])
-        alone = persistence.ramp_start(aside[at, beside], number[beside])
-        if start is not None and alone is not None:
+        start = _ramp(gone[at], counted[at], aside[at], compared[at], number)
+        if start is not None:
             kind[at] = "gradual"
             # What a ramp begins with is the last date of the old state.
-            first[at] = seen[min(start + 1, len(seen) - 1)]
-            early[at] = min(early[at], seen[start])
+            first[at] = seen[seen > start][0]
+            early[at] = min(early[at], start)
             late[at] = max(late[at], first[at])
     return Candidates(
         found.row,

@@ -27,7 +27,9 @@ def same(left: Block, right: Block, upto: int | None = None) -> None:
 def test_a_planted_step_ranks_first_and_is_dated(first: int, seed: int) -> None:
     plain = series(seed=seed)
     world = planted(plain, 7, first)
-    (block,) = run(world)
+    # After few dates, among few patches, the first need not be beyond chance.
+    (block,) = run(world, settings=Settings(max_q_value=1))
+    assert int(np.argmax(block.patches.score)) == 7
     changes = block.changes
     best = int(np.argmax(changes.score))
     assert changes.row[best] == 7
