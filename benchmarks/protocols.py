@@ -89,10 +89,10 @@ def maps(seeds: Sequence[int]) -> Iterator[tuple[str, Table]]:
         (
             *key,
             *(_cell([one[f"auc{share}"] for one in parts]) for share in SHARES),
-            _cell([one["spearman"] for one in parts]),
+            _cell([one["spearman"] for one in parts], low=-1.0),
             _cell([one["ap"] for one in parts])
             + f"; {np.mean([one['floor'] for one in parts]):.2f}",
-            _cell([one["off"] for one in parts], 1),
+            _interval(mean([one["off"] for one in parts]), 1),
             _cell([one["alarms"] for one in parts], 3),
         )
         for key, parts in found.items()
@@ -344,8 +344,8 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else np.nan
 
 
-def _cell(values: Sequence[float], digits: int = 2) -> str:
-    return _interval(mean(values), digits)
+def _cell(values: Sequence[float], digits: int = 2, low: float = 0.0) -> str:
+    return _interval(mean(values, within=(low, np.inf if digits > 2 else 1.0)), digits)
 
 
 def _interval(found: Interval, digits: int = 2) -> str:

@@ -19,6 +19,8 @@ observations an onset may be off to count as dated."""
 ALARMS = 0.05
 """False alarms per patch and year at which delay is measured."""
 _MIN_CLEAR = 70.0
+_WITHIN = {"off": (-np.inf, np.inf), "delay": (0.0, np.inf)}
+"""What measures can be that are no shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +106,25 @@ def measure(planted: Planted, method: Method) -> Found:
 def over_seeds(found: Sequence[Found], level: float = 0.95) -> dict[str, Interval]:
     """Mean of each measure over series of other seeds, with Student's interval."""
     return {
-        field.name: mean([getattr(one, field.name) for one in found], level)
+        field.name: mean(
+            [getattr(one, field.name) for one in found],
+            level,
+            within=_WITHIN.get(field.name, (0.0, 1.0)),
+        )
         for field in fields(Found)
     }
 
 
-def mean(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean of those that are known, with Student's interval; NaN bounds below two of them."""
+def mean(
+    values: Sequence[float],
+    level: float = 0.95,
+    *,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
+    """Mean of those that are known, with Student's interval, cut to what can be.
+
+    Bounds are NaN below two known values.
+    """
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     if len(known) < 2:
@@ -118,7 +132,8 @@ def mean(values: Sequence[float], level: float = 0.95) -> Interval:
     middle = float(known.mean())
     reach = student.ppf((1 + level) / 2, len(known) - 1)
     half = float(reach * known.std(ddof=1) / np.sqrt(len(known)))
-    return Interval(middle, middle - half, middle + half)
+    low, high = within
+    return Interval(middle, max(middle - half, low), min(middle + half, high))
 
 
 def truth_of_frames(

@@ -11,6 +11,7 @@ from terradrift.evaluate.planted_series_measures import (
     AFTER,
     Chance,
     Found,
+    mean,
     measure,
     over_seeds,
     truth_of_frames,
@@ -95,12 +96,12 @@ def test_the_truth_gets_everything_and_chance_the_floor() -> None:
     assert found.delay <= 1
     floor = planted.changed.mean()
     chance = [measure(planted, Chance(seed=seed)) for seed in range(60)]
-    mean = over_seeds(chance)
-    assert mean["precision"].low < floor < mean["precision"].high
+    told = over_seeds(chance)
+    assert told["precision"].low < floor < told["precision"].high
     true, known = truth_of_frames(planted)
-    frames = mean["frames"]
+    frames = told["frames"]
     assert frames.value == pytest.approx(true[known].mean(), rel=0.2)
-    assert mean["dated"].value < mean["patches"].value
+    assert told["dated"].value < told["patches"].value
 
 
 def test_a_date_that_is_off_finds_the_patch_but_not_the_pair() -> None:
@@ -151,7 +152,9 @@ def test_means_over_seeds_have_students_interval() -> None:
     one = {field.name: 1.0 for field in fields(Found)}
     found = over_seeds([Found(**one), Found(**{**one, "patches": 0.0, "off": np.nan})])
     assert found["patches"].value == 0.5
-    assert found["patches"].high == pytest.approx(0.5 + 12.7062 * 0.5, abs=1e-3)
+    assert (found["patches"].low, found["patches"].high) == (0.0, 1.0)
+    wide = mean([1.0, 0.0])
+    assert wide.high == pytest.approx(0.5 + 12.7062 * 0.5, abs=1e-3)
     assert found["off"].value == 1.0
     assert np.isnan(found["off"].low)
 
