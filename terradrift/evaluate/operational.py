@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from terradrift.detect.reliability import Reliability
 
 ALPHAS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-_NORMAL = 1.959964
-"""Standard deviations to either side of a normal mean that hold 95 %."""
 _TAIL = 0.05
 
 
@@ -114,10 +113,11 @@ class Tally:
         """The group's shares with 95 % intervals.
 
         As in `detect.reliability.reliability`: variance by dates plus that by blocks less
-        that of single values, no less than either (Cameron, Gelbach & Miller 2011). Where no
-        value, or every one, is at most a level, that variance is 0 and says nothing; the
-        interval then reaches as far as one independent value per date (or per block, if
-        these are fewer) could tell.
+        that of single values, no less than either (Cameron, Gelbach & Miller 2011), but with
+        Student's quantile for the number of dates or of blocks, whichever is smaller. Where
+        no value, or every one, is at most a level, that variance is 0 and says nothing; the
+        interval then reaches as far as so many independent values could tell. One date, or
+        one block, tells nothing: 0 to 1.
         """
         by_block = np.cumsum(self._by_block[group], axis=1)
         counts, hits = by_block[:, -1], by_block[:, :-1]
@@ -142,11 +142,13 @@ class Tally:
             of_dates = _squares(by_date[:, :-1], by_date[:, -1], share)
             least = min(least, int((by_date[:, -1] > 0).sum()))
         both = of_blocks + of_dates - single
-        half = _NORMAL * np.sqrt(np.maximum(both, np.maximum(of_blocks, of_dates)))
-        half /= total
-        low, high = np.clip(share - half, 0, 1), np.clip(share + half, 0, 1)
-        reach = 1 - _TAIL ** (1 / max(least, 1))
-        high[share == 0], low[share == 1] = reach, 1 - reach
+        low, high = np.zeros(len(share)), np.ones(len(share))
+        if least > 1:
+            half = np.sqrt(np.maximum(both, np.maximum(of_blocks, of_dates))) / total
+            half *= student.ppf(1 - _TAIL / 2, least - 1)
+            low, high = np.clip(share - half, 0, 1), np.clip(share + half, 0, 1)
+            reach = 1 - _TAIL ** (1 / least)
+            high[share == 0], low[share == 1] = reach, 1 - reach
         return Share(
             Reliability(self.alphas, share, low, high, total), smallest, silent
         )

@@ -2,12 +2,15 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from terradrift.detect.reliability import by_season, reliability
 from terradrift.evaluate import calibration_figure
 from terradrift.evaluate.operational import Tally
 from terradrift.evaluate.operational_result import Calibration
 
+NORMAL = 1.959964
 DAYS = np.datetime64("2020-01-03") + 11 * np.arange(40)
 
 
@@ -35,8 +38,11 @@ def test_batches_give_what_the_whole_gives() -> None:
     assert found.silent == np.isnan(p).sum()
     assert found.smallest == np.nanmin(p)
     np.testing.assert_allclose(found.levels.share, whole.share)
-    np.testing.assert_allclose(found.levels.low, whole.low, atol=1e-12)
-    np.testing.assert_allclose(found.levels.high, whole.high, atol=1e-12)
+    half = (whole.high - whole.share) * student.ppf(0.975, 11) / NORMAL
+    np.testing.assert_allclose(found.levels.high, whole.share + half, atol=1e-6)
+    np.testing.assert_allclose(
+        found.levels.low, np.maximum(whole.share - half, 0), atol=1e-6
+    )
 
 
 def test_groups_are_apart() -> None:
@@ -55,7 +61,10 @@ def test_groups_are_apart() -> None:
         np.testing.assert_allclose(found.share, apart[name].share)
         # Where none is so low the spread between clusters is 0 and says nothing.
         some = found.share > 0
-        np.testing.assert_allclose(found.high[some], apart[name].high[some], atol=1e-12)
+        fewer = min(10, (((month + 1) % 12 // 3) == number).sum())
+        half = (apart[name].high - found.share) * student.ppf(0.975, fewer - 1) / NORMAL
+        expected = found.share + half
+        np.testing.assert_allclose(found.high[some], expected[some], atol=1e-6)
 
 
 def test_no_small_p_value_is_no_proof_that_none_can_come() -> None:
@@ -63,6 +72,26 @@ def test_no_small_p_value_is_no_proof_that_none_can_come() -> None:
     found = counted(p, np.arange(50) // 5).share(0)  # 10 blocks, 40 dates
     np.testing.assert_allclose(found.levels.high, 1 - 0.05 ** (1 / 10))
     assert found.holds.all()
+
+
+def test_one_date_tells_nothing_about_others() -> None:
+    tally = Tally(1, 20)
+    p = np.random.default_rng(6).random(200)
+    tally.add(p, np.zeros(200, np.int64), np.arange(200) // 10, np.repeat(DAYS[0], 200))
+    found = tally.share(0).levels
+    assert (found.low.max(), found.high.min()) == (0.0, 1.0)
+
+
+def test_few_blocks_are_held_to_be_few() -> None:
+    """Shares of 4 blocks with habits of their own: the interval must hold 0.1."""
+    random = np.random.default_rng(7)
+    inside = []
+    for _ in range(200):
+        habit = random.normal(0, 0.5, 4).repeat(25)[:, None]
+        p = norm.cdf((random.normal(0, 1, (100, 40)) + habit) / np.sqrt(1.25))
+        found = counted(p, np.arange(100) // 25, parts=1).share(0)
+        inside.append(found.holds[found.levels.alphas == 0.1][0])
+    assert np.mean(inside) > 0.85
 
 
 def test_p_values_that_lie_are_told() -> None:
