@@ -62,3 +62,21 @@ def test_tables_of_an_earlier_form_say_what_to_do_and_are_made_anew(archive):
         archive.sql("FROM changes")
     assert archive.detect(quiet=True, max_q_value=1.0).fresh
     assert len(archive.sql("FROM changes").df()) > held.num_rows
+
+
+def test_changes_name_their_analogues_and_carry_what_chance_makes(archive):
+    archive.detect(quiet=True, max_p_value=0.05)
+    rows = archive.sql("FROM changes ORDER BY patch_id, number").df()
+    known = set(archive.sql("SELECT patch_id FROM patches").df()["patch_id"])
+    for own, controls, count in zip(
+        rows["patch_id"], rows["controls"], rows["n_controls"], strict=True
+    ):
+        assert len(controls) == min(10, count)
+        assert set(controls) <= known - {own}
+    assert (rows["p_value"] <= 0.05).all()
+    assert (rows["q_value"] >= rows["p_value"]).all()
+    numbers = rows.groupby("patch_id")["number"].apply(list)
+    assert all(each == list(range(1, len(each) + 1)) for each in numbers)
+    assert (rows["onset_early"] <= rows["date_before"]).all()
+    assert (rows["onset_late"] >= rows["date_after"]).all()
+    assert (rows["ended"].notna() == (rows["persistence"] == "transient")).all()
