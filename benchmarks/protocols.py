@@ -365,7 +365,7 @@ def main() -> None:
     chosen = parser.parse_args()
     seeds = range(1, chosen.seeds + 1)
     asked = {
-        "maps": lambda: maps(seeds[:3]),
+        "maps": lambda: maps(seeds),
         "series": lambda: series(seeds),
         "operation": lambda: operation(chosen.shared, seeds[:2]),
     }
