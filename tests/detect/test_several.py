@@ -84,10 +84,9 @@ def test_fewer_false_alarms_leave_fewer_changes() -> None:
     world, _ = three_states(2)
     counts = [
         len(run(world, settings=Settings(max_false_alarms=most))[0].changes)
-        for most in (1e3, 1e5, 1e9)
+        for most in (1e3, 1e5)
     ]
-    assert counts[0] < counts[1] <= counts[2]
+    assert counts[0] < counts[1]
     nameless = replace(world, patch_ids=np.char.add("p", np.arange(80).astype(str)))
     with pytest.raises(ValueError, match="max_false_alarms needs the area of a patch"):
         run(nameless, settings=Settings(max_false_alarms=1e3))
-    assert np.isnan(run(nameless)[0].patches.false_alarms).all()
