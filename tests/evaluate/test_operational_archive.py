@@ -6,10 +6,10 @@ import pytest
 
 import terradrift as td
 from terradrift.errors import ArchiveError, SourceError
-from terradrift.evaluate.calibration_figure import write
+from tests.cli.test_cli import run
 
 
-def test_shares_are_those_of_the_tables(finished: Path, tmp_path: Path) -> None:
+def test_shares_are_those_of_the_tables(finished: Path) -> None:
     archive = td.open(finished)
     found = archive.calibration()
     held = archive.sql("SELECT p_value, reason, datetime FROM scores").to_arrow_table()
@@ -24,9 +24,6 @@ def test_shares_are_those_of_the_tables(finished: Path, tmp_path: Path) -> None:
     histories = archive.store.count("patch_changes_mosaiks")
     assert found.histories.levels.count + found.histories.silent == histories
     assert "" not in found.abstained
-    files = write(found, tmp_path / "out")
-    assert [path.name for path in files] == ["calibration.json", "calibration.png"]
-    assert json.loads(files[0].read_text()) == found.to_dict()
 
 
 def test_controls_bound_what_is_counted(finished: Path, tmp_path: Path) -> None:
@@ -60,3 +57,13 @@ def test_an_archive_without_scores_is_refused(tmp_path: Path) -> None:
     archive = td.create(tmp_path / "new.td")
     with pytest.raises(ArchiveError, match="run terradrift detect first"):
         archive.calibration()
+
+
+def test_the_command_prints_a_record_and_writes_a_folder(
+    finished: Path, tmp_path: Path
+) -> None:
+    done = run("calibration", finished, "--json", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "calibration.json").read_text())
+    assert json.loads(done.stdout) == record
+    assert (tmp_path / "out" / "calibration.png").read_bytes()[:4] == b"\x89PNG"
