@@ -1,7 +1,7 @@
 """`calibration`: whether the p-values that an archive holds are what they say."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ _MONTHS = (
 _MOST_BLOCKS = 2000
 """More do not make an interval better, and cost memory."""
 _STRATA = 32
-_ROWS = 1 << 18
+_ROWS = 1 << 16
 _UNNAMED = "nothing"
 
 
@@ -51,8 +51,9 @@ class _Frames:
     p: NDArray[np.float32]
     day: NDArray[np.datetime64]
     block: NDArray[np.int64]
-    reference: NDArray[np.object_]
-    reason: NDArray[np.object_]
+    reference: pa.DictionaryArray
+    reasons: Mapping[str, int]
+    """Why observations have no p-value, and how many."""
 
 
 def calibration(
@@ -108,7 +109,7 @@ def calibration(
             (stratum, of_stratum),
         ):
             tally.add(batch.p, group, batch.block, batch.day)
-        abstained.update(batch.reason[np.isnan(batch.p)].tolist())
+        abstained.update(batch.reasons)
     histories, silent = _histories(store, name, patches, block, blocks)
     return Calibration(
         archive=store.root.name,
@@ -148,13 +149,16 @@ def _frames(
     for batch in store.scan(f"scores_{name}", columns, batch_size=_ROWS):
         where = block[pc.index_in(batch["patch_id"], value_set=ids).to_numpy()]
         kept = where >= 0
+        if not kept.all():
+            batch = batch.filter(pa.array(kept))  # noqa: PLW2901 - only what counts
+        p = _floats(batch["p_value"])
         day = batch["datetime"].cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
         yield _Frames(
-            _floats(batch["p_value"])[kept],
-            day[kept].astype("datetime64[D]"),
+            p,
+            day.astype("datetime64[D]"),
             where[kept],
-            _words(batch["reference"])[kept],
-            _words(batch["reason"])[kept],
+            pc.fill_null(batch["reference"], "").dictionary_encode(),
+            _counted(batch["reason"], np.isnan(p)),
         )
 
 
@@ -169,9 +173,9 @@ def _histories(
     for batch in store.scan(f"patch_changes_{name}", columns, batch_size=_ROWS):
         where = block[pc.index_in(batch["patch_id"], value_set=ids).to_numpy()]
         kept = where >= 0
-        p = _floats(batch["p_value"])[kept]
-        tally.add(p, np.zeros(len(p), np.int64), where[kept])
-        silent.update(_words(batch["reason"])[kept][np.isnan(p)].tolist())
+        p = _floats(batch["p_value"])
+        tally.add(p[kept], np.zeros(int(kept.sum()), np.int64), where[kept])
+        silent.update(_counted(batch["reason"], kept & np.isnan(p)))
     # Too small a pool gives scores without p-values, and no reason why.
     told = {one or "too few patches to judge by": n for one, n in silent.most_common()}
     return tally.share(0), told
@@ -184,23 +188,23 @@ def _inside(patches: Patches, controls: Path) -> NDArray[np.bool_]:
 
 
 def _numbered(
-    strata: dict[str, int], reference: NDArray[np.object_]
+    strata: dict[str, int], reference: pa.DictionaryArray
 ) -> NDArray[np.int64]:
     """(n,) number of each name; new names join while there is room, then share the last."""
-    names, at = np.unique(reference.astype(np.str_), return_inverse=True)
     numbers = [
-        strata.setdefault(str(one) or _UNNAMED, min(len(strata), _STRATA - 1))
-        for one in names
+        strata.setdefault(one or _UNNAMED, min(len(strata), _STRATA - 1))
+        for one in reference.dictionary.to_pylist()
     ]
-    found: NDArray[np.int64] = np.array(numbers, np.int64)[at]
+    found: NDArray[np.int64] = np.array(numbers, np.int64)[reference.indices.to_numpy()]
     return found
+
+
+def _counted(column: pa.Array, wanted: NDArray[np.bool_]) -> dict[str, int]:
+    """How often each word occurs where it is `wanted` (n,)."""
+    counts = pc.value_counts(pc.fill_null(column.filter(pa.array(wanted)), ""))
+    return {one["values"]: one["counts"] for one in counts.to_pylist()}
 
 
 def _floats(column: pa.Array) -> NDArray[np.float32]:
     values: NDArray[np.float32] = column.to_numpy(zero_copy_only=False)
     return values.astype(np.float32)
-
-
-def _words(column: pa.Array) -> NDArray[np.object_]:
-    words: NDArray[np.object_] = pc.fill_null(column, "").to_numpy(zero_copy_only=False)
-    return words

@@ -92,7 +92,9 @@ class Tally:
         p, group, block = p[known], group[known], block[known]
         # Levels in the precision of the values: 0.05 as float32 is above 0.05.
         level = np.searchsorted(self.alphas.astype(p.dtype), p)
-        np.minimum.at(self._smallest, group, p)
+        for each in np.flatnonzero(np.bincount(group, minlength=groups)):
+            least = float(p[group == each].min())
+            self._smallest[each] = min(self._smallest[each], least)
         shape = self._by_block.shape
         flat = np.ravel_multi_index((group, block, level), shape)
         self._by_block += np.bincount(flat, minlength=int(np.prod(shape))).reshape(
