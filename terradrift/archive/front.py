@@ -420,6 +420,7 @@ class Archive:
         *,
         model: str | None = None,
         how: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         threads: int | None = None,
         precision: str = "auto",
@@ -429,7 +430,8 @@ class Archive:
     ) -> Detected:
         """The main job: ingest, embed, detect and cluster; resumable, incremental.
 
-        `how` are fields of `terradrift.embed.how.How`, such as `{"tokens": True}`.
+        `how` are fields of `terradrift.embed.how.How`, such as `{"tokens": True}`, and
+        `settings` those of `detect`, such as `{"max_false_alarms": 100}`.
 
         Raises: as the four verbs.
         """
@@ -449,7 +451,9 @@ class Archive:
             quiet=quiet,
             **(how or {}),
         )
-        done = self.detect(choice.stored, threads=threads, quiet=quiet)
+        done = self.detect(
+            choice.stored, threads=threads, quiet=quiet, **(settings or {})
+        )
         self.cluster(choice.stored, threads=threads, quiet=quiet)
         return done
 
