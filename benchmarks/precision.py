@@ -22,8 +22,7 @@ each set, model and way:
   the ten found are than the ten nearest
 
 Vectors of a change are stored like the observations: a median comes out the same before and
-after a rounding that keeps order. Of sets with more than 120 dates every second (third, ...) one
-is taken, so that the whole takes minutes: figures differ from those of `quality.py`. As a scale of ARI: kinds of nine tenths of the changes
+after a rounding that keeps order. As a scale of ARI: kinds of nine tenths of the changes
 against those of all, in float32 (mean of five draws). Weights of networks must be on this
 machine.
 
@@ -40,7 +39,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,6 @@ from terradrift.series import Series
 SCORES = ("drift", "z", "changes")
 QUERIES = 500
 AMONG = 30_000
-DATES = 120
 ROWS = 10_000
 LOOSE = 0.5
 """p-value up to which changes have kinds and are searched."""
@@ -408,23 +406,7 @@ def sites(run: Run, wanted: list[str]) -> Iterator[tuple[str, Site, list[Series]
             if model not in given:
                 continue  # said by run
             site, _ = benching.site_of(archive.store, model, truth)
-            series = in_single(site.series, given.pop(model))
-            yield name, site, thinned(series)
-
-
-def thinned(series: list[Series]) -> list[Series]:
-    """The series on at most `DATES` of their dates, evenly."""
-    days = np.unique(np.concatenate([block.days for block in series]))
-    days = days[:: -(-len(days) // DATES)]
-    made = []
-    for block in series:
-        at = np.flatnonzero(np.isin(block.days, days))
-        parts = {
-            name: getattr(block, name)[:, at]
-            for name in ("times", "vectors", "clear_percent", "indices")
-        }
-        made.append(replace(block, days=block.days[at], **parts))
-    return made
+            yield name, site, in_single(site.series, given.pop(model))
 
 
 def piped(rows: list[dict[str, Any]], columns: Sequence[str]) -> str:
