@@ -44,22 +44,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _stored import FLOAT32, SAMPLE, STORAGES, in_single, kept, principal, stored
+from _agreement import Changed, Truthful, agreement, farther, nearest, recall, some
+from _components import ROWS, distinct, of_components
+from _stored import FLOAT32, SAMPLE, STORAGES, in_single, kept, stored
 from detectors import FLANDERS, OWN, VAIA, Given, Run
 from lof import rows as drawn
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
-from sklearn.metrics import adjusted_rand_score
 
 from terradrift.archive import benching
 from terradrift.detect.block import Block
-from terradrift.detect.density import hdbscan
-from terradrift.detect.duplicates import groups
-from terradrift.detect.kinds import Cluster
-from terradrift.detect.lof import lof
-from terradrift.detect.neighbours import knn
 from terradrift.detect.settings import Settings
-from terradrift.evaluate import intervals, measures
 from terradrift.evaluate.bench import Site
 from terradrift.evaluate.fields import Reading
 from terradrift.evaluate.methods import Scored, WholeDetection
@@ -69,7 +63,6 @@ from terradrift.series import Series
 SCORES = ("drift", "z", "changes")
 QUERIES = 500
 AMONG = 30_000
-ROWS = 10_000
 LOOSE = 0.5
 """p-value up to which changes have kinds and are searched."""
 SEED = 104
@@ -121,143 +114,6 @@ def clear_rows(series: Sequence[Series]) -> Rows:
     return np.concatenate(list(parts))
 
 
-def some(rows: Rows, most: int, seed: int) -> Rows:
-    random = np.random.default_rng(seed)
-    return rows[random.permutation(len(rows))[:most]]
-
-
-def agreement(
-    found: NDArray[np.floating], reference: NDArray[np.floating]
-) -> tuple[float, float]:
-    """Rank correlation, and overlap of the highest 1 %."""
-    both = np.isfinite(found) & np.isfinite(reference)
-    found, reference = found[both], reference[both]
-    top = max(10, len(found) // 100)
-    shared = np.intersect1d(np.argsort(-found)[:top], np.argsort(-reference)[:top])
-    return float(spearmanr(found, reference).statistic), len(shared) / top
-
-
-class Truthful:
-    """AP on the truth of a site, and differences of it."""
-
-    def __init__(self, site: Site) -> None:
-        assert site.truth is not None
-        self.known, self.changed = site.truth.known, site.truth.changed
-        cells = site.ground.cells
-        side = intervals.default_side(cells, site.ground.patch_size)
-        squares = measures.squares(cells, side)
-        draws = intervals.Draws.of(squares, self.known, self.changed, repeats=200)
-        self.weights = draws.times[draws.block[self.known]].T
-
-    def quality(self, score: NDArray[np.floating]) -> tuple[float, float]:
-        true, score = self.changed[self.known], score[self.known]
-        return measures.average_precision(true, score), measures.roc_auc(true, score)
-
-    def difference(
-        self, score: NDArray[np.floating], reference: NDArray[np.floating]
-    ) -> tuple[float, float]:
-        true = self.changed[self.known]
-        apart = [
-            measures.average_precision(true, score[self.known], weight)
-            - measures.average_precision(true, reference[self.known], weight)
-            for weight in self.weights
-        ]
-        low, high = np.quantile(apart, [0.025, 0.975]) if apart else (np.nan, np.nan)
-        return float(low), float(high)
-
-
-def nearest(queries: Rows, rows: Rows, own: NDArray[np.int64], most: int) -> Any:
-    """(q, most) rows nearest to each query by cosine, but for its own."""
-    unit, asked = (
-        part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
-        for part in (rows, queries)
-    )
-    cosine = asked @ unit.T
-    cosine[np.arange(len(own)), own] = -np.inf
-    return np.argsort(-cosine, axis=1, kind="stable")[:, :most]
-
-
-def recall(found: Any, reference: Any, k: int) -> float:
-    if reference.shape[1] < k:
-        return np.nan
-    pairs = zip(found[:, :k], reference[:, :k], strict=True)
-    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in pairs]))
-
-
-def farther(rows: Rows, found: Any, reference: Any) -> float:
-    """Mean cosine distance of the rows found for the leading ones, over that of the nearest."""
-    wide = rows.astype(np.float64)
-    unit = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
-    ours, theirs = (
-        np.mean([1 - (unit[at] @ unit[own]) for own, at in enumerate(part)])
-        for part in (found, reference)
-    )
-    return float(ours / theirs)
-
-
-class Changed:
-    """The reference's changes: their kinds and neighbours in other storage."""
-
-    def __init__(self, blocks: list[Block], site: Site, threads: int) -> None:
-        self.threads = threads
-        self.before, self.after = (
-            np.concatenate([getattr(b.changes, part) for b in blocks])
-            for part in ("before", "after")
-        )
-        starts = np.cumsum([0, *(len(b.patch_ids) for b in blocks)])
-        row = np.concatenate(
-            [start + b.changes.row for start, b in zip(starts, blocks, strict=False)]
-        )
-        # Ties between neighbours must not go to patches beside each other.
-        order = np.random.default_rng(0).permutation(len(row))
-        self.before, self.after, row = self.before[order], self.after[order], row[order]
-        self.ids = np.array([f"{number:06}" for number in range(len(row))])
-        assert site.truth is not None
-        self.planted = site.truth.kind[row]
-        self.kinds = self._kinds(self.before, self.after - self.before)
-        self.near = self._near(self.after - self.before)
-
-    def _kinds(self, before: Rows, delta: Rows) -> NDArray[np.int32]:
-        return Cluster().cluster(self.ids, before, delta, threads=self.threads).kind
-
-    def _near(self, delta: Rows) -> Any:
-        own = np.arange(len(delta))
-        return nearest(delta, delta, own, min(100, len(delta) // 3))
-
-    def measured(self, code: Any) -> dict[str, float]:
-        before, after = code(self.before), code(self.after)
-        kinds, near = self._kinds(before, after - before), self._near(after - before)
-        true = self.planted != ""
-        several = len(np.unique(self.planted[true])) > 1
-        return {
-            "kinds": len(np.unique(kinds[kinds > 0])),
-            "kinds ARI": self._against(kinds),
-            "planted ARI": adjusted_rand_score(self.planted[true], kinds[true])
-            if several
-            else np.nan,
-            "changes@10": recall(near, self.near, 10),
-            "changes@100": recall(near, self.near, 100),
-        }
-
-    def _against(self, kinds: NDArray[np.int32]) -> float:
-        if not self.kinds.any() and not kinds.any():
-            return np.nan  # neither has a kind
-        return float(adjusted_rand_score(self.kinds, kinds))
-
-    def without_a_tenth(self) -> float:
-        """ARI of kinds of nine tenths of the changes with those of all."""
-        random, found = np.random.default_rng(0), []
-        for _ in range(5):
-            rows = np.sort(random.permutation(len(self.ids))[: len(self.ids) * 9 // 10])
-            before = self.before[rows]
-            delta = self.after[rows] - before
-            kinds = Cluster().cluster(
-                self.ids[rows], before, delta, threads=self.threads
-            )
-            found.append(adjusted_rand_score(self.kinds[rows], kinds.kind))
-        return float(np.mean(found))
-
-
 def compared(
     name: str, site: Site, series: list[Series], threads: int
 ) -> Iterator[dict[str, Any]]:
@@ -307,72 +163,6 @@ def compared(
             row["ARI of nine tenths"] = changed.without_a_tenth()
             row["loose"] = len(changed.ids)
         yield row
-
-
-def two_nearest(rows: Rows, threads: int) -> float:
-    """Intrinsic dimension by the ratio of the distances to the two nearest neighbours.
-
-    Facco et al. 2017, "Estimating the intrinsic dimension of datasets by a minimal
-    neighborhood information", 10.1038/s41598-017-11873-y: log of the ratio is exponential
-    with the dimension as its rate; the slope through 0 of its empirical distribution.
-    """
-    distance, _ = knn(rows, rows, 2, exclude_self=True, threads=threads)
-    ratio = np.sort(np.log(distance[:, 1] / np.maximum(distance[:, 0], 1e-30)))
-    keep = len(ratio) * 9 // 10
-    x, y = ratio[:keep], -np.log1p(-np.arange(1, keep + 1) / len(ratio))
-    return float(x @ y / (x @ x))
-
-
-def exact_lof(rows: Rows, reduced: Rows, threads: int) -> Rows:
-    """LOF by the 20 nearest of the 48 that are nearest in `reduced`."""
-    _, near = knn(reduced, reduced, 48, exclude_self=True, threads=threads)
-    apart = np.stack(
-        [np.linalg.norm(rows[near[at]] - rows[at], axis=1) for at in range(len(rows))]
-    )
-    order = np.argsort(apart, axis=1, kind="stable")[:, :20]
-    near, apart = (np.take_along_axis(part, order, 1) for part in (near, apart))
-    density = 1 / (np.maximum(apart, apart[near, -1]).mean(axis=1) + 1e-10)
-    return density[near].mean(axis=1) / density
-
-
-def distinct(rows: Rows) -> Rows:
-    """At most `ROWS` of the rows, in random order."""
-    rows = some(rows, 3 * ROWS, 2)
-    return rows[groups(rows) == np.arange(len(rows))][:ROWS]
-
-
-def of_components(name: str, model: str, rows: Rows, threads: int) -> dict[str, Any]:
-    mean, axes, shares = principal(rows, 64)
-    reduced = (rows - mean) @ axes
-    by_all = lof(rows, 20, threads=threads)
-    overlap = [
-        agreement(part, by_all)[1]
-        for part in (
-            lof(reduced, 20, threads=threads),
-            exact_lof(rows, reduced, threads),
-        )
-    ]
-    most = len(rows) * 9 // 10
-    label, short, fewer = (
-        hdbscan(part, min_cluster_size=25, min_samples=5, threads=threads).label
-        for part in (rows, np.ascontiguousarray(reduced[:, :32]), rows[:most])
-    )
-    return {
-        "set": name,
-        "model": model,
-        "d": rows.shape[1],
-        "rows": len(rows),
-        "variance in 32": float(shares[:32].sum()),
-        "in 64": float(shares[:64].sum()),
-        "LOF by 64": overlap[0],
-        "exact of 48": overlap[1],
-        "clusters by all / 32": f"{label.max() + 1} / {short.max() + 1}",
-        "in none": float((label < 0).mean()),
-        "ARI by 32": float(adjusted_rand_score(label, short)),
-        "ARI of nine tenths": float(adjusted_rand_score(label[:most], fewer)),
-        "two-NN dimension": two_nearest(rows, threads),
-        "of a tenth": two_nearest(rows[: len(rows) // 10], threads),
-    }
 
 
 def sites(run: Run, wanted: list[str]) -> Iterator[tuple[str, Site, list[Series]]]:
