@@ -84,11 +84,11 @@ class Sensitivity:
         title = f"{'':<{width}}{'A50':>7}   {'95 % interval':<16}{'A90':>7}"
         table = [f"{title}   A50 of {_AGAINST} over its own"]
         for name, found in self.thresholds.items():
-            interval = f"{_short(found.a50.low)} .. {_short(found.a50.high)}"
+            interval = f"{told(found.a50.low, self.planted)} .. {told(found.a50.high, self.planted)}"
             times = self.gains.get(name, {}).get(_AGAINST)
             table.append(
-                f"{name:<{width}}{_short(found.a50.value):>7}   {interval:<16}"
-                f"{_short(found.a90.value):>7}   {_times(times)}".rstrip()
+                f"{name:<{width}}{told(found.a50.value, self.planted):>7}   {interval:<16}"
+                f"{told(found.a90.value, self.planted):>7}   {_times(times)}".rstrip()
             )
         return "\n".join([head, "", *table, "", *self._alarms(width)])
 
@@ -157,10 +157,13 @@ def _number(value: float) -> float | None:
     return float(value) if isfinite(value) else None
 
 
-def _short(value: float) -> str:
-    if isnan(value):
+def told(amplitude: float, planted: str = "directions") -> str:
+    """An amplitude in words: what lies beyond all of the ground is not told as a number."""
+    if isnan(amplitude):
         return "-"
-    return "never" if value > _BEYOND else f"{value:.3f}"
+    if planted == "materials" and amplitude > 1:
+        return "> 1"
+    return "never" if amplitude > _BEYOND else f"{amplitude:.3f}"
 
 
 def _times(value: Interval | None) -> str:
