@@ -3,9 +3,10 @@
 On each date a patch is expected to look like its analogues (`analogue`), give or take what it
 has differed from them all along: difference in differences on synthetic controls. What is left
 over is measured in units of how such leftovers usually spread, as in the chronochrome of
-Schaum and Stocker (1997), by the Mahalanobis distance with a covariance of all earlier ones,
-and in units of how large the patch's own have been. A harvest that analogues share, a town
-that is brighter than its like and a field that is restless by nature do not surprise.
+Schaum and Stocker (1997), by the Mahalanobis distance with a robust covariance of all up to
+the date, that date's included, and in units of how large the patch's own have been. A harvest
+that analogues share, a town that is brighter than its like and a field that is restless by
+nature do not surprise.
 """
 
 from dataclasses import dataclass

@@ -8,6 +8,14 @@ from terradrift.report import ink
 
 _STEPS = 200
 _BINS = 8
+_Line = tuple[float, tuple[float, ...] | None]
+_PLAIN: _Line = (0.0, None)
+_PIXELS: _Line = (0.0, (5.0, 2.0))
+_PATCHES: _Line = (0.0, (1.0, 1.5))
+_LOOKS = tuple(
+    (gray, line) for gray in ("0.25", "0.5", "0.7") for line in (_PIXELS, _PATCHES)
+)
+"""Of references: one gray each, pixels dashed and patches dotted."""
 _AXIS = {
     "materials": "share of the ground that turned into another material",
     "directions": "change of reflectance, root mean square over bands",
@@ -32,9 +40,9 @@ def figure(found: Sensitivity) -> Figure:
         axes = drawn.add_subplot()
         ink.quiet(axes)
         ours = [n for n in found.thresholds if not n.startswith(REFERENCES)]
-        grays = iter(np.linspace(0.25, 0.75, len(found.thresholds)))
+        looks = iter(_LOOKS)
         for number, (name, limit) in enumerate(found.thresholds.items()):
-            color = f"C{number % 10}" if name in ours else str(next(grays))
+            color, line = (f"C{number % 10}", _PLAIN) if name in ours else next(looks)
             hits = np.array([each.found[name] for each in found.trials])
             shares = [
                 (np.sqrt(edges[b] * edges[b + 1]), hits[place == b].mean())
@@ -50,7 +58,7 @@ def figure(found: Sensitivity) -> Figure:
                 x,
                 chance,
                 color=color,
-                linestyle="-" if name in ours else (0, (4, 2)),
+                linestyle=line,
                 linewidth=2.0 if name in ours else 1.2,
                 label=name,
             )

@@ -1,5 +1,6 @@
 """What planting tells of every method: from what size on it finds, and what it alarms for."""
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _AGAINST = "temporal median, pixels"
 """The reference that the table tells gains against; `gains` has the others."""
 _BEYOND = 9.0
 """Amplitudes from here on are an extrapolation of nothing."""
+_WIDTH = 99
 _UNIT = {"materials": "share of the ground", "directions": "reflectance"}
 REFERENCES = ("temporal median", "Reed-Xiaoli", "Reed-Xiaoli of the difference")
 """What gains are told against, on patches and on pixels."""
@@ -77,20 +79,30 @@ class Sensitivity:
         head = (
             f"{self.archive}, {self.model}: {len(self.trials)} planted {self.planted} in "
             f"{len(self.frames)} dates. A50, A90: {_UNIT[self.planted]} from which on half, "
-            "nine in ten are found: half of the object lies above the limit that "
-            f"{self.false_positives:g} of {self.untouched:,} untouched observations pass."
+            "nine in ten are found, where half of the object lies above the limit that "
+            f"{self.false_positives:g} of {self.untouched:,} untouched observations pass. "
+            f"Gain: A50 of {_AGAINST} over its own."
         )
         width = max(map(len, self.thresholds))
         title = f"{'':<{width}}{'A50':>7}   {'95 % interval':<16}{'A90':>7}"
-        table = [f"{title}   A50 of {_AGAINST} over its own"]
+        table = [f"{title}   gain"]
         for name, found in self.thresholds.items():
             interval = f"{told(found.a50.low, self.planted)} .. {told(found.a50.high, self.planted)}"
-            times = self.gains.get(name, {}).get(_AGAINST)
+            times = self._gain(name)
             table.append(
                 f"{name:<{width}}{told(found.a50.value, self.planted):>7}   {interval:<16}"
                 f"{told(found.a90.value, self.planted):>7}   {_times(times)}".rstrip()
             )
+        head = "\n".join(textwrap.wrap(head, _WIDTH))
         return "\n".join([head, "", *table, "", *self._alarms(width)])
+
+    def _gain(self, name: str) -> Interval | None:
+        """None also where an amplitude that is not reached would be a part of it."""
+        other = self.thresholds[_AGAINST]
+        most = 1.0 if self.planted == "materials" else _BEYOND
+        if max(self.thresholds[name].curve.a50, other.curve.a50) > most:
+            return None
+        return self.gains.get(name, {}).get(_AGAINST)
 
     def _alarms(self, width: int) -> list[str]:
         """Rows of methods, columns of nuisances."""

@@ -103,9 +103,14 @@ def trials(
     methods: Sequence[Method],
     limits: Mapping[str, float],
     plan: Plan,
+    *,
     first: int,
+    done: Callable[[int], None] = lambda _views: None,
 ) -> Iterator[Trial]:
-    """Plant into every frame, `plan.layouts` times; frames are numbered from `first`."""
+    """Plant into every frame, `plan.layouts` times; frames are numbered from `first`.
+
+    `done` is called with 1 after each image that was judged.
+    """
     for number, (day, image) in enumerate(ground.images.items(), start=first):
         history = ground.stack[ground.days < day]
         now = _inner(image)
@@ -127,6 +132,7 @@ def trials(
                 **_by_patch(ground, methods, painted),
                 **_by_pixel(history, _inner(painted), ground.side),
             }
+            done(1)
             for each in planted:
                 yield Trial(
                     number,
@@ -148,8 +154,12 @@ def alarms(
     methods: Sequence[Method],
     limits: Mapping[str, float],
     plan: Plan,
+    done: Callable[[int], None] = lambda _views: None,
 ) -> Iterator[tuple[str, dict[str, tuple[int, int]]]]:
-    """Of each nuisance and frame: per method, patches (pixels) above the limit, and all."""
+    """Of each nuisance and frame: per method, patches (pixels) above the limit, and all.
+
+    `done` as of `trials`.
+    """
     days = list(ground.images)
     for number, (day, image) in enumerate(ground.images.items()):
         history = ground.stack[ground.days < day]
@@ -170,6 +180,7 @@ def alarms(
                 **_by_patch(ground, methods, view),
                 **_by_pixel(history, _inner(view), ground.side),
             }
+            done(1)
             yield (
                 name,
                 {
