@@ -16,6 +16,8 @@ INK, PAPER, FAINT = "#1d2329", "#fdfdfc", "#8b949c"
 
 PERSISTENT, TRANSIENT = "#3a7fb5", "#d0782a"
 """Blue and orange that differ in lightness too; both stand out on white and on black."""
+GRADUAL, SEASONAL = "#3d8f68", "#9a70bd"
+"""Green and violet beside them."""
 
 _VARIABLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)"}
 _STYLE: dict[Any, Any] = {

@@ -1,11 +1,11 @@
 """What the report rests on: what was read, what was skipped, what could not be said."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from terradrift.report import words
+from terradrift.report.courses import counted
 from terradrift.report.data import ReportData, ranked
 
 _ROWS = 40
@@ -19,6 +19,8 @@ class Summary:
 
     period: str
     headline: str
+    key: str
+    """What the marks of the timeline mean; empty without events."""
     tiles: tuple[tuple[str, str], ...]
     basis: tuple[tuple[str, str], ...]
     skipped: tuple[tuple[str, str], ...]
@@ -41,6 +43,7 @@ def summary(data: ReportData) -> Summary:
     return Summary(
         period=period,
         headline=_headline(data, events, len(days)),
+        key=_key(data),
         tiles=(
             (f"{events:,}", "event" if events == 1 else "events"),
             (f"{data.scenes.num_rows:,}", "scenes read"),
@@ -68,9 +71,18 @@ def _headline(data: ReportData, events: int, days: int) -> str:
         )
     if not events:
         return "No change stood out from what is usual for its place and season."
-    lasting = Counter(data.events["persistence"].to_pylist())["persistent"]
-    where = words.count(events, "event")
-    return f"{where}: {lasting:,} that lasted, {events - lasting:,} that passed."
+    courses = counted(data.events["persistence"].to_pylist())
+    parts = [f"{count:,} that {course.said}" for course, count in courses.items()]
+    return f"{words.count(events, 'event')}: {', '.join(parts)}."
+
+
+def _key(data: ReportData) -> str:
+    """What the bars and dots of the timeline stand for, of the courses there are."""
+    parts = [
+        f"{course.key} {course.said}"
+        for course in counted(data.events["persistence"].to_pylist())
+    ]
+    return f"{'; '.join(parts).capitalize()}." if parts else ""
 
 
 def _basis(data: ReportData, known: int) -> tuple[tuple[str, str], ...]:

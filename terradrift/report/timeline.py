@@ -11,14 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from terradrift.report import ink
+from terradrift.report.courses import counted, course
 from terradrift.report.data import ReportData
 
 _KINDS = 8
 _CROWD = 80
-_LOOK: dict[str, dict[str, Any]] = {
-    "persistent": {"facecolor": ink.PERSISTENT, "edgecolor": ink.PAPER},
-    "transient": {"facecolor": ink.PAPER, "edgecolor": ink.TRANSIENT, "hatch": "////"},
-}
 
 
 def timeline(data: ReportData) -> Figure | None:
@@ -58,9 +55,9 @@ def _bars(axes: Axes, events: list[dict[str, Any]]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     months = sorted({_month(row["start"]) for row in events})
     below = np.zeros(len(months))
-    for name, look in _LOOK.items():
+    for each in counted(row["persistence"] for row in events):
         count = Counter(
-            _month(row["start"]) for row in events if row["persistence"] == name
+            _month(row["start"]) for row in events if course(row["persistence"]) is each
         )
         heights = np.array([count[month] for month in months], float)
         some = heights > 0
@@ -74,14 +71,14 @@ def _bars(axes: Axes, events: list[dict[str, Any]]) -> None:
             width[some],
             bottom=below[some],
             align="edge",
-            label=f"{name} ({int(heights.sum())})",
+            label=f"{each.name} ({int(heights.sum())})",
             linewidth=0.8,
-            **look,
+            **each.bar,
         )
         below += heights
     axes.set_ylim(0, max(float(below.max(initial=0)) * 1.25, 1))
     if months:
-        axes.legend(frameon=False, loc="upper left", ncols=2, borderaxespad=0.1)
+        axes.legend(frameon=False, loc="upper left", ncols=4, borderaxespad=0.1)
     axes.tick_params(axis="x", length=0)
 
 
@@ -97,20 +94,15 @@ def _lanes(
     crowd = min(1.0, math.sqrt(_CROWD / max(len(events), 1)))
     for lane, label in enumerate(labels):
         own = [row for row in events if (row["label"] or "no label") == label]
-        for name, colour in (
-            ("persistent", ink.PERSISTENT),
-            ("transient", ink.TRANSIENT),
-        ):
-            some = [row for row in own if row["persistence"] == name]
+        for each in counted(row["persistence"] for row in own):
+            some = [row for row in own if course(row["persistence"]) is each]
             axes.scatter(
                 [ink.days(row["start"]) for row in some],
                 [lane] * len(some),
                 s=[_dot(row["area_km2"]) * crowd for row in some],
-                marker="o" if name == "persistent" else "D",
-                facecolor=colour if name == "persistent" else "none",
-                edgecolor=colour,
                 linewidth=1.0,
                 alpha=0.65,
+                **each.dot,
             )
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)

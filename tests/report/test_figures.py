@@ -88,6 +88,44 @@ def test_persistence_is_told_by_pattern_and_not_by_colour_alone(report_data):
     assert hatches == {None, "////"}
 
 
+def courses(report_data, *names):
+    """Report data with events of the courses named."""
+    events = report_data(n_events=len(names)).events
+    at = events.column_names.index("persistence")
+    return report_data(
+        n_events=len(names),
+        events=events.set_column(at, events.schema.field(at), [list(names)]),
+    )
+
+
+def test_every_course_has_a_look_of_its_own_and_a_place_in_the_legend(report_data):
+    every = ("persistent", "transient", "gradual", "seasonal", "gradual", None)
+    bars, lanes = timeline(courses(report_data, *every)).axes
+    assert [text.get_text() for text in bars.get_legend().get_texts()] == [
+        "persistent (1)",
+        "gradual (2)",
+        "seasonal (1)",
+        "transient (1)",
+        "not classed (1)",
+    ]
+    looks = {
+        (patch.get_hatch(), patch.get_facecolor(), patch.get_edgecolor())
+        for patch in bars.patches
+    }
+    assert len(looks) == 5
+    assert sum(patch.get_height() for patch in bars.patches) == 6
+    dots = [one for one in lanes.collections if len(one.get_offsets())]
+    assert sum(len(one.get_offsets()) for one in dots) == 6
+    shapes = {one.get_paths()[0].vertices.tobytes() for one in dots}
+    assert len(shapes) == 5
+
+
+def test_a_course_that_no_event_takes_is_not_in_the_legend(report_data):
+    bars, _ = timeline(courses(report_data, "gradual", "gradual")).axes
+    (text,) = bars.get_legend().get_texts()
+    assert text.get_text() == "gradual (2)"
+
+
 def test_the_year_of_december_turns_into_the_next(report_data):
     seen = [datetime(2019, 12, 20, tzinfo=UTC)]
     scenes = report_data(n_events=0).scenes.slice(0, 1)

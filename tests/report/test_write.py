@@ -9,6 +9,7 @@ from PIL import Image
 
 from terradrift import schema
 from terradrift.report import write_html, write_pngs
+from terradrift.report.summary import summary
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
@@ -91,6 +92,21 @@ def test_the_page_tells_what_it_rests_on(page):
     assert "Observations not scored: not clear enough 6,012" in said
     assert "S2_20190101 file is truncated" in said
     assert "its own past in the same season (6), and 40 patches" in said
+
+
+def test_only_what_is_transient_is_said_to_have_passed(report_data):
+    events = report_data(n_events=5).events
+    at = events.column_names.index("persistence")
+    named = ["gradual", "persistent", "gradual", "seasonal", "transient"]
+    events = events.set_column(at, events.schema.field(at), [named])
+    said = summary(report_data(n_events=5, events=events))
+    assert said.headline == (
+        "5 events: 1 that lasted, 2 that came gradually, 1 that moved the season, "
+        "1 that passed."
+    )
+    assert said.key.startswith("Filled bars and round dots lasted; filled bars with")
+    assert "hatched bars and diamonds passed" in said.key
+    assert summary(report_data(n_events=0)).key == ""
 
 
 def test_the_same_data_give_the_same_page(page, report_data, tmp_path):
