@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from terradrift.archive import choosing
 from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.evaluate import bench_page
@@ -26,11 +27,12 @@ from terradrift.store.series import blocks
 from terradrift.store.units import embeddings_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from terradrift.archive.choosing import Choice
     from terradrift.archive.front import Archive
     from terradrift.evaluate.fields import Reading
     from terradrift.series import Series
@@ -68,17 +70,17 @@ def bench(
     wanted = list(dict.fromkeys(models or held_models(store) or [archive.model]))
     bands = store.settings.bands
     chosen = all_methods.methods(detectors, bands=bands, threads=threads)
-    if control is not None and control.store.settings.bands != bands:
-        raise ArchiveError(
-            f"expected a control of the bands {', '.join(bands)}, got "
-            f"{control.store.root} with {', '.join(control.store.settings.bands)}"
-        )
+    if given is not None and not given.labels.exists():
+        raise SourceError(f"expected labels, got no file {given.labels}")
+    if control is not None:
+        _comparable(store, control.store)
     plain = [each for each in chosen if reads(each) != "embedding"]
     names = [each.name for each in chosen if reads(each) == "embedding"]
     needed = ([BANDS] if plain else []) + (wanted if names else [])
-    for each in (archive, control):
-        if each is not None:
-            _embed(each, needed, threads=threads, quiet=quiet)
+    both = [archive] if control is None else [archive, control]
+    missing = [(each, choice) for each in both for choice in _missing(each, needed)]
+    for each, choice in missing:
+        each.embed(choice.stored, threads=threads, quiet=quiet, current=False)
     jobs = [(BANDS, plain)]
     for model in wanted if names else []:
         space = spaces.current(store, model)
@@ -120,10 +122,23 @@ def held_models(store: Store) -> list[str]:
     return sorted(each[b"model"].decode() for each in found)
 
 
-def _embed(
-    archive: Archive, models: Sequence[str], *, threads: int, quiet: bool
-) -> None:
-    """What is missing, said on the way as `embed` does.
+def _comparable(store: Store, control: Store) -> None:
+    """Refuse a control whose rates say nothing of the archive."""
+    own, other = store.settings, control.settings
+    if other.bands != own.bands:
+        raise ArchiveError(
+            f"expected a control of the bands {', '.join(own.bands)}, got "
+            f"{control.root} with {', '.join(other.bands) or 'none'}"
+        )
+    if other.grid.patch_size != own.grid.patch_size:
+        raise ArchiveError(
+            f"expected a control of {own.grid.patch_size} m patches, as rates count "
+            f"patches, got {control.root} with {other.grid.patch_size} m"
+        )
+
+
+def _missing(archive: Archive, models: Sequence[str]) -> Iterator[Choice]:
+    """Models with observations that are not embedded, each checked to be one that can be.
 
     Vectors that were imported without their scenes are all there is.
     """
@@ -132,7 +147,9 @@ def _embed(
         if store.exists(embeddings_table(model)) and not store.exists("scenes"):
             continue
         if archive.plan(model).units:
-            archive.embed(model, threads=threads, quiet=quiet)
+            choice, held = archive.choice(model), store.settings
+            choosing.check(choice, held.grid, "auto", "auto", held.bands)
+            yield choice
 
 
 def site_of(

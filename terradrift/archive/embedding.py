@@ -53,6 +53,8 @@ class EmbedOptions:
     quiet: bool = False
     cluster: Cluster | None = None
     """None: this process alone."""
+    current: bool = True
+    """Whether views and later verbs speak of the model from now on."""
 
     @property
     def choice(self) -> Choice:
@@ -186,8 +188,8 @@ def _in_time(store: Store, options: EmbedOptions, bad: dict[str, str]) -> Plan:
 
 
 def _show(store: Store, options: EmbedOptions) -> None:
-    """Let views and later verbs speak of the model."""
-    if store.settings.model != options.stored:
+    """Let views and later verbs speak of the model, if they are to."""
+    if options.current and store.settings.model != options.stored:
         store.update(replace(store.settings, model=options.stored))
 
 

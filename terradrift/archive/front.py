@@ -170,6 +170,7 @@ class Archive:
         ray: str | None = None,
         ray_workers: int | None = None,
         ray_gpus: float = 0.0,
+        current: bool = True,
         **how: Any,  # noqa: ANN401 - the fields of How
     ) -> EmbedResult:
         """Embed every observation that is not in the archive yet; resumable.
@@ -179,6 +180,9 @@ class Archive:
 
         `ray` is the address of a Ray cluster (`auto`, `local`, `ray://...`) that embeds
         with `ray_workers` workers, each with `threads` threads and `ray_gpus` of a GPU.
+
+        SQL's views and later verbs speak of this model from now on, unless `current` is
+        False.
 
         Raises:
             UnknownPluginError: no such model.
@@ -203,6 +207,7 @@ class Archive:
             skip_bad=skip_bad,
             quiet=quiet,
             cluster=Cluster(ray, ray_workers, ray_gpus, threads) if ray else None,
+            current=current,
         )
         with recorded(self.store, "embed", options.parameters()) as run:
             return embedding.embed(self.store, run, options)
@@ -270,14 +275,16 @@ class Archive:
     ) -> Bench:
         """Compare detectors x models on the archive's patches.
 
-        Embeds first what is missing. `labels` are as for `evaluate`; without them the
-        archive is taken as one where nothing changed, and what is reported is counted.
+        Embeds first what is missing; the archive's current model stays what it was.
+        `labels` are as for `evaluate`; without them the archive is taken as one where
+        nothing changed, and what is reported is counted.
 
         Args:
             labels: vector file, raster or table of what changed.
             models: None: those that the archive has vectors of.
             detectors: from `terradrift.evaluate.methods.names`; None: the usual ones.
-            control: another archive, of the same bands, where nothing changed.
+            control: another archive, of the same bands and patch size, where nothing
+                changed.
             date: of all labels.
             date_field: column of dates.
             class_field: column of classes.
@@ -289,7 +296,7 @@ class Archive:
         Raises:
             UnknownPluginError: no such detector or model.
             SourceError: labels that cannot be read, or that meet no patch.
-            ArchiveError: nothing is ingested, or the control has other bands.
+            ArchiveError: nothing is ingested, or the control has other bands or patches.
         """
         from terradrift.archive import benching
         from terradrift.archive.opening import open_archive

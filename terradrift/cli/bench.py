@@ -62,7 +62,8 @@ def bench(
 ) -> None:
     """Compare detectors x models on ARCHIVE: ranking, dating, false alarms, time.
 
-    Embeds first what is missing. Without labels, what is reported is counted as false.
+    Embeds first what is missing; the current model stays. Without labels, what is reported
+    is counted as false.
     """
     import terradrift as td
     from terradrift.archive import benching
@@ -73,8 +74,8 @@ def bench(
             benching.files(output)
         found = opened.bench(
             labels,
-            models=models.split(",") if models else None,
-            detectors=detectors.split(",") if detectors else None,
+            models=_names(models),
+            detectors=_names(detectors),
             control=control,
             date=date,
             date_field=date_field,
@@ -92,3 +93,7 @@ def bench(
             line({"archive": found.archive, **each.to_dict()})
     elif output is None:
         print(found)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",")]

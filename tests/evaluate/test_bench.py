@@ -239,6 +239,63 @@ def test_the_command_embeds_compares_and_writes_a_page(archive, scenes, tmp_path
     assert json.loads((tmp_path / "out" / "bench.json").read_text())["patches"] == 576
 
 
+def current(place):
+    opened = td.open(place)
+    return opened.store.settings.model, opened.model
+
+
+def test_the_current_model_stays_what_it_was(scenes, tmp_path):
+    for name in ("own", "control"):
+        td.create(tmp_path / name, td.Grid(160)).ingest(scenes)
+    own, control = tmp_path / "own", tmp_path / "control"
+    td.open(own).embed("mosaiks", quiet=True)
+    before = current(own), current(control)
+    assert before == (("mosaiks", "mosaiks"), (None, "mosaiks"))
+    found = td.open(own).bench(
+        scenes.parent / "truth.geojson",
+        detectors=["rx"],
+        control=control,
+        any_touch=True,
+        quiet=True,
+    )
+    assert [each.model for each in found.lines] == ["spectral"]
+    assert (current(own), current(control)) == before
+    assert td.open(control).store.exists("embeddings_spectral")
+    td.open(own).bench(models=["spectral"], detectors=["drift"], quiet=True)
+    assert current(own) == before[0]
+    td.open(own).embed("spectral", quiet=True)
+    assert current(own) == ("spectral", "spectral")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"models": ["spectral", "foo"]}, "named 'foo'"),
+        ({"detectors": ["rx", "foo"]}, "named 'foo'"),
+        ({"labels": "no.geojson"}, "got no file no.geojson"),
+    ],
+)
+def test_names_are_checked_before_anything_is_embedded(scenes, tmp_path, wrong, said):
+    place = tmp_path / "new.td"
+    td.create(place, td.Grid(160)).ingest(scenes)
+    with pytest.raises((UnknownPluginError, SourceError), match=said):
+        td.open(place).bench(quiet=True, **wrong)
+    assert td.open(place).store.tables() == ["patches", "runs", "scenes"]
+    assert current(place) == (None, "mosaiks")
+
+
+def test_a_control_of_other_patches_is_refused(archive, scenes, tmp_path):
+    other = td.create(tmp_path / "other.td", td.Grid(160))
+    other.ingest(scenes)
+    with pytest.raises(
+        ArchiveError, match=r"control of 80 m patches.*other\.td with 160 m"
+    ):
+        td.open(archive).bench(
+            control=other.store.root, detectors=["rx"], models=["spectral"], quiet=True
+        )
+    assert not other.store.exists("embeddings_spectral")
+
+
 def test_the_archive_refuses_what_it_cannot_compare(archive, scenes, tmp_path):
     opened = td.open(archive)
     with pytest.raises(UnknownPluginError, match="'rxx'; there are changes"):
