@@ -88,14 +88,26 @@ def _when(before: datetime | None, after: datetime | None, event: Row) -> str:
 
 def _facts(event: Row, change: Row) -> tuple[tuple[str, str], ...]:
     patches = words.count(event["n_patches"] or 0, "patch", "patches")
-    sure = words.probability(event["min_p_value"])
     moved = [words.signed(event[name]) for name in ("d_ndvi", "d_nbr", "d_ndwi")]
     return (
         ("Area", f"{words.area(event['area_km2'])} in {patches}"),
         ("Score", words.number(event["max_score"], 1)),
-        ("z, p-value", f"{words.number(event['max_z'], 1)}, {sure}"),
+        ("Largest z on a date", words.number(event["max_z"], 1)),
+        (
+            "p, q of the change",
+            ", ".join(words.probability(change.get(f"{one}_value")) for one in "pq"),
+        ),
+        ("False alarms so strong", words.rate(change.get("false_alarms"))),
+        (
+            "Onset, 95 % interval",
+            words.span(change.get("onset_early"), change.get("onset_late")),
+        ),
+        ("Days between views", words.number(change.get("gap_days"), 0)),
         ("NDVI, NBR, NDWI", ", ".join(moved)),
-        ("Days between", words.number(change.get("gap_days"), 0)),
+        (
+            "Strongest patch",
+            words.course(change.get("persistence"), change.get("ended")),
+        ),
         (
             "Compared with",
             words.reference(

@@ -14,9 +14,9 @@ from terradrift.report.history import draw
 def poster(card: Card) -> Figure:
     """Before, after, z over time, and what is known of the event."""
     with ink.style():
-        figure = Figure(figsize=(11, 3.6))
+        figure = Figure(figsize=(11, 4.8))
         grid = figure.add_gridspec(
-            2, 3, width_ratios=(1, 1, 1.5), height_ratios=(1.1, 1)
+            2, 3, width_ratios=(1, 1, 1.5), height_ratios=(1, 1.45)
         )
         for column, picture in enumerate(card.pictures):
             _chip(figure.add_subplot(grid[:, column]), picture)
@@ -31,7 +31,7 @@ def poster(card: Card) -> Figure:
             fill(f"{name}: {value}", 62, subsequent_indent="    ")
             for name, value in card.facts
         )
-        facts.text(0, 0.92, text, va="top", linespacing=1.5)
+        facts.text(0, 1.0, text, va="top", linespacing=1.5)
         figure.suptitle(
             f"{card.rank}  {card.label}, {card.when}, {card.persistence}\n{card.place}",
             x=0.02,

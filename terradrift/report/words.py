@@ -33,6 +33,34 @@ def probability(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def rate(per_1000_km2_year: float | None) -> str:
+    """Expected false changes of such a strength; small ones as a bound."""
+    if per_1000_km2_year is None:
+        return NOTHING
+    if per_1000_km2_year < 0.01:
+        said = "< 0.01"
+    elif per_1000_km2_year < 100:
+        said = f"{per_1000_km2_year:.2g}"
+    else:
+        said = f"{per_1000_km2_year:,.0f}"
+    return f"{said} per 1,000 km² and year"
+
+
+def span(first: date | None, last: date | None) -> str:
+    """From one day to another; one day where they are the same."""
+    if first is None or last is None:
+        return NOTHING
+    ends = (day(first), day(last))
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def course(name: str | None, ended: date | None) -> str:
+    """Such as `transient, until 9 June 2019`."""
+    if not name:
+        return NOTHING
+    return name if ended is None else f"{name}, until {day(ended)}"
+
+
 def area(km2: float | None) -> str:
     """Hectares below one square kilometre."""
     if km2 is None:

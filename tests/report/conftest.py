@@ -145,6 +145,9 @@ def one_event(
         "change_id": f"change-{number}",
         "patch_id": f"patch-{number}",
         "onset": at[1],
+        "onset_early": at[0],
+        "onset_late": at[1],
+        "ended": at[-1] if persistence == "transient" else None,
         "date_before": at[0],
         "date_after": at[1],
         "gap_days": 15.0,
@@ -153,6 +156,8 @@ def one_event(
         "reference": "season+analogues",
         "z": 12.0 - number,
         "p_value": 0.0004 * (number + 1),
+        "q_value": 0.002 * (number + 1),
+        "false_alarms": 0.3 * (number + 1),
         "score": 30.0 - 2 * number,
     }
     return {**same, **event}, {**same, **change}

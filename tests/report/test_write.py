@@ -92,6 +92,11 @@ def test_the_page_tells_what_it_rests_on(page):
     assert "Observations not scored: not clear enough 6,012" in said
     assert "S2_20190101 file is truncated" in said
     assert "its own past in the same season (6), and 40 patches" in said
+    # The change's own chance stands apart from the z of one date.
+    assert "Largest z on a date 12.0 p, q of the change < 0.001, 0.002" in said
+    assert "False alarms so strong 0.3 per 1,000 km² and year" in said
+    assert "Onset, 95 % interval 19 April 2019 to 4 May 2019" in said
+    assert "Strongest patch transient, until 3 July 2019" in said
 
 
 def test_only_what_is_transient_is_said_to_have_passed(report_data):
