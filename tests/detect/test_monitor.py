@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from terradrift.detect.monitor import day
+from terradrift.detect.monitor import day, learn
+from terradrift.detect.monitor.beside import Past
 from terradrift.detect.monitor.chart import State
 from terradrift.detect.monitor.fixed import histories
-from terradrift.detect.monitor.reference import Reference, fit, usable
+from terradrift.detect.monitor.reference import (
+    Reference,
+    TooLittlePastError,
+    fit,
+    usable,
+)
 from terradrift.detect.monitor.replay import Scene, Track, replay, step
 from terradrift.detect.monitor.rules import Rules
 from terradrift.series import Series
@@ -60,6 +66,14 @@ def whole() -> Series:
 @pytest.fixture(scope="module")
 def reference(whole: Series) -> Reference:
     return fitted(whole)
+
+
+def learning(whole: Series) -> Past:
+    """The series before the start, as what is learned from."""
+    before = whole.days < START
+    return Past(
+        whole.vectors[:, before].astype(np.float32), usable(whole, Rules())[:, before]
+    )
 
 
 def one(whole: Series, reference: Reference) -> Track:
@@ -307,9 +321,52 @@ def test_too_little_past_is_refused(whole: Series) -> None:
         fit(lambda: iter([whole]), whole.days[6], Rules(min_dates=4), KM2)
     with pytest.raises(ValueError, match="got none; start later"):
         fit(lambda: iter([whole]), whole.days[0], Rules(), KM2)
-    few = cut(whole, np.arange(6))
-    with pytest.raises(ValueError, match="expected more than 8 patches"):
-        fit(lambda: iter([few]), START, Rules(), KM2)
+
+
+@pytest.mark.parametrize("patches", [9, 14, 23])
+def test_too_little_ground_is_refused(whole: Series, patches: int) -> None:
+    few = cut(whole, np.arange(patches))
+    words = rf"at least 24 patches .* got {patches}; watch more ground"
+    with pytest.raises(TooLittlePastError, match=words):
+        fitted(few)
+
+
+def test_a_threshold_takes_twenty_excursions() -> None:
+    few = world(24, 60)
+    words = r"at least 20 excursions .*, got \d+ among 24 patches on 8 days before 2018"
+    with pytest.raises(TooLittlePastError, match=words):
+        fit(lambda: iter([few]), few.days[8], Rules(), KM2)
+    assert len(fit(lambda: iter([few]), few.days[14], Rules(), KM2).tail.peaks) >= 20
+
+
+def test_dates_are_counted_in_each_half(whole: Series) -> None:
+    unclear = whole.clear_percent.copy()
+    unclear[6:, :3] = np.where(np.isnan(unclear[6:, :3]), np.nan, 10.0)
+    with pytest.raises(
+        TooLittlePastError, match=r"4 clear dates .* each half .* got 3;"
+    ):
+        fit(
+            lambda: iter([replace(whole, clear_percent=unclear)]),
+            whole.days[9],
+            Rules(),
+            KM2,
+        )
+
+
+def test_no_date_of_the_placebo_charts_taught_what_judges_it(whole: Series) -> None:
+    past = learning(whole)
+    every = np.arange(past.clear.shape[1])
+    crosswise = learn.crossed(past, Rules())
+    judged = np.concatenate([dates for dates, _ in crosswise])
+    np.testing.assert_array_equal(np.sort(judged), every)
+    for half, (dates, learned) in enumerate(crosswise):
+        noise = np.random.default_rng(half).normal(size=past.vectors.shape)
+        noise[:, np.setdiff1d(every, dates)] = 0.0
+        other = Past(past.vectors + noise.astype(np.float32), past.clear)
+        again = learn.crossed(other, Rules())[half][1]
+        np.testing.assert_array_equal(again.bias, learned.bias)
+        np.testing.assert_array_equal(again.scale, learned.scale)
+        np.testing.assert_array_equal(again.chosen.index, learned.chosen.index)
 
 
 @pytest.mark.parametrize(

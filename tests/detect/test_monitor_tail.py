@@ -24,11 +24,20 @@ def test_higher_is_rarer() -> None:
     assert rates[-1] > 0
 
 
-def test_nothing_seen_extrapolates_nothing() -> None:
-    assert Tail.fit(np.empty(0), 5.0).threshold(0.1) == 0.0
-    same = Tail.fit(np.full(30, 2.0), 5.0)
-    assert same.threshold(0.01) == pytest.approx(2.0)
-    assert float(same.rate(np.array(same.threshold(0.01)))) == 0.0
+@pytest.mark.parametrize("count", [0, 5, 19])
+def test_too_few_excursions_promise_nothing(count: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 20 excursions .*, got {count}$"):
+        Tail.fit(PEAKS[:count], 5.0)
+
+
+def test_twenty_excursions_never_say_that_false_alarms_cannot_be() -> None:
+    tail = Tail.fit(PEAKS[:20], 5.0)
+    assert float(tail.rate(np.array(2.0 * tail.peaks[0]))) > 0
+
+
+def test_excursions_without_a_spread_promise_nothing() -> None:
+    with pytest.raises(ValueError, match="that differ, got 20 of level 2"):
+        Tail.fit(np.full(30, 2.0), 5.0)
 
 
 def test_no_time_watched_is_refused() -> None:

@@ -24,6 +24,9 @@ Blocks = Callable[[], Iterator[Series]]
 _SAMPLED = 1024
 _PER_PATCH = 16
 _YEAR = 365.25
+_TO_CHOOSE_FROM = 3
+"""Patches in the pool, at least, for each of the fewest analogues: with less to choose from
+analogues are whatever there is, and unchanged patches leave them with the season."""
 
 
 class TooLittlePastError(ValueError):
@@ -80,25 +83,33 @@ def fit(
     surveyed = _survey(blocks, start, rules)
     basis = components(surveyed.sample, rules.dimensions)
     pool_ids = _members(surveyed, basis.axes.shape[1], rules)
-    if len(pool_ids) <= rules.min_controls:
+    least = _TO_CHOOSE_FROM * rules.min_controls
+    if len(pool_ids) < least:
         raise TooLittlePastError(
-            f"expected more than {rules.min_controls} patches with at least "
-            f"{rules.min_dates} clear dates before {start}, got {len(pool_ids)}; start "
-            "later, or ingest more of the past"
+            f"expected at least {least} patches to find analogues among, with at least "
+            f"{rules.min_dates} clear dates before {start}, got {len(pool_ids)}; watch more "
+            "ground, start later, or ingest more of the past"
         )
     pool = _gathered(
         blocks, start, basis=basis, ids=pool_ids, days=surveyed.days, rules=rules
     )
-    if min(len(half) for half in learn.halves(pool.clear)) < rules.min_dates:
+    fewest = min(len(half) for half in learn.halves(pool.clear))
+    if fewest < rules.min_dates:
         raise TooLittlePastError(
-            f"expected at least {2 * rules.min_dates} clear dates before {start}, got "
-            f"{len(surveyed.days)}; start later, or ingest more of the past"
+            f"expected at least {rules.min_dates} clear dates before {start} in each half of "
+            f"the observations, got {fewest}; start later, or ingest more of the past"
         )
     crosswise = learn.crossed(pool, rules)
     whiten = learn.whitening(pool, crosswise, rules)
     found = learn.peaks(pool, crosswise, whiten, rules)
     span = (surveyed.days[-1] - surveyed.days[0]) / np.timedelta64(1, "D")
-    tail = Tail.fit(found, len(pool_ids) * max(float(span), 1.0) / _YEAR)
+    try:
+        tail = Tail.fit(found, len(pool_ids) * max(float(span), 1.0) / _YEAR)
+    except ValueError as error:
+        raise TooLittlePastError(
+            f"{error} among {len(pool_ids)} patches on {len(surveyed.days)} days before "
+            f"{start}; watch more ground, start later, or ingest more of the past"
+        ) from error
     usual = learn.typical(learn.learn(pool, pool, np.arange(len(pool_ids)), rules))
     parts = []
     for series in _before(blocks, start):
@@ -200,7 +211,7 @@ def _survey(blocks: Blocks, start: np.datetime64, rules: Rules) -> _Survey:
 def _members(surveyed: _Survey, width: int, rules: Rules) -> NDArray[np.str_]:
     """Sorted ids of the pool: a seeded choice of those with enough dates."""
     room = rules.pool_bytes // (len(surveyed.days) * (width * 4 + 1))
-    most = max(rules.min_controls + 1, min(rules.pool, room))
+    most = max(_TO_CHOOSE_FROM * rules.min_controls, min(rules.pool, room))
     chosen = heapq.nsmallest(
         most, surveyed.ids, key=lambda one: (priority(one, rules.seed), one)
     )

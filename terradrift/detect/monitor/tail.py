@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST = 20
+"""Excursions, at least, that the tail is fitted on: a tenth of all, where that is more.
+
+The standard error of the fitted scale is a 1 / sqrt(20) of it: 22 %.
+"""
 _TOP = 0.1
-_LEAST = 20
-"""Excursions, at least, that the tail is fitted on: a tenth of all, where that is more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,29 +23,38 @@ class Tail:
     """
 
     peaks: NDArray[np.float32]
-    """(e,), descending."""
+    """(e,), descending, at least `LEAST`."""
     years: float
     """Patch-years that were watched to see them."""
     start: float
     """The level from which on the tail is extrapolated."""
     scale: float
-    """Level by which the rate falls to 1 / e."""
+    """Level by which the rate falls to 1 / e; above 0."""
 
     @classmethod
     def fit(cls, peaks: NDArray[np.floating], years: float) -> "Tail":
         """Fit by the mean excess of the highest excursions.
 
         Raises:
-            ValueError: no time was watched.
+            ValueError: no time was watched, or there are too few excursions, or they are
+                too much alike, to say how rare a higher one is.
         """
         if not years > 0:
             raise ValueError(f"expected patch-years above 0, got {years}")
         high = np.sort(np.asarray(peaks, np.float32))[::-1]
-        if len(high) == 0:
-            return cls(high, years, 0.0, 0.0)
-        count = min(len(high), max(_LEAST, int(np.ceil(_TOP * len(high)))))
+        if len(high) < LEAST:
+            raise ValueError(
+                f"expected at least {LEAST} excursions of placebo charts to set a threshold "
+                f"by, got {len(high)}"
+            )
+        count = max(LEAST, int(np.ceil(_TOP * len(high))))
         start = float(high[count - 1])
         excess = float(np.mean(high[:count].astype(np.float64) - start))
+        if not excess > 0:
+            raise ValueError(
+                f"expected excursions of placebo charts that differ, got {count} of level "
+                f"{start:g}"
+            )
         return cls(high, years, start, excess)
 
     def rate(self, level: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -50,8 +62,6 @@ class Tail:
         wanted = np.asarray(level, np.float64)
         ascending = self.peaks[::-1].astype(np.float64)
         counted = (len(ascending) - np.searchsorted(ascending, wanted)) / self.years
-        if self.scale <= 0:
-            return counted
         at_start = (
             len(ascending) - np.searchsorted(ascending, self.start)
         ) / self.years
@@ -60,17 +70,9 @@ class Tail:
 
     def threshold(self, rate: float) -> float:
         """The lowest level that excursions reach at most `rate` times per patch-year."""
-        if len(self.peaks) == 0:
-            return 0.0
         at_start = float(self.rate(np.array(self.start)))
         if rate < at_start:
-            # Without a spread nothing can be extrapolated: above all that was seen.
-            top = float(np.nextafter(self.peaks[0], np.float32(np.inf)))
-            return (
-                self.start + self.scale * float(np.log(at_start / rate))
-                if self.scale > 0
-                else top
-            )
+            return self.start + self.scale * float(np.log(at_start / rate))
         allowed = int(rate * self.years)
         if allowed >= len(self.peaks):
             return 0.0
