@@ -35,6 +35,8 @@ from terradrift.store.units import embeddings_table
 _COMMIT_SECONDS = 10.0
 _ROWS = 8192
 _YEAR = 365
+_FEW = 100
+"""Excursions below which a threshold is told to be rough."""
 
 
 def asked(
@@ -96,8 +98,9 @@ def begin(
     done; `given` are the rules that the caller named.
 
     Raises:
-        ArchiveError: nothing is embedded, there is too little past, or rules are named
-            that differ from those watching began with and no `start`.
+        ArchiveError: nothing is embedded, there is too little past, `start` is later than
+            the day after the last one held, or rules are named that differ from those
+            watching began with and no `start`.
     """
     if not store.exists(embeddings_table(model)):
         raise ArchiveError(
@@ -130,7 +133,7 @@ def begin(
         ):
             return None
         rules = replace(ours, **given)  # what is not named stays
-    first = start if start is not None else watch_days.last_day(store, model) + DAY
+    first = _first_day(store, model, start)
     km2 = (store.settings.grid.patch_size / 1000.0) ** 2
     try:
         fitted = reference.fit(lambda: series.blocks(store, model), first, rules, km2)
@@ -149,6 +152,21 @@ def begin(
     watch.book.withdraw()
     watch.commit()
     return None
+
+
+def _first_day(store: Store, model: str, start: np.datetime64 | None) -> np.datetime64:
+    """`start`, or the day after the last one held.
+
+    Raises:
+        ArchiveError: `start` is later: the days between may be still to come.
+    """
+    latest = watch_days.last_day(store, model) + DAY
+    if start is not None and start > latest:
+        raise ArchiveError(
+            f"expected a start of {latest} at the latest, the day after the last one that "
+            f"{store.root} holds, got {start}; start earlier, or ingest what lies between"
+        )
+    return latest if start is None else start
 
 
 def advance(
@@ -214,12 +232,20 @@ def advance(
 
 
 def _short(held: Reference) -> list[str]:
-    """A warning where the reference has not seen every season."""
-    if held.span >= _YEAR:
-        return []
+    """Warnings where the reference period does not teach how rare false alarms are."""
     asked = f"{held.rules.max_false_alarms:g} per 1,000 km2 and year"
-    unseen = "seasons that it has not seen raise more false alarms"
-    return [f"the reference spans {held.span} days: {unseen} than the {asked} asked"]
+    words = []
+    if held.span < _YEAR:
+        unseen = "seasons that it has not seen raise more false alarms"
+        words.append(
+            f"the reference period spans {held.span} days: {unseen} than the {asked} asked"
+        )
+    if (count := len(held.tail.peaks)) < _FEW:
+        words.append(
+            f"the threshold rests on {count} excursions of placebo charts: false alarms may "
+            f"be several times the {asked} asked"
+        )
+    return words
 
 
 def _through(

@@ -255,6 +255,10 @@ def test_what_cannot_be_watched_is_refused(copied: Copied, days: list[str]) -> N
         archive.watch(speed=1)
     with pytest.raises(ArchiveError, match="start later, or ingest more"):
         archive.watch(start=days[3])
+    after = np.datetime64(days[-1]) + 1
+    late = f"start of {after} at the latest.* got {after + 1}; start earlier"
+    with pytest.raises(ArchiveError, match=late):
+        archive.watch(start=str(after + 1))
     watch(archive, days[9])
     with pytest.raises(ArchiveError, match=r"max_false_alarms 100000\.0, got 5\.0"):
         archive.watch(max_false_alarms=5.0)
