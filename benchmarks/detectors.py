@@ -37,7 +37,7 @@ from terradrift import plugins
 from terradrift.archive import benching
 from terradrift.embed import library
 from terradrift.embed.spec import Spec
-from terradrift.evaluate import bench_cells, bench_page, measures
+from terradrift.evaluate import bench_page, measures, tables
 from terradrift.evaluate.bench import Site
 from terradrift.evaluate.bench_result import Bench
 from terradrift.evaluate.fields import Reading
@@ -160,7 +160,7 @@ def flanders(run: Run) -> str:
         control=control.store.root,
         **FLANDERS.options,
     )
-    return shown(found, without=("AP / ROC-AUC by kind of change",))
+    return shown(found, without=("AP / ROC-AUC by class of change",))
 
 
 def vaia(run: Run) -> str:
@@ -188,7 +188,7 @@ def controls(run: Run) -> str:
         for _, names, lines in bench_page.tables(found):
             head = ("set", *names)
             rows += [(found.archive, *line) for line in lines]
-    return bench_cells.piped(head, rows)
+    return tables.piped(head, rows)
 
 
 def fires(run: Run) -> str:
@@ -236,7 +236,7 @@ def fires(run: Run) -> str:
         for auc, precision, floor, name, model, each in rows
     ]
     rows.sort(key=lambda row: -row[0])
-    table = bench_cells.piped(
+    table = tables.piped(
         head,
         [
             (
@@ -289,7 +289,7 @@ def shown(found: Bench, without: tuple[str, ...] = ()) -> str:
         parts += [f"{note[0].upper()}{note[1:]}." for note in first.notes]
     for title, head, rows in bench_page.tables(found):
         if title not in without:
-            parts.append(f"{title}:\n\n{bench_cells.piped(head, rows)}")
+            parts.append(f"{title}:\n\n{tables.piped(head, rows)}")
     return "\n\n".join(parts)
 
 

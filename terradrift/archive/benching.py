@@ -11,7 +11,7 @@ import numpy as np
 from terradrift.archive import choosing
 from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError, SourceError
-from terradrift.evaluate import bench_page
+from terradrift.evaluate import bench_page, whole
 from terradrift.evaluate import methods as all_methods
 from terradrift.evaluate.bench import Site, ground_of
 from terradrift.evaluate.bench import lines as compare
@@ -210,15 +210,15 @@ def _days(series: Sequence[Series], min_clear: float) -> NDArray[np.datetime64]:
 def write(found: Bench, path: Path) -> list[Path]:
     """Write the page, or into a folder the page and its figures as JSON.
 
+    Each appears whole or not at all.
+
     Raises:
         ValueError: as `files`.
     """
     page, *others = files(path)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(bench_page.markdown(found))
-    for record in others:
-        record.write_text(json.dumps(found.to_dict(), indent=1) + "\n")
-    return [page, *others]
+    record = (json.dumps(found.to_dict(), indent=1) + "\n").encode()
+    text = bench_page.markdown(found).encode()
+    return whole.write({page: text, **dict.fromkeys(others, record)})
 
 
 def files(path: Path) -> list[Path]:

@@ -1,31 +1,11 @@
-"""Cells and tables of a comparison: numbers as text, Markdown, aligned columns."""
-
-from collections.abc import Sequence
+"""Cells of a comparison: numbers as text."""
 
 import numpy as np
 
 from terradrift.evaluate.bench_result import Alarms
 from terradrift.evaluate.measures import Interval
 
-Row = tuple[str, ...]
 NONE = "-"
-
-
-def piped(head: Row, rows: Sequence[Row]) -> str:
-    """A table of Markdown."""
-    every = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in every)
-
-
-def aligned(rows: Sequence[Row]) -> list[str]:
-    """The rows as lines of a table for a terminal."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def number(value: float, digits: int) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from terradrift.evaluate import bench_cells as cells
-from terradrift.evaluate.bench_cells import Row
 from terradrift.evaluate.bench_result import ALPHAS, RECALL, Bench, Line
 from terradrift.evaluate.result import Evaluation
+from terradrift.evaluate.tables import Row, aligned, piped, wrapped
 
 Table = tuple[str, Row, list[Row]]
 """Title, head, rows."""
@@ -17,18 +17,20 @@ def markdown(found: Bench) -> str:
     """One page."""
     lines = [f"# {found.archive}: detectors compared", "", intro(found)]
     for title, head, rows in tables(found):
-        lines += ["", f"## {title}", "", cells.piped(head, rows)]
+        lines += ["", f"## {title}", "", piped(head, rows)]
     lines += ["", "## Notes", "", *(f"* {note}" for note in notes(found))]
     return "\n".join(lines) + "\n"
 
 
 def text(found: Bench) -> str:
-    """The same in aligned columns."""
-    lines = [f"{found.archive}: detectors compared", intro(found)]
+    """The same in aligned columns, at most 100 wide."""
+    lines = [f"{found.archive}: detectors compared", *wrapped(intro(found))]
     for title, head, rows in tables(found):
         plain = [tuple(cell.strip("`") for cell in row) for row in rows]
-        lines += ["", title, *cells.aligned([head, *plain])]
-    lines += ["", *(f"* {note}" for note in notes(found))]
+        lines += ["", title, *aligned(head, plain, keys=2)]
+    lines.append("")
+    for note in notes(found):
+        lines += wrapped(note, "* ")
     return "\n".join(lines)
 
 
@@ -54,8 +56,8 @@ def tables(found: Bench) -> Iterator[Table]:
     )
     if judged:
         yield _ranked(judged)
-        if any(len(each.evaluation.kinds) > 1 for each in judged if each.evaluation):
-            yield _kinds(judged)
+        if any(len(each.evaluation.classes) > 1 for each in judged if each.evaluation):
+            yield _classes(judged)
         told = [each for each in judged if each.reported is not None]
         if told:
             yield _told(told)
@@ -112,23 +114,26 @@ def _ranked(lines: Sequence[Line]) -> Table:
     return "Ranking", head, [row for _, row in keyed]
 
 
-def _kinds(lines: Sequence[Line]) -> Table:
-    """Every kind of change against all that did not change."""
-    kinds = sorted(_evaluation(lines[0]).kinds, key=lambda each: each.kind)
+def _classes(lines: Sequence[Line]) -> Table:
+    """Every class of change against all that did not change."""
+    classes = sorted(_evaluation(lines[0]).classes, key=lambda each: each.name)
     head = (
         "detector",
         "model",
-        *(f"{k.kind or 'no kind'}: {k.changed} (floor {k.floor:.3f})" for k in kinds),
+        *(
+            f"{c.name or 'no class'}: {c.changed} (floor {c.floor:.3f})"
+            for c in classes
+        ),
     )
     rows = []
     for each in lines:
-        own = {kind.kind: kind for kind in _evaluation(each).kinds}
+        own = {one.name: one for one in _evaluation(each).classes}
         both = [
-            f"{own[k.kind].average_precision.value:.3f} / {own[k.kind].roc_auc.value:.2f}"
-            for k in kinds
+            f"{own[c.name].average_precision.value:.3f} / {own[c.name].roc_auc.value:.2f}"
+            for c in classes
         ]
         rows.append((_name(each), each.model or cells.NONE, *both))
-    return "AP / ROC-AUC by kind of change", head, rows
+    return "AP / ROC-AUC by class of change", head, rows
 
 
 def _told(lines: Sequence[Line]) -> Table:
@@ -219,8 +224,14 @@ def notes(found: Bench) -> Iterator[str]:
         "false alarms at a method's own threshold: unchanged patches that are reported, per "
         "1,000 km2 and year, exact Poisson; detectors of observations have no threshold"
     )
-    if silent := [_name(each) for each in found.lines if not each.judged > 0]:
-        yield f"judged no patch, and left out: {', '.join(dict.fromkeys(silent))}"
+    if silent := [
+        each for each in found.lines if each.evaluation and not each.judged > 0
+    ]:
+        yield f"judged no patch, and left out: {_names(silent)}"
+    quiet = [each for each in found.lines if each.evaluation is None]
+    rank = [each for each in quiet if each.reported is None]
+    if rank and len(rank) < len(quiet):
+        yield f"only rank, and have no row where nothing changed: {_names(rank)}"
     yield "CPU s: processor time of judging all patches once, reading and embedding apart; `changes` and `scores-...` are one detection"
     first = next((each.evaluation for each in found.lines if each.evaluation), None)
     if first is not None:
@@ -236,6 +247,10 @@ def _evaluation(each: Line) -> Evaluation:
 
 def _precision(each: Line) -> float:
     return _evaluation(each).ranking.average_precision.value
+
+
+def _names(lines: Sequence[Line]) -> str:
+    return ", ".join(dict.fromkeys(map(_name, lines)))
 
 
 def _name(each: Line) -> str:

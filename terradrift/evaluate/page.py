@@ -1,22 +1,18 @@
 """An evaluation as text for a terminal (at most 100 columns), and as a page of Markdown."""
 
-import textwrap
-from collections.abc import Iterable
-
+from terradrift.evaluate import tables
 from terradrift.evaluate.result import Evaluation
-from terradrift.evaluate.sections import Row, sections
-
-_WIDTH = 100
+from terradrift.evaluate.sections import sections
 
 
 def text(found: Evaluation) -> str:
     """The tables in aligned columns."""
-    lines = [_title(found), *_wrapped(_intro(found), "")]
+    lines = [_title(found), *tables.wrapped(_intro(found))]
     for title, head, rows in sections(found):
-        lines += ["", title, *_aligned([head, *rows])]
+        lines += ["", title, *tables.aligned(head, rows)]
     lines.append("")
     for note in found.notes:
-        lines += _wrapped(note, "* ")
+        lines += tables.wrapped(note, "* ")
     return "\n".join(lines)
 
 
@@ -26,8 +22,7 @@ def markdown(found: Evaluation, figure: str | None = None) -> str:
     if figure is not None:
         lines += ["", f"![Precision, dating and map]({figure})"]
     for title, head, rows in sections(found, most=None):
-        lines += ["", f"## {title}", ""]
-        lines += [_piped(head), _piped(("---",) * len(head)), *map(_piped, rows)]
+        lines += ["", f"## {title}", "", tables.piped(head, rows)]
     lines += ["", "## Notes", "", *(f"* {note}" for note in found.notes)]
     return "\n".join(lines) + "\n"
 
@@ -53,24 +48,3 @@ def _intro(found: Evaluation) -> str:
         f"{words}. Intervals: {blocks.level:.0%}, over {blocks.count:,} blocks of ground "
         f"of {blocks.side_m:,} m or more, {blocks.with_changes:,} of them with changes."
     )
-
-
-def _aligned(rows: list[Row]) -> list[str]:
-    width = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(size) for cell, size in zip(row, width, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def _wrapped(words: str, mark: str) -> Iterable[str]:
-    return textwrap.wrap(
-        words, _WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark)
-    )
-
-
-def _piped(row: Row) -> str:
-    return "| " + " | ".join(cell.replace("|", "/") for cell in row) + " |"

@@ -115,10 +115,11 @@ class Dating:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class OneClass:
     """One class of change against all that did not change."""
 
-    kind: str
+    name: str
+    """Empty for changes without a class."""
     changed: int
     floor: float
     average_precision: Interval
@@ -136,7 +137,7 @@ class Object:
     """One labelled object."""
 
     name: str
-    kind: str
+    class_name: str
     onset: str | None
     latest: str | None
     patches: int
@@ -211,7 +212,7 @@ class Evaluation:
     """None for a method that only ranks, and without unchanged patches."""
     dating: Dating | None
     """None where no changed patch has a date."""
-    kinds: tuple[Kind, ...]
+    classes: tuple[OneClass, ...]
     objects: Found | None
     notes: tuple[str, ...]
     curve: Curve

@@ -21,8 +21,8 @@ def sections(found: Evaluation, *, most: int | None = OBJECTS) -> list[Section]:
         made.append(_told(found, found.reported))
     if found.dating is not None:
         made.append(_dated(found.dating))
-    if found.kinds:
-        made.append(_kinds(found))
+    if found.classes:
+        made.append(_classes(found))
     if found.objects is not None:
         made += [_objects(found.objects), _each(found.objects, most)]
     return [one for one in made if one[2]]
@@ -144,18 +144,18 @@ def _dated(dated: Dating) -> Section:
     return title, ("measure", "value", "interval", ""), rows
 
 
-def _kinds(found: Evaluation) -> Section:
+def _classes(found: Evaluation) -> Section:
     rows: list[Row] = [
         (
-            _short(kind.kind or "no class"),
-            f"{kind.changed:,}",
-            _both(kind.average_precision, 3),
-            f"{kind.floor:.3f}",
-            _both(kind.roc_auc, 3),
-            "" if kind.recall is None else _number(kind.recall.value, 2),
-            _number(kind.days.value, 0, signed=True),
+            _short(one.name or "no class"),
+            f"{one.changed:,}",
+            _both(one.average_precision, 3),
+            f"{one.floor:.3f}",
+            _both(one.roc_auc, 3),
+            "" if one.recall is None else _number(one.recall.value, 2),
+            _number(one.days.value, 0, signed=True),
         )
-        for kind in found.kinds
+        for one in found.classes
     ]
     head = ("class", "patches", "AUPRC", "floor", "ROC-AUC", "recall", "days")
     return "By class, each beside what did not change", head, rows
@@ -182,7 +182,7 @@ def _each(objects: Found, most: int | None) -> Section:
     rows: list[Row] = [
         (
             one.name,
-            _short(one.kind),
+            _short(one.class_name),
             one.onset or "",
             f"{one.reported:,} of {one.patches:,}",
             _number(one.days, 0, signed=True),

@@ -18,7 +18,7 @@ from terradrift.evaluate.result import (
     Blocks,
     Curve,
     Evaluation,
-    Kind,
+    OneClass,
     Patches,
     Picture,
     Ranks,
@@ -114,7 +114,7 @@ def evaluate(
         if reported is not None
         else None,
         dating=dated,
-        kinds=_kinds(truth, judged, told & reports, error, draws, reports=reports),
+        classes=_classes(truth, judged, told & reports, error, draws, reports=reports),
         objects=None
         if objects is None or reported is None
         else things(objects, reported, draws, days=days, min_share=min_share),
@@ -175,7 +175,7 @@ def _ranks(truth: Truth, ranks: Ranking, rows: NDArray[np.bool_]) -> Ranks:
     )
 
 
-def _kinds(
+def _classes(
     truth: Truth,
     judged: Judged,
     told: NDArray[np.bool_],
@@ -183,7 +183,7 @@ def _kinds(
     draws: Draws,
     *,
     reports: bool,
-) -> tuple[Kind, ...]:
+) -> tuple[OneClass, ...]:
     """Each class beside all that did not change; most patches first."""
     names = Counter(truth.kind[truth.changed].tolist())
     if not any(names):
@@ -196,8 +196,8 @@ def _kinds(
         errors = np.where(own, error, np.nan)
         precision, area = ranks.measures([ranking.average_precision, ranking.roc_auc])
         found.append(
-            Kind(
-                kind=name,
+            OneClass(
+                name=name,
                 changed=count,
                 floor=floor(own[rows]),
                 average_precision=precision,

@@ -124,7 +124,7 @@ def _each(
     return tuple(
         Object(
             name=str(objects.name[row]),
-            kind=str(objects.kind[row]),
+            class_name=str(objects.kind[row]),
             onset=_iso(objects.onset[row]),
             latest=_iso(objects.latest[row]),
             patches=int(patches[row]),

@@ -25,7 +25,7 @@ def test_planted_changes_are_measured_from_file_to_record(
     assert record["patches"]["all"] == td.open(finished).store.count("patches")
     assert found.objects is not None
     assert found.objects.count == len(planted)
-    assert {one.kind for one in found.objects.each} == set(planted["kind"])
+    assert {one.class_name for one in found.objects.each} == set(planted["kind"])
     assert "dates are read from onset" in found.notes
     assert "false changes / 1,000 km2 yr" in str(found)
 

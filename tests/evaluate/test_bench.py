@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import terradrift as td
+from terradrift.archive import benching
 from terradrift.cli import app
 from terradrift.errors import ArchiveError, SourceError, UnknownPluginError
 from terradrift.evaluate.bench import Site, alarms, ground_of, lines, threshold
@@ -169,14 +170,14 @@ def test_ground_knows_when_each_patch_was_clear(plain):
 
 def test_the_page_ranks_methods_and_chance(found):
     bench = bench_of(found)
-    (ranked, kinds, told) = tables(bench)
+    (ranked, classes, told) = tables(bench)
     precisions = [float(row[2].split()[0]) for row in ranked[2]]
     assert precisions == sorted(precisions, reverse=True)
     assert "chance" in [row[0] for row in ranked[2]]
-    assert kinds[1][2:] == ("house: 1 (floor 0.017)", "road: 1 (floor 0.017)")
+    assert classes[1][2:] == ("house: 1 (floor 0.017)", "road: 1 (floor 0.017)")
     assert [row[0] for row in told[2]] == ["`changes`"]
     page = markdown(bench)
-    for head, rows in ((each[1], each[2]) for each in (ranked, kinds, told)):
+    for head, rows in ((each[1], each[2]) for each in (ranked, classes, told)):
         assert {len(row) for row in rows} == {len(head)}
         assert "| " + " | ".join(head) + " |" in page
     assert "floor of the AP 0.033" in page
@@ -194,9 +195,67 @@ def test_without_truth_the_page_shows_what_is_reported(control):
     assert title == "Where nothing changed"
     assert len(rows) == 1
     assert len(rows[0]) == len(head)
+    assert "only rank, and have no row where nothing changed: `drift`" in markdown(
+        quiet
+    )
     ((title, _, rows),) = tables(bench_of((judged(["drift"], control)[0],), ""))
     assert title == "None has a threshold"
     assert rows[0][0] == "`drift`"
+    assert "only rank" not in markdown(bench_of(judged(["drift"], control), ""))
+    assert "only rank" not in markdown(bench_of(judged(["changes"], control), ""))
+
+
+def named(site, name):
+    kind = np.where(site.truth.kind == "road", name, site.truth.kind)
+    return replace(site, truth=replace(site.truth, kind=kind))
+
+
+def test_the_text_fits_a_terminal_of_100_columns(site, control, found):
+    quiet = judged(["changes", "drift"], control)
+    long = judged(
+        ["changes", "previous-date-euclidean"],
+        named(site, "a very long name of a class of change"),
+        control,
+    )
+    for each in (found, quiet, long):
+        for model in ("tiny", "ssl4eo-resnet50-moco-tokens"):
+            shown = text(
+                bench_of(tuple(replace(line, model=model) for line in each))
+            ).splitlines()
+            assert max(map(len, shown)) <= 100
+            whole = " ".join(" ".join(shown).split())
+            assert "dates are read from onset" in whole
+            assert "CPU s" in whole
+
+
+def test_a_class_with_a_bar_in_its_name_keeps_the_columns(site):
+    page = markdown(bench_of(judged(["changes", "drift"], named(site, "road|rail"))))
+    _, _, rest = page.partition("## AP / ROC-AUC by class of change\n\n")
+    head, *rows = rest.partition("\n\n")[0].splitlines()
+    assert r"road\|rail: 1" in head
+    columns = {each.replace(r"\|", "").count("|") for each in [head, *rows]}
+    assert columns == {5}
+
+
+def test_classes_are_called_so_in_the_record(found):
+    record = found[0].to_dict()["evaluation"]
+    assert {each["name"] for each in record["classes"]} == {"road", "house"}
+    assert "kinds" not in record
+
+
+def test_files_appear_whole(found, tmp_path, monkeypatch):
+    place = tmp_path / "new" / "out"
+    paths = benching.write(bench_of(found), place)
+    assert sorted(paths) == sorted(place.iterdir())
+    before = [path.read_bytes() for path in paths]
+
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        benching.write(bench_of(found[:1]), place)
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_the_record_is_plain(found):

@@ -110,9 +110,12 @@ def test_a_recall_that_is_never_reached_is_left_out() -> None:
 
 
 def test_each_class_is_ranked_beside_what_did_not_change() -> None:
-    kinds = {one.kind: one for one in found().kinds}
-    assert {name: one.changed for name, one in kinds.items()} == {"fire": 6, "flood": 5}
-    assert kinds["fire"].floor == pytest.approx(6 / 127)
+    classes = {one.name: one for one in found().classes}
+    assert {name: one.changed for name, one in classes.items()} == {
+        "fire": 6,
+        "flood": 5,
+    }
+    assert classes["fire"].floor == pytest.approx(6 / 127)
 
 
 def test_objects_are_found_once_and_dated_where_they_have_a_date() -> None:
