@@ -47,7 +47,7 @@ class Detected:
 
     observations: int
     scored: int
-    """Observations with a z; the others say why not."""
+    """Observations with a p-value; the others say why not."""
     changes: int
     events: int
     dates: int
@@ -191,7 +191,7 @@ def _dates(store: Store, table: str, rules: Settings) -> int:
 def _counts(store: Store, name: str, rules: Settings, *, fresh: bool) -> Detected:
     return Detected(
         observations=store.count(f"scores_{name}"),
-        scored=store.count(f"scores_{name}", "z IS NOT NULL"),
+        scored=store.count(f"scores_{name}", "p_value IS NOT NULL"),
         changes=store.count(f"changes_{name}"),
         events=store.count(f"events_{name}"),
         dates=_dates(store, f"scores_{name}", rules),

@@ -32,8 +32,8 @@ class Scores:
     """(n, t), robust standard deviations above what the analogues show when each is judged
     by its own analogues, or, without analogues, the left-out scores of the own reference."""
     p_value: NDArray[np.float32]
-    """(n, t), 0..1, rank among the pool's z (`ranks.Ranks`), or, without analogues, of
-    drift among the left-out scores of the own reference."""
+    """(n, t), 0..1, rank among the pool's z (`ranks.Ranks`), NaN where fewer than 20 are
+    known; or, without analogues, of drift among the left-out scores of the own reference."""
     lof: NDArray[np.float32]
     """(n, t), novelty LOF against the patch's own clear past, about 1 inside it."""
     cusum: NDArray[np.float32]
@@ -41,7 +41,7 @@ class Scores:
     ewma: NDArray[np.float32]
     """(n, t), moving average of z."""
     reason: NDArray[np.str_]
-    """(n, t), why a score is null; empty where none is."""
+    """(n, t), why drift, z or p_value is null; empty where none is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +77,9 @@ class Changes:
     p_value: NDArray[np.float32]
     """(m,), 0..1, chance that an unchanged patch has a candidate that scores as much."""
     false_alarms: NDArray[np.float32]
-    """(m,), expected false changes per 1,000 km2 and year where all that score at least as
-    much are taken; NaN where the ids do not tell the size of a patch."""
+    """(m,), expected unchanged patches per 1,000 km2 and year that are told as changed where
+    all that score at least as much are taken: of a patch, further changes are not counted.
+    NaN where the ids do not tell the size of a patch."""
     score: NDArray[np.float32]
     """(m,), rank of changes; larger is more of a lasting step that its like did not make."""
     persistence: NDArray[np.str_]

@@ -111,7 +111,8 @@ def scores(
     distance to what the scene lets expect (`scene.Scene.apart`), `ranked` what the distance
     to analogues means among the pool's, `shift` (t,) the scene-wide z of own drift, taken
     off, and `lof` (n, t) the observations' novelty. z is beside analogues where there are
-    enough, otherwise beside the own past; so is its p-value.
+    enough, otherwise beside the own past; so is its p-value, which is null where fewer than
+    20 patches have a z beside analogues: the own past says nothing of that z.
     """
     aside = np.isfinite(ranked.z)
     z = np.where(aside, ranked.z, by_own.z - shift)
@@ -124,7 +125,8 @@ def scores(
     used = np.char.add(_KIND[by_own.kind], np.where(aside, "+analogues", ""))
     used = np.char.add(used, ranked.group)
     clear = by_own.clear
-    reason = np.where(clear, "", "not clear enough").astype("U24")
+    reason = np.where(clear, "", "not clear enough").astype("U32")
+    reason[clear & ~np.isfinite(p)] = "too few patches to rank among"
     reason[clear & ~np.isfinite(z)] = "history too short"
     reason[clear & ~np.isfinite(by_own.drift)] = "no earlier observation"
     return Scores(

@@ -222,9 +222,24 @@ def test_every_null_score_has_a_reason_and_no_other_row_has_one() -> None:
     world = series(n=30, t=20, clear=0.6)
     (block,) = run(world)
     seen = np.isfinite(world.clear_percent)
-    given_ = np.isfinite(block.scores.z)
-    assert (block.scores.reason[given_] == "").all()
-    assert (block.scores.reason[seen & ~given_] != "").all()
+    scores = block.scores
+    given_ = np.isfinite([scores.drift, scores.z, scores.p_value]).all(axis=0)
+    assert given_.any()
+    assert (scores.reason[given_] == "").all()
+    assert (scores.reason[seen & ~given_] != "").all()
+
+
+def test_a_z_that_too_few_patches_can_rank_has_no_p_value_and_says_so() -> None:
+    (block,) = run(series(n=16, t=24, clear=0.6))
+    scores = block.scores
+    unranked = np.isfinite(scores.z) & np.isnan(scores.p_value)
+    assert unranked.any()
+    assert set(scores.reason[unranked]) == {"too few patches to rank among"}
+    assert (scores.n_controls[unranked] > 0).all()
+    # Beside the own past, there is a rank among it.
+    alone = np.isfinite(scores.z) & (scores.n_controls == 0)
+    assert np.isfinite(scores.p_value[alone]).all()
+    assert alone.any()
 
 
 def test_progress_counts_every_patch() -> None:
