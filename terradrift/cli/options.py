@@ -73,7 +73,7 @@ MaxFalseAlarms = Annotated[
     float | None,
     typer.Option(
         metavar="N",
-        help="Report changes with at most N expected false ones per 1,000 km2 and year [default: the 1 % least likely of unchanged patches, more where much changed].",
+        help="Report so that at most N unchanged patches per 1,000 km2 and year are expected to be told as changed, with one change or more [default: the 1 % least likely of unchanged patches, more where much changed].",
     ),
 ]
 Bands = Annotated[

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from terradrift.detect.null import Null, q_values
 from terradrift.detect.score import Strongest
 from terradrift.detect.settings import Settings
+from terradrift.errors import ArchiveError
 
 _SIZE = re.compile(r"\d+_(\d+)m_-?\d+_-?\d+$")
 _DAYS_PER_YEAR = 365.25
@@ -53,11 +54,22 @@ class Calibration:
     def reported(
         self, scores: NDArray[np.floating], alarms: NDArray[np.floating]
     ) -> NDArray[np.bool_]:
-        """Which candidates (n,) are changes; `alarms` (n,) as of `false_alarms` at p = 1."""
+        """Which candidates (n,) are changes; `alarms` (n,) as of `false_alarms` at p = 1.
+
+        Raises:
+            ArchiveError: a rate of false alarms is asked for, and there is no null.
+            ValueError: or the area of a patch is not known.
+        """
+        most = self.settings.max_false_alarms
         if self.null is None:
+            if most is not None and np.isfinite(scores).any():
+                raise ArchiveError(
+                    "max_false_alarms needs at least 20 patches that can be judged, the "
+                    "archive has fewer: ingest more ground, or leave it out, and changes "
+                    f"are told from a score of {self.settings.min_score:g}"
+                )
             return np.asarray(scores >= self.settings.min_score)
         p = self.p_value(scores)
-        most = self.settings.max_false_alarms
         if most is None:
             return np.asarray(p <= self.limit)
         if np.isnan(alarms[np.isfinite(scores)]).any():

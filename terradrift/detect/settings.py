@@ -47,8 +47,9 @@ class Settings:
     """or where, much having changed, at most this share of those that score as much is
     expected to be false."""
     max_false_alarms: float | None = None
-    """Report changes with at most so many expected false ones per 1,000 km2 and year,
-    instead of by those two."""
+    """Instead of by those two, report by how many unchanged patches per 1,000 km2 and year
+    are expected to be told as changed: at most so many. Patches are counted, not rows: one
+    may have several changes. Needs 20 patches with a score."""
     min_score: float = 8.0
     """What a change must score where the pool is too small (20 patches) for p-values."""
     min_strength: float = 2.0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from terradrift.detect.settings import Settings
+from terradrift.errors import ArchiveError
 from tests.detect.worlds import part, planted, run, series
 
 
@@ -87,6 +88,12 @@ def test_fewer_false_alarms_leave_fewer_changes() -> None:
         for most in (1e3, 1e5)
     ]
     assert counts[0] < counts[1]
+    few, asked = part(world, np.arange(15)), Settings(max_false_alarms=1e3)
+    assert len(run(few)[0].patches.score) == 15
+    with pytest.raises(ArchiveError, match="needs at least 20 patches that can be"):
+        run(few, settings=asked)
+    short = series(n=15, t=2)
+    assert len(run(short, settings=asked)[0].changes) == 0
     nameless = replace(world, patch_ids=np.char.add("p", np.arange(80).astype(str)))
     with pytest.raises(ValueError, match="max_false_alarms needs the area of a patch"):
         run(nameless, settings=Settings(max_false_alarms=1e3))
