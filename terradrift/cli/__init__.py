@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -22,42 +23,68 @@ from terradrift.cli import (
     tend,
     watch,
 )
+from terradrift.cli.panels import Command, Group
 from terradrift.errors import TerradriftError
 
 app = typer.Typer(
     name="terradrift",
+    cls=Group,
     help="Turns a stack of satellite scenes into a searchable record of change.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
 )
-for verb in (
-    run.run,
-    make.ingest,
-    make.embed,
-    make.detect,
-    make.cluster,
-    space.space,
-    watch.watch,
-    answer.sql,
-    answer.similar,
-    answer.events,
-    look.report,
-    evaluate.evaluate,
-    bench.bench,
-    sensitivity.sensitivity,
-    calibration.calibration,
-    export.export,
-    look.info,
-    tend.validate,
-    tend.optimize,
-    simulate.simulate,
-    demo.demo,
-):
-    app.command()(verb)
-app.command(name="import")(export.import_)
-app.add_typer(models.app, name="models")
+_VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
+    "Make an archive": (
+        (run.run, "All at once: from SOURCE to ranked events."),
+        (make.ingest, "Add the scenes of a source: metadata, no pixels."),
+        (make.embed, "Embed every observation that is not held yet."),
+        (make.detect, "Score every observation; find changes and events."),
+        (make.cluster, "Group changes into kinds."),
+        (space.space, "Choose the space that vectors are compared in."),
+        (watch.watch, "Judge new days by what was known before; raise alerts."),
+    ),
+    "Ask it": (
+        (answer.events, "List events, best first."),
+        (answer.sql, "Ask in SQL: read-only, no files, no network."),
+        (answer.similar, "Find changes like this one."),
+        (look.report, "Write changes as one HTML page or a folder of PNGs."),
+        (look.info, "Say what it holds: scenes, dates, models, rows, bytes."),
+        (export.export, "Write a table for GIS and other engines."),
+    ),
+    "Judge what it says": (
+        (evaluate.evaluate, "Measure what was found against labels of changes."),
+        (bench.bench, "Compare detectors and models."),
+        (sensitivity.sensitivity, "Plant changes of known size; see who finds them."),
+        (calibration.calibration, "Compare p-values with how often they occur."),
+    ),
+    "Keep it": (
+        (tend.validate, "Check it: one line per problem."),
+        (tend.optimize, "Compact and sort tables; remove old versions."),
+        (export.import_, "Read exported GeoParquet."),
+    ),
+    "Try it": (
+        (demo.demo, "Simulate scenes with planted changes, and find them."),
+        (simulate.simulate, "Write scenes, a STAC catalogue and the truth."),
+    ),
+}
+"""Panel of the help to its verbs, each with one short line."""
+_MANY_OPTIONS = {run.run, make.ingest, make.embed}
+for panel, verbs in _VERBS.items():
+    for verb, said in verbs:
+        app.command(
+            name=verb.__name__.rstrip("_"),
+            cls=Command if verb in _MANY_OPTIONS else None,
+            short_help=said,
+            rich_help_panel=panel,
+        )(verb)
+app.add_typer(
+    models.app,
+    name="models",
+    short_help="List embedding models; fetch or add their weights.",
+    rich_help_panel="Keep it",
+)
 
 _EXPECTED_OS_ERRORS = {
     errno.ENOSPC: "no space left; free some and run the same command again",

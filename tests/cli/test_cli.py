@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 import terradrift as td
+from terradrift.cli.run import run as run_verb
 
 
 def run(
@@ -44,6 +47,34 @@ def test_help_names_every_verb() -> None:
     assert done.returncode == 0
     for verb in ("run", "ingest", "embed", "detect", "cluster", "sql", "similar"):
         assert f"  {verb} " in done.stdout
+
+
+def test_help_is_plain_whole_lines_in_groups() -> None:
+    done = run("--help", env={"COLUMNS": "80", "FORCE_COLOR": "1"})
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "..." not in done.stdout.split("[ARGS]...")[1]
+    assert "\x1b" not in done.stdout
+    for heading in ("Make an archive:", "Ask it:", "Judge what it says:", "Keep it:"):
+        assert heading in lines
+    verbs = [line for line in lines if line.startswith("  ") and line[2].islower()]
+    assert len(verbs) == 23
+    assert all(line.endswith(".") for line in verbs)
+
+
+def test_many_options_stand_in_groups_and_none_is_lost() -> None:
+    said = run("run", "--help", env={"COLUMNS": "80"}).stdout
+    sections = said.split("\n\n")
+    (scenes,) = (part for part in sections if part.startswith("Which scenes:"))
+    assert "--bbox" in scenes
+    assert "--model" not in scenes
+    (rest,) = (part for part in sections if part.startswith("Options:"))
+    assert "--dry-run" in rest
+    assert "--help" in rest
+    listed = re.findall(r"^  (?:-\w, )?--([a-z-]+)", said, re.MULTILINE)
+    wanted = {name.replace("_", "-") for name in signature(run_verb).parameters}
+    named = wanted - {"archive", "source", "as-json"} | {"json", "help"}
+    assert sorted(listed) == sorted(named)
 
 
 def test_run_prints_ranked_events_as_json_lines(scenes: Path, tmp_path: Path) -> None:
