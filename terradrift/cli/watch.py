@@ -8,20 +8,17 @@ import typer
 from terradrift.cli import options as opt
 from terradrift.cli.output import rows, say, usage
 
-ALERT_COLUMNS = [
-    "alert_id",
+SHOWN = [
+    "patch_id",
     "detected",
     "onset",
-    "delay_days",
     "cusum",
-    "z",
-    "p_value",
     "false_alarms",
-    "n_controls",
     "status",
     "longitude",
     "latitude",
 ]
+"""Columns that fit a terminal; JSON lines have all but the shape."""
 
 
 def watch(
@@ -101,6 +98,7 @@ def watch(
     say(done, quiet=quiet)
     found = opened.alerts(done.model)
     new = pc.is_in(found["alert_id"], pa.array(done.new, pa.string()))
-    rows(found.filter(new), ALERT_COLUMNS, as_json=as_json)
+    told = found.filter(new).drop_columns(["geometry"])
+    rows(told, None if as_json else SHOWN, as_json=as_json)
     if output is not None:
         say(f"alerts in {output}", quiet=quiet)

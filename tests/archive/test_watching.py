@@ -284,11 +284,24 @@ def test_the_command_prints_new_alerts_once(copied: Copied, days: list[str]) -> 
     assert {one["alert_id"] for one in rows} == {
         one["id"] for one in written["features"]
     }
+    assert set(rows[0]) == set(columns().names) - {"geometry"}
     second = CliRunner().invoke(app, ["watch", str(root), "--json", "-q"])
     assert second.stdout == ""
     assert second.exit_code == 0
     wrong = CliRunner().invoke(app, ["watch", str(root), "--max-false-alarms", "-1"])
     assert wrong.exit_code == 2
+
+
+def test_the_table_of_new_alerts_fits_a_terminal(
+    copied: Copied, days: list[str]
+) -> None:
+    line = ["watch", str(copied().store.root), "--start", days[9]]
+    done = CliRunner().invoke(app, [*line, "--max-false-alarms", str(MANY), "-q"])
+    assert done.exit_code == 0, done.output
+    head, *lines = done.stdout.splitlines()
+    assert head.split()[:3] == ["patch_id", "detected", "onset"]
+    assert len(lines) > 0
+    assert all(len(one.rstrip()) <= 100 for one in (head, *lines))
 
 
 def test_a_patch_on_the_antimeridian_is_cut() -> None:
