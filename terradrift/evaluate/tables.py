@@ -27,14 +27,15 @@ def aligned(head: Row, rows: Sequence[Row], *, keys: int = 1) -> list[str]:
     passes `WIDTH`.
     """
     body = [max((len(row[at]) for row in rows), default=0) for at in range(len(head))]
-    heads = [[cell] for cell in head]
-    if _width(_widths(heads, body)) > WIDTH:
-        heads = [
-            _narrow(cell, size) or [""] for cell, size in zip(head, body, strict=True)
-        ]
-    widths = _widths(heads, body)
+    plain = [[cell] for cell in head]
+    narrow = [
+        _narrow(cell, size) or [""] for cell, size in zip(head, body, strict=True)
+    ]
     lines: list[str] = []
-    for columns in _parts(widths, keys):
+    for columns in _parts(_widths(narrow, body), keys):
+        heads, widths = plain, _widths(plain, body)
+        if _width([widths[at] for at in columns]) > WIDTH:
+            heads, widths = narrow, _widths(narrow, body)
         tall = max(len(heads[at]) for at in columns)
         top = [[*heads[at], *[""] * (tall - len(heads[at]))] for at in columns]
         cells = [
