@@ -9,7 +9,7 @@ import numpy as np
 from numpy.ctypeslib import ndpointer
 from numpy.typing import NDArray
 
-_ROOM = 3
+_ROOM = 4
 """Values of room per control besides its vector."""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect import alongside
+from terradrift.detect import alongside, calibrate
 from terradrift.kernels import library
 
 _MEDIAN_STEPS = 5
@@ -45,7 +45,7 @@ class Controls:
     rows: NDArray[np.int64]
     """(m,), the patches that have enough controls on it."""
     index: NDArray[np.integer]
-    """(m, k), their controls in the pool, nearest first."""
+    """(m, k), their controls in the pool, nearest first; -1 where there is none."""
     weight: NDArray[np.float32]
     """(m, k), sums to 1; 0 where there is no control."""
 
@@ -243,14 +243,15 @@ def expected(
 
 def _middles(found: Controls, pool: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same in NumPy; `pool` (p, r) are its vectors of the date."""
-    seen = pool[found.index]
+    there = found.index >= 0
+    seen = pool[np.where(there, found.index, 0)]  # of weight 0 where there is none
     middle: NDArray[np.float32] = np.einsum("mk,mkr->mr", found.weight, seen)
     for _ in range(_MEDIAN_STEPS):
         gap = seen - middle[:, None]
         apart = np.sqrt(np.einsum("mkr,mkr->mk", gap, gap))
         # A control that stands on the estimate must not hold it there.
-        typical = np.median(apart, axis=1, keepdims=True)
-        pull = found.weight / np.maximum(apart, 0.01 * typical + 1e-12)
+        typical = calibrate.masked_median(apart, there)[:, None].astype(np.float32)
+        pull = found.weight / np.fmax(apart, 0.01 * typical + 1e-12)
         pull /= np.maximum(pull.sum(axis=1, keepdims=True), 1e-30)
         middle = np.einsum("mk,mkr->mr", pull, seen)
     return middle

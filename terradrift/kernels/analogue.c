@@ -233,36 +233,40 @@ static float median(const float *value, int64_t n, float *copy)
 
 /* For each row of `index` (m, k): the weighted geometric median of those rows of `pool`
  * (p, all, r) on date `column`, by `steps` of Weiszfeld's iteration from the weighted mean.
- * `weight` (m, k) sums to 1; `room` is (k, r + 3). */
+ * `weight` (m, k) sums to 1; -1 in `index` is no control; `room` is (k, r + 4). */
 CLONES KERNEL void middles(const int32_t *index, const float *weight, const float *pool,
                            int64_t column, int64_t m, int64_t k, int64_t r, int64_t all,
                            int64_t steps, float *room, float *middle)
 {
-    float *seen = room, *apart = room + k * r, *pull = apart + k, *copy = pull + k;
+    float *seen = room, *apart = room + k * r, *pull = apart + k, *copy = pull + k,
+          *share = copy + k;
     for (int64_t i = 0; i < m; i++) {
         float *at = middle + i * r;
+        int64_t held = 0;
         for (int64_t c = 0; c < k; c++) {
-            int64_t place = index[i * k + c] < 0 ? 0 : index[i * k + c];
-            memcpy(seen + c * r, pool + (place * all + column) * r,
+            int64_t place = index[i * k + c];
+            if (place < 0) continue;
+            memcpy(seen + held * r, pool + (place * all + column) * r,
                    (size_t)r * sizeof *seen);
-            pull[c] = weight[i * k + c];
+            share[held] = pull[held] = weight[i * k + c];
+            held++;
         }
         for (int64_t step = 0; step <= steps; step++) {
-            if (step) {
+            if (step && held) {
                 float total = 0;
-                for (int64_t c = 0; c < k; c++) {
+                for (int64_t c = 0; c < held; c++) {
                     apart[c] = sqrtf(squared_gap(seen + c * r, at, r));
                 }
-                float least = 0.01f * median(apart, k, copy) + 1e-12f;
-                for (int64_t c = 0; c < k; c++) {
-                    pull[c] = weight[i * k + c] / (apart[c] > least ? apart[c] : least);
+                float least = 0.01f * median(apart, held, copy) + 1e-12f;
+                for (int64_t c = 0; c < held; c++) {
+                    pull[c] = share[c] / (apart[c] > least ? apart[c] : least);
                     total += pull[c];
                 }
-                for (int64_t c = 0; c < k; c++)
+                for (int64_t c = 0; c < held; c++)
                     pull[c] /= total > 1e-30f ? total : 1e-30f;
             }
             memset(at, 0, (size_t)r * sizeof *at);
-            for (int64_t c = 0; c < k; c++)
+            for (int64_t c = 0; c < held; c++)
                 for (int64_t e = 0; e < r; e++) at[e] += pull[c] * seen[c * r + e];
         }
     }

@@ -143,6 +143,31 @@ def test_the_kernel_finds_the_controls_of_its_twin(
 
 
 @pytest.mark.parametrize("kernels", ["on", "off"])
+def test_places_without_a_control_do_not_enter_what_is_expected(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, kernels)
+    pool = np.random.default_rng(0).normal(size=(30, 2, 3)).astype(np.float32)
+    # Wherever a stand-in was taken from, its distance would weaken the pull of the near.
+    pool[[0, -1]] += 1e4
+    near = np.arange(1, 9)[None]
+    pool[near[0], 1] += np.where(np.arange(8) < 1, 3.0, 0.0)[:, None].astype("f4")
+    pool[2, 1] = np.average(pool[near[0], 1], axis=0)  # stands on the estimate
+    weight = np.full((1, 8), 1 / 8, np.float32)
+    full = analogue.Controls(1, np.array([0]), near, weight)
+    none, zero = np.full((1, 12), -1), np.zeros((1, 12), np.float32)
+    short = analogue.Controls(
+        1,
+        np.array([0]),
+        np.concatenate([near, none], axis=1),
+        np.concatenate([weight, zero], axis=1),
+    )
+    np.testing.assert_allclose(
+        analogue.expected(short, pool, 1), analogue.expected(full, pool, 1), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kernels", ["on", "off"])
 def test_no_patches_or_no_clear_dates_have_no_controls(
     kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,16 @@ def test_of_the_pool_itself_ranks_on_the_first_date_are_all_different() -> None:
     assert p[np.argmax(z[:, 0]), 0] == pytest.approx(1 / 50)
 
 
+def test_above_all_of_the_pool_a_patch_outside_it_is_one_more_of_them() -> None:
+    pool = placebo(50, 1, seed=3, missing=0)
+    found = Ranks(pool, days(1), DEFAULTS)
+    above = np.full((1, 1), pool.max() + 1, np.float32)
+    p, _ = found.p_value(above, np.array([0]), np.array([-1]))
+    assert p[0, 0] == np.float32(1 / 51)
+    p, _ = found.p_value(-above - 100, np.array([0]), np.array([-1]))
+    assert p[0, 0] == 1
+
+
 def test_an_event_on_many_patches_is_unlikely_by_earlier_dates() -> None:
     z = placebo(400, 4, seed=4, missing=0)
     z[:40, 3] = 60.0
