@@ -6,7 +6,7 @@ import typer
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import rows, say, usage
-from terradrift.cli.run import EVENT_COLUMNS
+from terradrift.cli.run import events as print_events
 
 _LAST_DETECT = """
     SELECT message FROM runs WHERE verb = 'detect' AND status = 'done'
@@ -27,7 +27,7 @@ def events(
 
     opened = td.open(archive)
     found = opened.events(limit if limit or as_json else 20)
-    rows(found, EVENT_COLUMNS, as_json=as_json)
+    print_events(found, as_json=as_json)
     if not len(found):
         last = opened.sql(_LAST_DETECT).fetchone()
         say(f"no events: {last[0] if last else 'run terradrift detect first'}")

@@ -10,7 +10,7 @@ import typer
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import rows, say
-from terradrift.cli.run import EVENT_COLUMNS
+from terradrift.cli.run import events
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +52,7 @@ def demo(
     archive = td.create(place, td.Grid(80))
     archive.run(catalog, quiet=quiet)
     top = archive.events(10)
-    rows(top, EVENT_COLUMNS, as_json=False)
+    events(top, as_json=False)
     say(
         "   the planted changes, and the best event at their place and time:",
         quiet=quiet,

@@ -16,10 +16,12 @@ from terradrift.cli.make import (
 from terradrift.cli.output import rows, say
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from terradrift.archive.choosing import Choice
     from terradrift.archive.ingesting import Ingested
 
-EVENT_COLUMNS = [
+_COLUMNS = [
     "rank",
     "event_id",
     "start",
@@ -34,6 +36,12 @@ EVENT_COLUMNS = [
     "longitude",
     "latitude",
 ]
+"""Of events in JSON."""
+_IN_WORDS = (
+    *("rank", "event_id", "start", "persistence"),
+    *("area_km2", "min_p_value", "label"),
+)
+"""Of events in a table: about 100 characters; JSON, SQL and the report have the rest."""
 _TOP = 20
 
 
@@ -135,7 +143,12 @@ def run(
     detected = opened.detect(name, threads=threads, quiet=quiet, **rule)
     say(detected, quiet=quiet)
     say(opened.cluster(name, threads=threads, quiet=quiet), quiet=quiet)
-    rows(opened.events(None if as_json else _TOP), EVENT_COLUMNS, as_json=as_json)
+    events(opened.events(None if as_json else _TOP), as_json=as_json)
+
+
+def events(found: "pa.Table", *, as_json: bool) -> None:
+    """Print events: as JSON lines, or a table that fits a terminal."""
+    rows(found, _COLUMNS if as_json else _IN_WORDS, as_json=as_json)
 
 
 def _sized(done: "Ingested", chosen: "Choice", *, quiet: bool) -> None:

@@ -187,6 +187,11 @@ def test_sql_answers_as_table_json_and_file(finished: Path, tmp_path: Path) -> N
 
 def test_similar_filters_first_and_gives_k_rows(finished: Path) -> None:
     (best, *_) = json_lines(run("events", finished, "--json"))
+    assert {"longitude", "latitude", "n_patches", "max_score", "peak"} <= set(best)
+    head, first, *_ = run("events", finished).stdout.splitlines()
+    assert head.split()[:3] == ["rank", "event_id", "start"]
+    assert str(best["event_id"]) in first
+    assert len(first) <= 110
     event = best["event_id"]
     rows = json_lines(
         run("similar", finished, "--event", str(event), "-k", "5", "--json")
