@@ -27,8 +27,7 @@ def find(group: str, name: str) -> EntryPoint:
     """
     found = entry_points(group=group, name=name)
     if not found:
-        near = _alike(name, names(group))
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        hint = meant(name, names(group))
         every = (
             "`terradrift models` lists all"
             if group == EMBEDDERS
@@ -36,6 +35,12 @@ def find(group: str, name: str) -> EntryPoint:
         )
         raise UnknownPluginError(f"no {group} plugin named {name!r}; {hint}{every}")
     return next(iter(found))
+
+
+def meant(name: str, known: list[str]) -> str:
+    """Such as `did you mean drift? `, by names of `known` spelled alike; empty if none is."""
+    near = _alike(name, known)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def _alike(name: str, known: list[str]) -> list[str]:

@@ -173,7 +173,8 @@ def methods(
     for name in wanted:
         if name not in known:
             raise UnknownPluginError(
-                f"no detector named {name!r}; there are {', '.join(known)}"
+                f"no detector named {name!r}; {plugins.meant(name, known)}"
+                "docs/evaluation.md lists all"
             )
     return [_make(name, bands, whole) for name in wanted]
 

@@ -357,7 +357,7 @@ def test_a_control_of_other_patches_is_refused(archive, scenes, tmp_path):
 
 def test_the_archive_refuses_what_it_cannot_compare(archive, scenes, tmp_path):
     opened = td.open(archive)
-    with pytest.raises(UnknownPluginError, match="'rxx'; there are changes"):
+    with pytest.raises(UnknownPluginError, match="'rxx'; did you mean rx"):
         opened.bench(detectors=["rxx"], quiet=True)
     with pytest.raises(SourceError, match="no file"):
         opened.bench(

@@ -144,9 +144,13 @@ def test_a_patch_that_is_never_clear_has_no_score_and_no_date(world):
         assert not judged.reported.any()
 
 
-def test_an_unknown_name_is_refused_with_those_there_are():
-    with pytest.raises(UnknownPluginError, match="'drft'; there are changes"):
-        methods(["drft"])
+def test_an_unknown_name_is_refused_with_those_that_may_be_meant():
+    with pytest.raises(UnknownPluginError, match=r"'drft'; did you mean drift") as said:
+        methods(["drft"], bands=BANDS)
+    assert str(said.value).endswith("? docs/evaluation.md lists all")
+    assert len(str(said.value)) < 160
+    with pytest.raises(UnknownPluginError, match=r"'xyzzy'; docs/evaluation\.md lists"):
+        methods(["xyzzy"])
 
 
 def test_a_detector_of_bands_must_be_told_how_many():
