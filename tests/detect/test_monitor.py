@@ -150,15 +150,18 @@ def test_levels_are_those_of_plain_loops(whole: Series) -> None:
     changed = planted(whole, np.arange(3), 40, 60)
     reference = fitted(changed)
     track = one(changed, reference)
-    for row in (0, 1, 50):
-        np.testing.assert_allclose(
-            track.level[row], plain(changed, reference, row), rtol=2e-3, atol=2e-3
-        )
+    rows = (0, 1, 50)
+    for row, levels in zip(rows, plain(changed, reference, rows), strict=True):
+        np.testing.assert_allclose(track.level[row], levels, rtol=2e-3, atol=2e-3)
 
 
-def plain(whole: Series, reference: Reference, row: int) -> list[float]:
-    """The level of one patch, one number at a time, from the method's description."""
-    rules, out, total = reference.rules, [], np.zeros(reference.whiten.shape[0])
+def plain(
+    whole: Series, reference: Reference, rows: tuple[int, ...]
+) -> list[list[float]]:
+    """The levels of patches, one number at a time, from the method's description."""
+    rules = reference.rules
+    out: list[list[float]] = [[] for _ in rows]
+    totals = [np.zeros(reference.whiten.shape[0]) for _ in rows]
     clear = usable(whole, rules)
     pool = reference.pool
 
@@ -194,19 +197,20 @@ def plain(whole: Series, reference: Reference, row: int) -> list[float]:
         return gap @ reference.whiten
 
     for at in np.flatnonzero(whole.days >= reference.start):
-        found = residual(row, at) if clear[row, at] else None
-        if found is None:
-            out.append(np.nan)
-            continue
         every = [residual(one, at) for one in pool if clear[one, at]]
         middle = np.median([np.linalg.norm(one) for one in every if one is not None])
-        found = found / middle
-        found *= min(1.0, rules.temper / np.linalg.norm(found))
-        total = total + found
-        length = np.linalg.norm(total)
-        level = min(max(length - rules.slack, 0.0), 2 * reference.threshold)
-        total *= level / length
-        out.append(level)
+        for place, row in enumerate(rows):
+            found = residual(row, at) if clear[row, at] else None
+            if found is None:
+                out[place].append(np.nan)
+                continue
+            found = found / middle
+            found *= min(1.0, rules.temper / np.linalg.norm(found))
+            total = totals[place] + found
+            length = np.linalg.norm(total)
+            level = min(max(length - rules.slack, 0.0), 2 * reference.threshold)
+            totals[place] = total * level / length
+            out[place].append(level)
     return out
 
 
