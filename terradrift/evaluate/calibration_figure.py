@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
 
 from terradrift.evaluate.operational import Share
 from terradrift.evaluate.operational_result import Calibration
@@ -19,7 +20,7 @@ _LEAST = 100
 """Groups of fewer p-values are not drawn."""
 _ROWS = 16
 _REACH = (0.1, 10.0)
-"""Times as often as they say; what is further off lies on the edge."""
+"""Times as often as they say; what is further off is an arrow at the edge, with its number."""
 _TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -80,14 +81,15 @@ def _over_levels(axes: Axes, found: Calibration) -> None:
             levels.alphas, low, high, color=colour, alpha=0.18, linewidth=0
         )
         some = levels.share > 0
+        times = levels.share / levels.alphas
+        _beyond(axes, levels.alphas[some], times[some], colour, "y")
         axes.plot(
             levels.alphas[some],
-            np.clip(levels.share / levels.alphas, *_REACH)[some],
+            times[some],
             color=colour,
             linewidth=1.6,
             marker=mark,
             markersize=4,
-            clip_on=False,
             label=f"{name} ({levels.count:,})",
         )
     _times(axes, "y")
@@ -111,10 +113,13 @@ def _by_group(axes: Axes, groups: Mapping[str, Share]) -> None:
             for which in ("share", "low", "high")
         )
         place = rows + 0.3 * (number - 0.5)
-        axes.hlines(place, low, high, color=colour, linewidth=1.4)
+        start, end = (np.clip(each, *_REACH) for each in (low, high))
+        axes.hlines(place, start, end, color=colour, linewidth=1.4)
+        _beyond(axes, place, value, colour, "x")
+        inside = (value >= _REACH[0]) & (value <= _REACH[1])
         axes.plot(
-            value,
-            place,
+            value[inside],
+            place[inside],
             mark,
             color=colour,
             markersize=4,
@@ -134,10 +139,39 @@ def _by_group(axes: Axes, groups: Mapping[str, Share]) -> None:
 
 
 def _at(one: Share, level: float, which: str) -> float:
-    """A bound, in units of the level, within what is drawn."""
+    """A share or bound, in units of the level."""
     at = int(np.abs(one.levels.alphas - level).argmin())
-    value = float(getattr(one.levels, which)[at]) / level
-    return float(np.clip(value, *_REACH))
+    return float(getattr(one.levels, which)[at]) / level
+
+
+def _beyond(
+    axes: Axes,
+    place: NDArray[np.floating],
+    value: NDArray[np.floating],
+    colour: str,
+    which: str,
+) -> None:
+    """An arrow with its number at the edge for each value that lies off the axis `which`."""
+    for at, one in zip(place, value, strict=True):
+        if _REACH[0] <= one <= _REACH[1] or np.isnan(one):
+            continue
+        above = bool(one > _REACH[1])
+        edge = _REACH[int(above)]
+        inward = -1 if above else 1
+        upright = which == "y"
+        spot = (at, edge) if upright else (edge, at)
+        mark = ("v^" if upright else "<>")[int(above)]
+        axes.plot(*spot, mark, color=colour, markersize=6, clip_on=False, zorder=4)
+        axes.annotate(
+            f"{one:.2g}",
+            spot,
+            xytext=(7, 4 * inward) if upright else (7 * inward, 0),
+            textcoords="offset points",
+            ha="left" if upright or not above else "right",
+            va="center",
+            fontsize=8,
+            color=ink.INK,
+        )
 
 
 def _times(axes: Axes, which: str) -> None:

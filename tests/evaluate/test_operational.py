@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,5 +150,14 @@ def test_the_page_marks_what_does_not_hold_and_the_figure_is_drawn() -> None:
     record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert record["histories"]["levels"][0]["share"] is None
     assert record["abstained"]["observations"] == {"not clear enough": 7}
-    drawn = calibration_figure.figure(found)
-    assert len(drawn.axes) == 2
+    drawn = calibration_figure.figure(replace(found, histories=lying))
+    left, right = drawn.axes
+    # What is off the axes is said as a number: the line leaves them, no point is moved.
+    times = lying.levels.share / lying.levels.alphas
+    off = [f"{one:.2g}" for one in times if one > 10]
+    assert len(off) >= 3
+    assert [text.get_text() for text in left.texts] == off
+    lines = {str(line.get_label()): np.asarray(line.get_ydata()) for line in left.lines}
+    np.testing.assert_allclose(lines["whole histories (8,000)"], times)
+    at = int(np.flatnonzero(lying.levels.alphas == 0.01)[0])
+    assert [text.get_text() for text in right.texts] == 2 * [f"{times[at]:.2g}"]
