@@ -5,7 +5,7 @@ each write is one Lance commit: there whole, or not at all.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ import lance
 import pyarrow as pa
 
 from terradrift import schema
-from terradrift.errors import ArchiveError
+from terradrift.errors import ArchiveError, SchemaError
 from terradrift.store import names, settings
 from terradrift.store.disk import doing
 from terradrift.store.door import BATCH_ROWS, Incoming, Rows, conform
@@ -28,6 +28,14 @@ DATA_STORAGE_VERSION: Literal["2.1"] = "2.1"
 """Lance file format; with the field metadata of `schema.vector` it scans at several GB/s."""
 
 MAX_ROWS_PER_FILE = 1 << 20
+
+_DETECTED: Mapping[str, Callable[[], pa.Schema]] = {
+    "scores": schema.scores,
+    "changes": lambda: schema.changes(1),
+    "patch_changes": schema.patch_changes,
+    "events": schema.events,
+}
+"""Tables that `detect` makes anew, whatever form they had."""
 
 _SUFFIX = ".lance"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -128,6 +136,7 @@ class Store:
             raise ArchiveError(f"{self.root} has no table {table}; it has {there}")
         with doing(self.root, f"read {table}"):
             found = lance.dataset(str(self.path(table)), version=version)
+        _check_form(table, found.schema)
         names.expected(table, found.schema)
         return found
 
@@ -234,6 +243,16 @@ class Store:
             if incoming.failed:
                 raise incoming.failed[0] from None
             raise
+
+
+def _check_form(table: str, held: pa.Schema) -> None:
+    """Say first what to do about a table of an earlier form; its columns matter little."""
+    build, made = _DETECTED.get(names.kind(table)), schema.name(held)
+    if build is not None and made and made != schema.name(build()):
+        raise SchemaError(
+            f"{table} was made by another version of terradrift; run terradrift detect to "
+            f"make it anew (expected {schema.name(build())}, got {made})"
+        )
 
 
 def _leftover(name: str) -> bool:
