@@ -24,6 +24,8 @@ from terradrift.store.series import blocks
 
 MANY = 1e5
 """Alerts per 1,000 km2 and year: so many that a short series raises some."""
+RULES = {"max_false_alarms": MANY, "pool": 192}
+"""So that most patches are none of the pool."""
 
 Copied = Callable[[], td.Archive]
 
@@ -61,8 +63,7 @@ def at_once(
 
 
 def watch(archive: td.Archive, start: str | None = None) -> Watched:
-    rules = {} if start is None else {"max_false_alarms": MANY}
-    return archive.watch(start=start, quiet=True, **rules)
+    return archive.watch(start=start, quiet=True, **({} if start is None else RULES))
 
 
 def state_of(archive: td.Archive) -> dict[str, np.ndarray]:
@@ -96,7 +97,7 @@ def test_scene_by_scene_equals_all_at_once(
     archive = td.create(tmp_path / "grows.td", td.Grid(80))
     archive.ingest(scenes, datetime=f"../{days[8]}")
     archive.embed(quiet=True)
-    first = archive.watch(quiet=True, max_false_alarms=MANY)
+    first = archive.watch(quiet=True, **RULES)
     assert first.days == []
     assert "seasons that it has not seen" in str(first)
     raised: list[str] = []
@@ -151,7 +152,7 @@ def test_a_killed_watch_is_taken_up_again(
     archive = copied()
     script = (
         "import sys, terradrift as td; "
-        f"td.open(sys.argv[1]).watch(start={days[9]!r}, quiet=True, max_false_alarms={MANY})"
+        f"td.open(sys.argv[1]).watch(start={days[9]!r}, quiet=True, **{RULES})"
     )
     # Once while the reference is there alone, once with charts that may be half-way.
     for file in ("*.reference.*", "*.state.*"):
@@ -191,10 +192,9 @@ def test_a_late_scene_is_judged_in_its_place(
 
 
 def test_a_new_start_closes_what_was_raised_before(
-    copied: Copied, days: list[str]
+    at_once: Path, days: list[str], tmp_path: Path
 ) -> None:
-    archive = copied()
-    watch(archive, days[9])
+    archive = td.open(shutil.copytree(at_once, tmp_path / "anew.td"))
     before = archive.alerts()
     day = np.datetime64(days[12])
     detected = before["detected"].cast(pa.int64()).to_numpy().view("datetime64[us]")
@@ -267,7 +267,7 @@ def test_what_cannot_be_watched_is_refused(copied: Copied, days: list[str]) -> N
     with pytest.raises(ArchiveError, match=r"cannot read .*restore it from a copy"):
         archive.watch()
     before = archive.alerts().drop_columns(["run_id"])
-    again = archive.watch(start=days[9], max_false_alarms=MANY, quiet=True)
+    again = watch(archive, days[9])
     assert again.new == []
     assert archive.alerts().drop_columns(["run_id"]).equals(before)
 
