@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from terradrift import schema
 from terradrift.detect.monitor.fixed import finite, project
 from terradrift.detect.monitor.reference import Reference
+from terradrift.errors import ArchiveError
 from terradrift.store import sameday
 from terradrift.store.series import vectors_of
 from terradrift.store.tables import Store
@@ -82,6 +83,21 @@ def last_day(store: Store, model: str) -> np.datetime64:
     batches = store.scan(embeddings_table(model), ["datetime"])
     last = max(int(sameday.days(one.column("datetime")).max()) for one in batches)
     return np.datetime64(last, "D")
+
+
+def first_day(store: Store, model: str, start: np.datetime64 | None) -> np.datetime64:
+    """`start`, or the day after the last one held.
+
+    Raises:
+        ArchiveError: `start` is later: the days between may be still to come.
+    """
+    latest = last_day(store, model) + DAY
+    if start is not None and start > latest:
+        raise ArchiveError(
+            f"expected a start of {latest} at the latest, the day after the last one that "
+            f"{store.root} holds, got {start}; start earlier, or ingest what lies between"
+        )
+    return latest if start is None else start
 
 
 def count(

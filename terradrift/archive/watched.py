@@ -3,6 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from terradrift.detect.monitor.reference import Reference
+
+_YEAR = 365
+_FEW = 100
+"""Excursions below which a threshold is told to be rough."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -54,3 +60,20 @@ class Watched:
     def summary(self) -> dict[str, Any]:
         """As a record."""
         return asdict(self)
+
+
+def doubts(held: Reference) -> list[str]:
+    """Warnings where the reference period does not teach how rare false alarms are."""
+    asked = f"{held.rules.max_false_alarms:g} per 1,000 km2 and year"
+    words = []
+    if held.span < _YEAR:
+        unseen = "seasons that it has not seen raise more false alarms"
+        words.append(
+            f"the reference period spans {held.span} days: {unseen} than the {asked} asked"
+        )
+    if (count := len(held.tail.peaks)) < _FEW:
+        words.append(
+            f"the threshold rests on {count} excursions of placebo charts: false alarms may "
+            f"be several times the {asked} asked"
+        )
+    return words

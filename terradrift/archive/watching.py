@@ -22,9 +22,9 @@ from terradrift.archive.alerts import OPEN
 from terradrift.archive.runs import Run
 from terradrift.archive.watch_days import DAY
 from terradrift.archive.watch_state import Watch
-from terradrift.archive.watched import Watched
+from terradrift.archive.watched import Watched, doubts
 from terradrift.detect.monitor import day, reference, replay
-from terradrift.detect.monitor.reference import Reference, find
+from terradrift.detect.monitor.reference import find
 from terradrift.detect.monitor.rules import Rules
 from terradrift.errors import ArchiveError
 from terradrift.progress import stage
@@ -34,9 +34,6 @@ from terradrift.store.units import embeddings_table
 
 _COMMIT_SECONDS = 10.0
 _ROWS = 8192
-_YEAR = 365
-_FEW = 100
-"""Excursions below which a threshold is told to be rough."""
 
 
 def asked(
@@ -133,7 +130,7 @@ def begin(
         ):
             return None
         rules = replace(ours, **given)  # what is not named stays
-    first = _first_day(store, model, start)
+    first = watch_days.first_day(store, model, start)
     km2 = (store.settings.grid.patch_size / 1000.0) ** 2
     try:
         fitted = reference.fit(lambda: series.blocks(store, model), first, rules, km2)
@@ -152,21 +149,6 @@ def begin(
     watch.book.withdraw()
     watch.commit()
     return None
-
-
-def _first_day(store: Store, model: str, start: np.datetime64 | None) -> np.datetime64:
-    """`start`, or the day after the last one held.
-
-    Raises:
-        ArchiveError: `start` is later: the days between may be still to come.
-    """
-    latest = watch_days.last_day(store, model) + DAY
-    if start is not None and start > latest:
-        raise ArchiveError(
-            f"expected a start of {latest} at the latest, the day after the last one that "
-            f"{store.root} holds, got {start}; start earlier, or ingest what lies between"
-        )
-    return latest if start is None else start
 
 
 def advance(
@@ -191,7 +173,7 @@ def advance(
         store, run, model, anew or watch_state.Anew(pointer.reference, pointer.past)
     )
     held = watch.reference
-    notes = _short(held)
+    notes = doubts(held)
     again = anew is not None or pointer.seen != watch_days.fingerprint(
         store, model, held.start, pointer.day + DAY
     )
@@ -229,23 +211,6 @@ def advance(
     )
     run.message = str(done)
     return done
-
-
-def _short(held: Reference) -> list[str]:
-    """Warnings where the reference period does not teach how rare false alarms are."""
-    asked = f"{held.rules.max_false_alarms:g} per 1,000 km2 and year"
-    words = []
-    if held.span < _YEAR:
-        unseen = "seasons that it has not seen raise more false alarms"
-        words.append(
-            f"the reference period spans {held.span} days: {unseen} than the {asked} asked"
-        )
-    if (count := len(held.tail.peaks)) < _FEW:
-        words.append(
-            f"the threshold rests on {count} excursions of placebo charts: false alarms may "
-            f"be several times the {asked} asked"
-        )
-    return words
 
 
 def _through(

@@ -100,6 +100,7 @@ def test_scene_by_scene_equals_all_at_once(
     first = archive.watch(quiet=True, **RULES)
     assert first.days == []
     assert "seasons that it has not seen" in str(first)
+    assert "the threshold rests on" in str(first)
     raised: list[str] = []
     for day in days[9:]:
         done = archive.watch(scenes, quiet=True, filters={"datetime": day})
