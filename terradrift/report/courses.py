@@ -72,7 +72,7 @@ COURSES = (
 )
 """In the order in which they are shown."""
 NOT_CLASSED = Course(
-    "not classed", "have no class", "grey bars and crosses", ink.FAINT, "X"
+    "not classed", "stayed without a class", "grey bars and crosses", ink.FAINT, "X"
 )
 """Of rows with no such name."""
 _BY_NAME = {course.name: course for course in COURSES}
