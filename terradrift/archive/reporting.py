@@ -42,7 +42,7 @@ _CLEAR_DATES = """
     FROM (SELECT count(drift) + 1 AS dates FROM scores GROUP BY patch_id)
 """
 _ABSTAINED = """
-    SELECT reason, count(*) AS n FROM scores WHERE reason IS NOT NULL
+    SELECT reason, count(*) AS n FROM scores WHERE reason IS NOT NULL AND z IS NULL
     GROUP BY reason ORDER BY n DESC, reason
 """
 

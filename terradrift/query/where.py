@@ -20,7 +20,7 @@ from terradrift.period import Period
 from terradrift.query import region as regions
 from terradrift.query.region import Bbox
 
-PERSISTENCE = ("persistent", "transient")
+PERSISTENCE = ("persistent", "transient", "gradual", "seasonal")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
