@@ -118,7 +118,10 @@ def test_periods_are_text_pairs_or_periods(
         ({"between": "yesterday"}, "expected a period such as"),
         ({"between": "2019/2018"}, "period is empty"),
         ({"kind": "forest"}, "kinds as whole numbers"),
-        ({"persistence": "often"}, "one of persistent, transient, gradual, seasonal, got 'often'"),
+        (
+            {"persistence": "often"},
+            "one of persistent, transient, gradual, seasonal, got 'often'",
+        ),
         ({"min_score": float("nan")}, "finite number, got nan"),
         ({"within": "nowhere.geojson"}, "got no file nowhere.geojson"),
         ({"within": '{"type": "Point"'}, "cannot read the GeoJSON"),
