@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.detect import alongside, calibrate
-from terradrift.kernels import library
+from terradrift.kernels import opened
 
 _MEDIAN_STEPS = 5
 _LIKE_SHARE = 6
@@ -64,7 +64,7 @@ def controls(
     `own` (n,) is each patch's own place in the pool, -1 where it is not in it: no patch is
     its own control. `columns` (t,) place the dates among the pool's, where it has others.
     """
-    if library("analogue") is not None:
+    if opened("analogue") is not None:
         if columns is None:
             columns = np.arange(patches.clear.shape[1])
         seen = pool.clear.sum(axis=0)[columns]
@@ -80,7 +80,7 @@ def _compiled(
     patches: Histories, pool: Histories, asked: alongside.Asked, least: int
 ) -> Iterator[Controls]:
     """By the kernel: a few patches at a time beside the pool, date after date."""
-    kernel = library("analogue")
+    kernel = opened("analogue")
     if kernel is None or not patches.clear.any():
         return
     index, mean = alongside.nearest(
@@ -233,7 +233,7 @@ def expected(
     geometric median of the controls (Weiszfeld 1937): where up to half of them changed too,
     it stays with the rest.
     """
-    kernel = library("analogue")
+    kernel = opened("analogue")
     if kernel is None:
         return _middles(found, pool[:, column])
     return alongside.middles(

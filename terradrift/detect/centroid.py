@@ -77,7 +77,7 @@ def apart(
     found = Apart(*(np.empty(clear.shape, np.float32) for _ in range(3)))
     n = len(vectors)
     each = max(1, vectors[:1].nbytes)
-    block = _TWIN_BYTES if kernels.library("drift") is None else _BLOCK_BYTES
+    block = _TWIN_BYTES if kernels.opened("drift") is None else _BLOCK_BYTES
     step = max(1, min(block // each, -(-n // threads)))
 
     def work(at: int) -> None:
@@ -156,7 +156,7 @@ class _Usual:
 def _judge(
     vectors: NDArray[np.floating], role: NDArray[np.uint8], usual: _Usual, out: Apart
 ) -> None:
-    compiled = kernels.library("drift")
+    compiled = kernels.opened("drift")
     if compiled is None:
         _numpy(vectors, role, usual, out)
         return

@@ -33,7 +33,7 @@ def cosines(
         )
     if vectors.dtype not in (np.float16, np.float32):
         raise ValueError(f"vectors must be float16 or float32, got {vectors.dtype}")
-    compiled = kernels.library("gram")
+    compiled = kernels.opened("gram")
     if compiled is None:
         return _numpy(vectors, clear)
     vectors = np.ascontiguousarray(vectors)

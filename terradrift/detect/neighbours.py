@@ -146,7 +146,7 @@ def _backend(backend: str, device: str, k: int) -> str:
         raise ValueError(
             f"backend faiss runs on the cpu, got device {device!r}; use backend='torch'"
         )
-    built = kernels.library("neighbours") is not None
+    built = kernels.opened("neighbours") is not None
     if backend == "kernel" and not built:
         raise ValueError(
             "backend kernel was not built, or TERRADRIFT_KERNELS is off; "

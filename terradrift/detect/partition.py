@@ -25,7 +25,7 @@ def segment(
 ) -> tuple[Floats, Floats]:
     """What each break gains (n, t), NaN where no segment begins, and what is left (n,)."""
     gain, cost = np.full(clear.shape, np.nan), np.zeros(len(values))
-    compiled = kernels.library("changepoints")
+    compiled = kernels.opened("changepoints")
     if compiled is None:
         if clear.size:
             _segment(values, clear, penalty, least, gain, cost)
@@ -38,7 +38,7 @@ def segment(
 
 def single(values: Floats, clear: Flags, least: int) -> Places:
     """(n,) first clear date after the best single break, -1 where there is none."""
-    compiled = kernels.library("changepoints")
+    compiled = kernels.opened("changepoints")
     if compiled is None:
         return _single(values, clear, least)
     first = np.empty(len(values), np.int64)

@@ -161,7 +161,7 @@ class Pruned:
         # The structures hold addresses only: the arrays must live meanwhile.
         few_told, _few = _told(*first, by_panel=True)
         all_told, _all = _told(*self._all, by_panel=False)
-        library = kernels.library("neighbours")
+        library = kernels.opened("neighbours")
         if library is None:
             raise RuntimeError("the kernel neighbours was not built")
 

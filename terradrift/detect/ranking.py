@@ -64,7 +64,7 @@ def ranked(
 
 def distances_to(queries: Rows, rows: Rows, near: Indices) -> Exact:
     """(m, c) distances of the queries (m, d) to the rows `near` (m, c) of (n, d)."""
-    library = kernels.library("neighbours")
+    library = kernels.opened("neighbours")
     if library is None:
         gaps = rows[near]  # (m, c, d)
         gaps -= queries[:, None]

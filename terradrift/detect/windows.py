@@ -62,7 +62,7 @@ def _compiled(
     apart: NDArray[np.float32], observations: tuple[NDArray[np.int64], ...], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
     """As `_quick` of each window, by the compiled kernel where there is one."""
-    library = kernels.library("novelty")
+    library = kernels.opened("novelty")
     if library is None:
         return None
     count = len(observations[0])

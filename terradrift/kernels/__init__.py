@@ -1,6 +1,6 @@
 """Compiled kernels: plain C over arrays, each beside a twin in NumPy that gives the same.
 
-`library("drift")` is the compiled file of `drift.c`, or None where it was not built or
+`opened("drift")` is the compiled file of `drift.c`, or None where it was not built or
 where the environment says `TERRADRIFT_KERNELS=off`; the caller then takes its twin. A
 kernel runs on the thread that calls it and without the interpreter's lock, so callers
 share work out over a pool of threads.
@@ -15,7 +15,7 @@ from pathlib import Path
 SWITCH = "TERRADRIFT_KERNELS"
 
 
-def library(name: str) -> ctypes.CDLL | None:
+def opened(name: str) -> ctypes.CDLL | None:
     """The compiled kernels of one file, None where they were not built or are off.
 
     Raises:

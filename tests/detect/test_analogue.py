@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terradrift.detect import analogue
-from terradrift.kernels import SWITCH, library
+from terradrift.kernels import SWITCH, opened
 
 
 def histories(seed: int, n: int, t: int = 9, r: int = 4) -> analogue.Histories:
@@ -107,7 +107,7 @@ def coarse(seed: int, n: int, t: int, r: int) -> analogue.Histories:
     return analogue.Histories(np.round(found.vectors * 8) / 8, found.clear)
 
 
-@pytest.mark.skipif(library("analogue") is None, reason="not built here")
+@pytest.mark.skipif(opened("analogue") is None, reason="not built here")
 @pytest.mark.parametrize(
     "shape",
     [(70, 131, 6, 5, 12), (5, 33, 9, 32, 40), (3, 4, 4, 1, 6), (40, 300, 8, 17, 20)],

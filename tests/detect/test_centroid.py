@@ -74,7 +74,7 @@ def test_scores_are_those_written_out(robust: bool, dtype: type) -> None:
 @pytest.mark.parametrize("d", [1, 8, 15, 16, 33, 300])
 @pytest.mark.parametrize("members", [1, 4, 9, 70])
 def test_every_processor_gives_what_numpy_gives(way: int, d: int, members: int) -> None:
-    library = kernels.library("drift")
+    library = kernels.opened("drift")
     if library is None:
         pytest.skip("kernels were not built")
     vectors, clear = patches(5, 90, d)
@@ -101,7 +101,7 @@ def test_every_processor_gives_what_numpy_gives(way: int, d: int, members: int) 
 
 
 def test_halves_of_every_kind_are_read_as_numpy_reads_them() -> None:
-    library = kernels.library("drift")
+    library = kernels.opened("drift")
     if library is None:
         pytest.skip("kernels were not built")
     every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)

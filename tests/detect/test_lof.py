@@ -205,7 +205,7 @@ def test_windows_score_as_any_reference_also_where_distances_are_equal(
 def test_windows_that_move_along_score_alike_by_kernel_and_by_numpy(
     values: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kernels.library("novelty") is None:
+    if kernels.opened("novelty") is None:
         pytest.skip("the kernel was not built")
     random = np.random.default_rng(10)
     vectors = random.integers(0, values, (7, 130, 3)).astype(np.float32)

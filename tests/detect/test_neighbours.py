@@ -56,7 +56,7 @@ KINDS = [
 def require(backend: str) -> None:
     if backend == "faiss":
         pytest.importorskip("faiss", reason="FAISS is not installed")
-    if backend == "kernel" and kernels.library("neighbours") is None:
+    if backend == "kernel" and kernels.opened("neighbours") is None:
         pytest.skip("the kernel was not built")
 
 

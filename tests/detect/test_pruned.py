@@ -18,7 +18,7 @@ from terradrift.detect.tiles import leaves, panels
 Rows = NDArray[np.float32]
 
 pytestmark = pytest.mark.skipif(
-    kernels.library("neighbours") is None, reason="the kernel was not built"
+    kernels.opened("neighbours") is None, reason="the kernel was not built"
 )
 
 
@@ -174,7 +174,7 @@ def test_products_are_exact_in_every_way_that_the_processor_knows(
     squares = (rows.astype(np.int64) ** 2).sum(axis=1)
     half, out = (squares // 2).astype(np.int32), np.empty((12, 32), np.int32)
     told = panels(rows)
-    library = kernels.library("neighbours")
+    library = kernels.opened("neighbours")
     assert library is not None
     library.multiply(
         ["plain", "avx2", "vnni"].index(way),

@@ -48,7 +48,7 @@ def test_off_gives_none_though_kernels_were_built(
 ) -> None:
     before = kernels.missing()
     monkeypatch.setenv(kernels.SWITCH, "off")
-    assert kernels.library("drift") is None
+    assert kernels.opened("drift") is None
     assert kernels.missing() == before
 
 
@@ -56,24 +56,24 @@ def test_on_gives_one_library_or_none_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(kernels.SWITCH, "on")
-    first = kernels.library("drift")
+    first = kernels.opened("drift")
     assert (first is None) == ("drift" in kernels.missing())
     monkeypatch.delenv(kernels.SWITCH)
-    assert kernels.library("drift") is first
+    assert kernels.opened("drift") is first
 
 
 @pytest.mark.parametrize("said", ["", "yes", "OFF"])
 def test_another_word_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(kernels.SWITCH, said)
     with pytest.raises(ValueError, match=f"must be on or off, got '{said}'"):
-        kernels.library("drift")
+        kernels.opened("drift")
 
 
 def test_a_name_that_no_kernels_have_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"no kernels named 'drfit'; there are .*drift"
     ):
-        kernels.library("drfit")
+        kernels.opened("drfit")
 
 
 @pytest.mark.skipif(not has_compiler(), reason="no compiler here")

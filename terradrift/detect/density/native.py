@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from terradrift.kernels import library
+from terradrift.kernels import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Kernels:
 
 def kernels() -> Kernels | None:
     """The kernels, or None where one was not built or they are switched off."""
-    blocks, density = library("blocks"), library("density")
-    linkage = library("linkage")
+    blocks, density = opened("blocks"), opened("density")
+    linkage = opened("linkage")
     if blocks is None or density is None or linkage is None:
         return None
     blocks.blocks_order.restype = ctypes.c_int
