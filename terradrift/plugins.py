@@ -8,6 +8,7 @@ from terradrift.errors import UnknownPluginError
 
 EMBEDDERS = "terradrift.embedders"
 DETECTORS = "terradrift.detectors"
+IMAGE_DETECTORS = "terradrift.image_detectors"
 
 _ALIKE = 0.6
 """Least likeness, 0 to 1, of a name that may have been meant."""

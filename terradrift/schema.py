@@ -251,6 +251,29 @@ def alerts() -> pa.Schema:
     )
 
 
+def anomalies() -> pa.Schema:
+    """One row per observation as one method judges it; `reason` says why a score is null.
+
+    What a method does not say is null.
+    """
+    return _named(
+        "anomalies/1",
+        [
+            *_text("patch_id"),
+            *_instants("datetime"),
+            *_text("tile", "scene_id"),
+            *_floats("clear_percent"),
+            # The model is empty for a method on pixels.
+            *_text("method", "model"),
+            *_floats("score", "score_spatial", "z", "p_value", "cusum"),
+            pa.field("persistent", pa.bool_()),
+            pa.field("n_reference", pa.int32()),
+            *_instants("reference_start", "reference_end"),
+            *_text("reason", "run_id"),
+        ],
+    )
+
+
 def kinds() -> pa.Schema:
     """One row per cluster of change deltas; kinds form a tree by `parent`."""
     return _named(

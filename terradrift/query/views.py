@@ -37,12 +37,14 @@ OBSERVATIONS = """
 
 PLACE = ("longitude", "latitude", "bbox", "geometry")
 
-PATCH_CHANGES = """
-    CREATE VIEW patch_changes AS
-    SELECT c.*, p.longitude, p.latitude, p.bbox, p.geometry
-    FROM {patch_changes} c LEFT JOIN patches p USING (patch_id)
+ANOMALIES = "anomalies_"
+
+WITH_PLACE = """
+    CREATE VIEW {name} AS
+    SELECT r.*, p.longitude, p.latitude, p.bbox, p.geometry
+    FROM {rows} r LEFT JOIN patches p USING (patch_id)
 """
-"""What the whole history of each patch says, with its place."""
+"""Rows of patches, with their places."""
 
 MACROS = (
     """
@@ -113,17 +115,35 @@ def create(
     )
     held = f"patch_changes_{schema.suffix(model)}" if model else ""
     if held in tables:
-        connection.execute(PATCH_CHANGES.format(patch_changes=f'"{held}"'))
+        connection.execute(WITH_PLACE.format(name="patch_changes", rows=f'"{held}"'))
     else:
         placed = (schema.patches().field(name) for name in PLACE)
         empty = float32(pa.schema([*schema.patch_changes(), *placed])).empty_table()
         _view(connection, "patch_changes", empty, spatial=spatial)
+    _anomalies(connection, tables, spatial=spatial)
     for name in tables:
         if name.startswith("embeddings_"):
             beside = f'"observations_{name.removeprefix("embeddings_")}"'
             connection.execute(OBSERVATIONS.format(name=beside, embeddings=f'"{name}"'))
     for macro in MACROS + (SPATIAL_MACROS if spatial else ()):
         connection.execute(macro)
+
+
+def _anomalies(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, lance.LanceDataset],
+    *,
+    spatial: bool,
+) -> None:
+    """All methods in one view with their places; `method` and `model` tell them apart."""
+    held = [f'FROM "{name}"' for name in sorted(tables) if name.startswith(ANOMALIES)]
+    if held:
+        union = " UNION ALL ".join(held)
+        connection.execute(WITH_PLACE.format(name="anomalies", rows=f"({union})"))
+        return
+    placed = (schema.patches().field(name) for name in PLACE)
+    empty = float32(pa.schema([*schema.anomalies(), *placed])).empty_table()
+    _view(connection, "anomalies", empty, spatial=spatial)
 
 
 def _view(

@@ -21,6 +21,7 @@ _PER_MODEL: Mapping[str, Callable[[], pa.Schema]] = {
     "events": schema.events,
     "kinds": schema.kinds,
     "alerts": schema.alerts,
+    "anomalies": schema.anomalies,
 }
 _WITH_VECTORS: Mapping[str, tuple[Callable[[int], pa.Schema], str]] = {
     "embeddings": (schema.embeddings, "embedding"),

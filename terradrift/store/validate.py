@@ -56,11 +56,11 @@ def _table(store: Store, table: str) -> Iterator[str]:
         yield from _vectors(store, table, _VECTORS[kind])
     if kind == "patches":
         yield from _cells(store)
-    if kind in ("embeddings", "scores"):
+    if kind in ("embeddings", "scores", "anomalies"):
         yield from _observations(store, table)
     if kind == "embeddings":
         yield from _ledger(store, table)
-    if kind in ("embeddings", "scores", "changes", "patch_changes"):
+    if kind in ("embeddings", "scores", "changes", "patch_changes", "anomalies"):
         yield from _places(store, table)
     if kind == "scores":
         yield from _scored(store, table)

@@ -1,0 +1,45 @@
+"""The table of one method's anomalies: written whole or not at all, described, read back."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import pyarrow as pa
+
+from terradrift import schema
+from terradrift.store.tables import Store
+
+PREFIX = "anomalies_"
+
+
+def table_name(method: str, model: str = "") -> str:
+    """Such as `anomalies_inpaint`, or `anomalies_seasonal_mosaiks` of a method on vectors."""
+    return PREFIX + "_".join(schema.suffix(part) for part in (method, model) if part)
+
+
+def replace(
+    store: Store,
+    method: str,
+    rows: Iterable[pa.RecordBatch],
+    *,
+    model: str = "",
+    about: Mapping[str, str],
+) -> int:
+    """Put `rows` (of `schema.anomalies()`) in place of what the method said before.
+
+    Readers see the old table or the new. `about` says how the scores were made (parameters,
+    weights, preprocessing), as the table's metadata. Returns the number of rows.
+
+    Raises:
+        SchemaError: rows of other columns; the old table stays.
+    """
+    name = table_name(method, model)
+    plain = schema.anomalies()
+    told = {**plain.metadata, **{k.encode(): v.encode() for k, v in about.items()}}
+    described = plain.with_metadata(told)
+    store.overwrite(name, _checked(rows, name), described)
+    return store.count(name)
+
+
+def _checked(rows: Iterable[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
+    for batch in rows:
+        schema.check(batch.schema, schema.anomalies(), name)
+        yield batch
