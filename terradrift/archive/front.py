@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from terradrift import threads as threading_
 from terradrift.archive.request import filters
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from terradrift.archive.detecting import Detected
     from terradrift.archive.embedding import EmbedResult
     from terradrift.archive.ingesting import Ingested
+    from terradrift.archive.method import Judged
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
     from terradrift.archive.watched import Watched
@@ -233,30 +234,80 @@ class Archive:
         with recorded(self.store, "space", {"model": chosen, "space": name}) as run:
             return spacing.choose(self.store, run, chosen, name, quiet=quiet)
 
+    @overload
     def detect(
         self,
         model: str | None = None,
         *,
+        method: None = None,
         threads: int | None = None,
         quiet: bool = False,
-        **settings: Any,  # noqa: ANN401 - the fields of detect.Settings, checked there
-    ) -> Detected:
-        """Score every observation and find changes and events.
+        **settings: Any,  # noqa: ANN401 - fields of detect.Settings, checked there
+    ) -> Detected: ...
 
-        `settings` are fields of `terradrift.detect.settings.Settings`.
+    @overload
+    def detect(
+        self,
+        model: str | None = None,
+        *,
+        method: str,
+        since: str | None = None,
+        until: str | None = None,
+        maps: str | Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        quiet: bool = False,
+        **settings: Any,  # noqa: ANN401 - fields of the method's settings
+    ) -> Judged: ...
+
+    def detect(
+        self,
+        model: str | None = None,
+        *,
+        method: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        maps: str | Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        quiet: bool = False,
+        **settings: Any,
+    ) -> Detected | Judged:
+        """Score every observation and find changes and events, or run another method.
+
+        Without `method`, `settings` are fields of `terradrift.detect.settings.Settings`.
+        With one (`terradrift.archive.methods.lines` says which there are) its rows go into
+        a table of their own, `settings` are its own, `since` and `until` (dates such as
+        2018-05-16, or a month, or a year) say what is judged, and anomaly maps are written
+        into the folder `maps` by methods that make them.
+
+        Raises:
+            ArchiveError: the archive does not hold what is needed, or a setting is not known.
+            UnknownPluginError: no such method.
+            ValueError: a setting of another type or out of range, or no date; or a date,
+                `maps` or `device` without a method.
         """
-        from terradrift.archive import detecting
+        from terradrift.archive import detecting, methods
 
-        chosen = model or self.model
-        with recorded(self.store, "detect", {"model": chosen, **settings}) as run:
-            return detecting.detect(
-                self.store,
-                run,
-                chosen,
-                settings,
-                threads=threading_.resolve(threads),
-                quiet=quiet,
-            )
+        chosen, count = model or self.model, threading_.resolve(threads)
+        given: dict[str, Any] = {
+            "since": since,
+            "until": until,
+            "maps": maps,
+            "device": device,
+        }
+        if method is None:
+            methods.refuse_alone(given)
+            with recorded(self.store, "detect", {"model": chosen, **settings}) as run:
+                return detecting.detect(
+                    self.store, run, chosen, settings, threads=count, quiet=quiet
+                )
+        request = methods.request(
+            method, chosen, settings, **given, threads=count, quiet=quiet
+        )
+        told = {"method": method, "model": chosen, **given, **settings}
+        with recorded(self.store, f"detect-{method}", told) as run:
+            return methods.detect(self.store, run, request)
 
     def bench(
         self,
@@ -459,7 +510,11 @@ class Archive:
             **(how or {}),
         )
         done = self.detect(
-            choice.stored, threads=threads, quiet=quiet, **(settings or {})
+            choice.stored,
+            method=None,
+            threads=threads,
+            quiet=quiet,
+            **(settings or {}),
         )
         self.cluster(choice.stored, threads=threads, quiet=quiet)
         return done

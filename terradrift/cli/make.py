@@ -3,20 +3,28 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from terradrift.cli import choice as choices
 from terradrift.cli import options as opt
 from terradrift.cli.output import line, rows, say, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from terradrift.archive import Archive
+    from terradrift.archive.detecting import Detected
     from terradrift.archive.ingesting import Ingested
+    from terradrift.archive.method import Judged
     from terradrift.archive.purpose import Purpose
     from terradrift.grid import Grid
     from terradrift.ingest.plan import Plan
     from terradrift.ingest.scene import Options
+
+_OWN_OPTIONS = {
+    "model", "method", "since", "until", "maps", "device", "threads", "quiet"
+}  # fmt: skip
 
 
 def archive_at(
@@ -229,7 +237,7 @@ def embed(
         line(done.summary())
 
 
-def reported(max_false_alarms: float | None) -> dict[str, float]:
+def reported(max_false_alarms: float | None) -> dict[str, Any]:
     """The rule of what is reported as settings of `detect`, checked; none by default."""
     if max_false_alarms is None:
         return {}
@@ -244,19 +252,68 @@ def detect(
     archive: opt.ArchivePath,
     model: opt.Model = None,
     max_false_alarms: opt.MaxFalseAlarms = None,
+    method: opt.Method = None,
+    since: opt.Since = None,
+    until: opt.Until = None,
+    maps: opt.Maps = None,
+    given: opt.Set = None,
+    device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score every observation of ARCHIVE and find changes and events."""
+    """Score every observation of ARCHIVE and find changes and events.
+
+    With --method another method judges every observation, beside what detect says.
+    """
     import terradrift as td
 
-    done = td.open(archive).detect(
-        model, threads=threads, quiet=quiet, **reported(max_false_alarms)
-    )
+    opened = td.open(archive)
+    done: Detected | Judged
+    if method is None:
+        alone = {"since": since, "until": until, "maps": maps, "set": given or None}
+        with usage():
+            methods_only({**alone, "device": device})
+        rule = reported(max_false_alarms)
+        done = opened.detect(model, threads=threads, quiet=quiet, **rule)
+    else:
+        if max_false_alarms is not None:
+            raise typer.BadParameter(
+                "--max-false-alarms rules what detect reports, and a method reports no "
+                "changes; leave it or --method out"
+            )
+        with usage():
+            done = opened.detect(
+                model,
+                method=method,
+                since=since,
+                until=until,
+                maps=maps,
+                device=device,
+                threads=threads,
+                quiet=quiet,
+                **pairs(given or ()),
+            )
     say(done, quiet=quiet)
     if as_json:
         line(done.summary())
+
+
+def pairs(given: "Sequence[str]") -> dict[str, Any]:
+    """Settings as text by name; what has an option of its own is none."""
+    from terradrift.archive import setting_values
+
+    found = setting_values.pairs(given)
+    if own := sorted(found.keys() & _OWN_OPTIONS):
+        raise ValueError(f"pass --{own[0]} instead of --set {own[0]}=")
+    return dict(found)
+
+
+def methods_only(given: "Mapping[str, Any]") -> None:
+    """Refuse options that only go with a method."""
+    from terradrift.archive import methods
+
+    methods.refuse_alone(given)
 
 
 def cluster(

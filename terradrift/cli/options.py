@@ -167,4 +167,35 @@ DryRun = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Run this method instead; its rows go into anomalies_NAME. Any unknown name lists all.",
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE", help="With --method: first date to judge, such as 2018-05-16."
+    ),
+]
+Until = Annotated[
+    str | None, typer.Option(metavar="DATE", help="With --method: last date to judge.")
+]
+Maps = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="With --method: write anomaly maps (Cloud-Optimised GeoTIFF) there.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="With --method: one of its settings; may be given several times.",
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")]
