@@ -1,0 +1,1 @@
+"""Anomalies of regions: change between two dates, and novelty against the whole history."""
