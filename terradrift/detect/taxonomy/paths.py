@@ -79,8 +79,7 @@ class Paths:
     @property
     def whole(self) -> NDArray[np.bool_]:
         """(n,), which patches are known at every step."""
-        found: NDArray[np.bool_] = self.known.all(axis=1)
-        return found
+        return np.asarray(self.known.all(axis=1))
 
     def of(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Paths":
         """Some of the patches."""
@@ -247,5 +246,5 @@ def _numbers(days: NDArray[np.datetime64], *, folded: bool) -> NDArray[np.float6
     """Days since 1970-01-01, or of the year from 0."""
     plain = days.astype("datetime64[D]")
     if folded:
-        return (plain - plain.astype("datetime64[Y]")).astype(np.float64)
-    return plain.astype(np.float64)
+        return np.asarray(plain - plain.astype("datetime64[Y]"), np.float64)
+    return np.asarray(plain, np.float64)
