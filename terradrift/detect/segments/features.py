@@ -53,10 +53,9 @@ def clear_cells(
     cols = np.floor((np.arange(x) + 0.5) / stride).astype(np.int64)
     cell = (rows[:, None] * w + cols).ravel()
     seen = np.bincount(cell, clear.ravel(), minlength=h * w)
-    share: NDArray[np.float32] = np.float32(
-        seen / np.maximum(np.bincount(cell, minlength=h * w), 1)
-    )
-    return share.reshape(h, w)
+    pixels = np.bincount(cell, minlength=h * w)
+    share = np.divide(seen, np.maximum(pixels, 1), dtype=np.float64)
+    return np.asarray(share, np.float32).reshape(h, w)
 
 
 def region_means(
