@@ -291,6 +291,52 @@ def kinds() -> pa.Schema:
     )
 
 
+def taxonomy() -> pa.Schema:
+    """One row per regime of ground or path; paths have a `parent`, ground has none.
+
+    `centroid` is the mean path, step by step in `dimensions` components. `steps` are the
+    middles of the steps; days of the year, in 1970, where years were taken together.
+    """
+    return _named(
+        "taxonomy/1",
+        [
+            pa.field("regime", pa.int32()),
+            pa.field("parent", pa.int32()),
+            pa.field("level", pa.int32()),
+            pa.field("size", pa.int32()),
+            *_floats("share", "cohesion"),
+            *_text("label", "description"),
+            pa.field("representatives", pa.list_(pa.string())),
+            pa.field("centroid", pa.list_(pa.float32())),
+            pa.field("n_steps", pa.int32()),
+            pa.field("dimensions", pa.int32()),
+            pa.field("steps", pa.list_(INSTANT)),
+            *_text("run_id"),
+        ],
+    )
+
+
+def regimes() -> pa.Schema:
+    """One row per patch: its regimes, how well it fits them, and how it left its path.
+
+    `reason` says why it has no regime, or only a rough one.
+    """
+    return _named(
+        "regimes/1",
+        [
+            *_text("patch_id", "tile"),
+            pa.field("regime", pa.int32()),
+            pa.field("ground", pa.int32()),
+            *_floats("distance", "margin"),
+            pa.field("n_clear", pa.int32()),
+            *_floats("max_deviation", "deviation_z"),
+            pa.field("n_flips", pa.int32()),
+            *_instants("last_flip"),
+            *_text("reason", "run_id"),
+        ],
+    )
+
+
 def labels() -> pa.Schema:
     """One row per verdict of an analyst."""
     return _named(

@@ -22,6 +22,7 @@ PER_MODEL = (
     "events",
     "kinds",
     "alerts",
+    "taxonomy",
 )
 
 OBSERVATIONS = """
@@ -36,6 +37,9 @@ OBSERVATIONS = """
 """Embeddings with their scene and their place."""
 
 PLACE = ("longitude", "latitude", "bbox", "geometry")
+
+OF_PATCHES = ("patch_changes", "regimes")
+"""Tables of one row per patch, shown with its place."""
 
 ANOMALIES = "anomalies_"
 
@@ -113,13 +117,15 @@ def create(
     connection.execute(
         OBSERVATIONS.format(name="observations", embeddings="embeddings")
     )
-    held = f"patch_changes_{schema.suffix(model)}" if model else ""
-    if held in tables:
-        connection.execute(WITH_PLACE.format(name="patch_changes", rows=f'"{held}"'))
-    else:
-        placed = (schema.patches().field(name) for name in PLACE)
-        empty = float32(pa.schema([*schema.patch_changes(), *placed])).empty_table()
-        _view(connection, "patch_changes", empty, spatial=spatial)
+    for name in OF_PATCHES:
+        held = f"{name}_{schema.suffix(model)}" if model else ""
+        if held in tables:
+            connection.execute(WITH_PLACE.format(name=name, rows=f'"{held}"'))
+        else:
+            placed = (schema.patches().field(column) for column in PLACE)
+            columns = [*getattr(schema, name)(), *placed]
+            empty = float32(pa.schema(columns)).empty_table()
+            _view(connection, name, empty, spatial=spatial)
     _anomalies(connection, tables, spatial=spatial)
     for name in tables:
         if name.startswith("embeddings_"):

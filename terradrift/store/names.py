@@ -22,6 +22,8 @@ _PER_MODEL: Mapping[str, Callable[[], pa.Schema]] = {
     "kinds": schema.kinds,
     "alerts": schema.alerts,
     "anomalies": schema.anomalies,
+    "taxonomy": schema.taxonomy,
+    "regimes": schema.regimes,
 }
 _WITH_VECTORS: Mapping[str, tuple[Callable[[int], pa.Schema], str]] = {
     "embeddings": (schema.embeddings, "embedding"),

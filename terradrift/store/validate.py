@@ -23,6 +23,8 @@ _KEYS = {
     "events": "event_id",
     "kinds": "kind",
     "alerts": "alert_id",
+    "taxonomy": "regime",
+    "regimes": "patch_id",
     "labels": "label_id",
     "runs": "run_id",
 }
@@ -60,7 +62,14 @@ def _table(store: Store, table: str) -> Iterator[str]:
         yield from _observations(store, table)
     if kind == "embeddings":
         yield from _ledger(store, table)
-    if kind in ("embeddings", "scores", "changes", "patch_changes", "anomalies"):
+    if kind in (
+        "embeddings",
+        "scores",
+        "changes",
+        "patch_changes",
+        "anomalies",
+        "regimes",
+    ):
         yield from _places(store, table)
     if kind == "scores":
         yield from _scored(store, table)
