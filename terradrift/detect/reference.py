@@ -33,12 +33,14 @@ def members(
     guard_days: int,
     least: int,
     most: int,
+    earlier_years: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """The reference of date number `at` for every patch.
 
     `days` is (t,) ascending, `clear` (n, t). Returns indices (n, most) into the dates, most
     recent first and -1 where there are fewer, and the kind (n,): `SEASON` where at least
     `least` season-matched observations exist, otherwise `RECENT`, or `NONE` without a past.
+    With `earlier_years`, those of this season's own weeks are not season-matched.
     """
     n = len(clear)
     gap = (days[at] - days) / np.timedelta64(1, "D")
@@ -48,6 +50,8 @@ def members(
     # the guard is still better than none.
     past = np.where(guarded.any(axis=1, keepdims=True), guarded, past)
     season = past & (season_distance(days, days[at]) <= window_days)[None, :]
+    if earlier_years:
+        season &= (gap >= YEAR_DAYS / 2)[None, :]
     seasonal = season.sum(axis=1) >= least
     chosen = np.where(seasonal[:, None], season, past)
     rank = np.cumsum(chosen[:, ::-1], axis=1)[:, ::-1]  # 1 = most recent
