@@ -1,0 +1,360 @@
+"""`taxonomy`: regimes of ground and their paths through time, for every patch."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from terradrift import __version__, schema
+from terradrift.archive import places, taxonomy_model
+from terradrift.archive.patch_changes import tiles
+from terradrift.archive.runs import Run
+from terradrift.archive.stamp import STAMP, stamp_of
+from terradrift.archive.taxonomy_model import Fitted
+from terradrift.archive.taxonomy_paths import (
+    COMPONENTS,
+    Census,
+    Histories,
+    projection,
+    stream,
+)
+from terradrift.detect.settings import Settings as Clear
+from terradrift.detect.taxonomy.assign import Assigned, assign
+from terradrift.detect.taxonomy.paths import Paths, calendar
+from terradrift.detect.taxonomy.representatives import representatives
+from terradrift.detect.taxonomy.settings import Settings
+from terradrift.detect.taxonomy.tree import NONE, Taxonomy, fit
+from terradrift.errors import ArchiveError
+from terradrift.grid import Grid
+from terradrift.period import Period
+from terradrift.progress import stage
+from terradrift.series import Series
+from terradrift.space import RAW
+from terradrift.store import spaces
+from terradrift.store.tables import Store
+
+_REPRESENTATIVES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a taxonomy is asked for, beside the settings of the clustering."""
+
+    period: str | None = None
+    """As STAC writes it; None: all days."""
+    steps: int | None = None
+    """Of the calendar; None: by the data."""
+    season: bool = False
+    """Take all years together: steps are days of the year."""
+    min_clear: float = 70.0
+    """Percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What one `taxonomy` found."""
+
+    patches: int
+    placed: int
+    """Patches with a regime; the others say why not."""
+    ground: int
+    leaves: int
+    steps: int
+    notes: tuple[str, ...]
+    fresh: bool
+    """False where nothing had changed since the last time, so that nothing was done."""
+
+    def __str__(self) -> str:
+        words = (
+            f"{self.ground} regimes of ground, {self.leaves} paths through time at "
+            f"{self.steps} steps; {self.placed:,} of {self.patches:,} patches placed"
+        )
+        words = "; ".join((words, *self.notes))
+        return words if self.fresh else f"up to date: {words}"
+
+    def summary(self) -> dict[str, Any]:
+        """As a record."""
+        return asdict(self)
+
+
+def taxonomy(
+    store: Store,
+    run: Run,
+    model: str,
+    settings: Settings,
+    asked: Asked,
+    *,
+    threads: int,
+    quiet: bool,
+) -> Classified:
+    """Find regimes on a sample and place every patch; replaces both tables.
+
+    Nothing is done where neither observations nor settings changed since the last time.
+
+    Raises:
+        ArchiveError: nothing is embedded, nothing is clear, or too few patches are known at
+            all steps.
+        ValueError: a period that cannot be read, or a setting out of range.
+    """
+    held = _held(store, model)
+    period = _days(asked.period)
+    space = spaces.current(store, model)
+    made_from = {
+        "held": held,
+        "settings": asdict(settings),
+        "asked": asdict(asked),
+        "space": space.label if space else RAW,
+        "version": __version__,
+        "tables": [schema.name(schema.taxonomy()), schema.name(schema.regimes())],
+    }
+    before = _stamp(store, model)
+    if before.get("made_from") == made_from and before["held"] == held:
+        return _counts(store, model, before, fresh=False)
+    fitted = _fit(store, model, settings, asked, period, threads=threads, quiet=quiet)
+    number = taxonomy_model.newest(store, model) + 1
+    taxonomy_model.write(store, model, number, fitted)
+    stamp = {"made_from": made_from, "held": held, "number": number}
+    return _placed(store, run, model, fitted, stamp, threads=threads, quiet=quiet)
+
+
+def place(
+    store: Store, run: Run, model: str, *, threads: int, quiet: bool
+) -> Classified:
+    """Place every patch among the regimes that were found before; nothing is fitted.
+
+    Raises:
+        ArchiveError: there are none yet, or their file is gone.
+    """
+    before = _stamp(store, model)
+    if not before:
+        raise ArchiveError(
+            f"{store.root} holds no taxonomy of {model}; run terradrift taxonomy without "
+            "--assign first"
+        )
+    held = _held(store, model)
+    if before["held"] == held:
+        return _counts(store, model, before, fresh=False)
+    fitted = taxonomy_model.read(store, model, before["number"])
+    stamp = {**before, "held": held}
+    return _placed(store, run, model, fitted, stamp, threads=threads, quiet=quiet)
+
+
+def _fit(
+    store: Store,
+    model: str,
+    settings: Settings,
+    asked: Asked,
+    period: tuple[np.datetime64, np.datetime64],
+    *,
+    threads: int,
+    quiet: bool,
+) -> Fitted:
+    clear = Clear(min_clear=asked.min_clear, seed=settings.seed, dimensions=COMPONENTS)
+    histories = Histories(store, model, clear, *period)
+    census = Census(settings.seed, settings.most)
+    with stage("components", 1, "readings", quiet=quiet) as advance:
+        seen_by = projection(histories, spaces.current(store, model), census)
+        advance(1)
+    steps = calendar(
+        census.days,
+        census.seen,
+        census.patches,
+        steps=asked.steps,
+        folded=asked.season,
+    )
+    wanted = census.sample(len(steps), seen_by.components)
+    with stage("regimes", len(wanted), "patches", quiet=quiet) as advance:
+        parts = []
+        for _, paths in stream(histories, seen_by, steps, threads=threads, only=wanted):
+            parts.append(paths)
+            advance(len(paths))
+        try:
+            found = fit(
+                taxonomy_model.sample_of(parts), steps, settings, threads=threads
+            )
+        except ValueError as error:
+            raise ArchiveError(
+                f"{error}; ingest more scenes, ask for fewer --steps, or choose a --period "
+                "in which most ground is seen"
+            ) from error
+    return Fitted(seen_by, found, asked.min_clear, *period)
+
+
+def _placed(
+    store: Store,
+    run: Run,
+    model: str,
+    fitted: Fitted,
+    stamp: dict[str, Any],
+    *,
+    threads: int,
+    quiet: bool,
+) -> Classified:
+    """Place all patches, and write both tables; the stamped one last."""
+    name = schema.suffix(model)
+    tally = _Tally(fitted.taxonomy)
+    grid, histories = store.settings.grid, Histories.of(store, model, fitted)
+    with stage("taxonomy", stamp["held"]["patches"], "patches", quiet=quiet) as advance:
+
+        def rows() -> Iterator[pa.RecordBatch]:
+            for block, paths in stream(
+                histories, fitted.projection, fitted.taxonomy.calendar, threads=threads
+            ):
+                found = assign(fitted.taxonomy, paths)
+                tally.add(paths, found)
+                advance(len(paths))
+                yield _rows(grid, run.run_id, block, paths, found)
+
+        store.overwrite(f"regimes_{name}", rows(), schema.regimes())
+    table = _table(fitted.taxonomy, tally, run.run_id)
+    told = {**table.schema.metadata, STAMP: json.dumps(stamp, sort_keys=True).encode()}
+    table = table.replace_schema_metadata(told)
+    store.overwrite(f"taxonomy_{name}", table, table.schema)
+    run.rows = store.count(f"regimes_{name}")
+    done = _counts(store, model, stamp, fresh=True, notes=fitted.taxonomy.notes)
+    run.message = str(done)
+    return done
+
+
+class _Tally:
+    """Members of each regime, and those that look most like it."""
+
+    def __init__(self, found: Taxonomy) -> None:
+        self.found = found
+        self.size = np.zeros(len(found.regimes), np.int64)
+        self.nearest: list[list[tuple[float, str]]] = [[] for _ in found.regimes]
+
+    def add(self, paths: Paths, placed: Assigned) -> None:
+        """Count a block."""
+        for regime in self.found.regimes:
+            of = placed.ground if regime.parent == NONE else placed.regime
+            rows = np.flatnonzero(of == regime.number)
+            self.size[regime.number] += len(rows)
+            label = np.where(paths.whole[rows], 0, NONE)
+            near = representatives(
+                paths.values[rows],
+                paths.known[rows],
+                label,
+                regime.path[None],
+                _REPRESENTATIVES,
+            )[0]
+            ids = paths.patch_ids[rows[near]]
+            gap = np.linalg.norm(paths.values[rows[near]] - regime.path, axis=2).mean(
+                axis=1
+            )
+            both = [*self.nearest[regime.number]]
+            both += zip(gap.tolist(), ids.tolist(), strict=True)
+            self.nearest[regime.number] = sorted(both)[:_REPRESENTATIVES]
+
+
+def _table(found: Taxonomy, tally: _Tally, run_id: str) -> pa.Table:
+    total = sum(tally.size[each.number] for each in found.ground)
+    steps = places.instants(found.calendar.steps).to_pylist()
+    rows = [
+        {
+            "regime": each.number,
+            "parent": None if each.parent == NONE else each.parent,
+            "level": each.level,
+            "size": int(tally.size[each.number]),
+            "share": float(tally.size[each.number] / max(total, 1)),
+            "cohesion": None if np.isnan(each.cohesion) else each.cohesion,
+            "representatives": [name for _, name in tally.nearest[each.number]],
+            "centroid": each.path.ravel().tolist(),
+            "n_steps": each.path.shape[0],
+            "dimensions": each.path.shape[1],
+            "steps": steps,
+            "run_id": run_id,
+        }
+        for each in found.regimes
+    ]
+    return pa.Table.from_pylist(rows, schema=schema.taxonomy())
+
+
+def _rows(
+    grid: Grid, run_id: str, block: Series, paths: Paths, found: Assigned
+) -> pa.RecordBatch:
+    n = len(paths)
+    nothing = np.full(n, np.nan, np.float32)
+    columns = [
+        pa.array(paths.patch_ids, pa.string()),
+        pa.array(tiles(grid, block.cells), pa.string()),
+        _numbers(found.regime),
+        _numbers(found.ground),
+        places.nullable(found.distance),
+        places.nullable(found.margin),
+        pa.array(paths.n_clear, pa.int32()),
+        places.nullable(nothing),
+        places.nullable(nothing),
+        pa.nulls(n, pa.int32()),
+        pa.nulls(n, schema.INSTANT),
+        places.words(found.reason),
+        pa.array([run_id] * n, pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema.regimes())
+
+
+def _numbers(values: NDArray[np.int32]) -> pa.Array:
+    return pa.array(values, pa.int32(), mask=values == NONE)
+
+
+def _held(store: Store, model: str) -> dict[str, int]:
+    """How many observations, units and patches there are: what tells whether all is as it was.
+
+    Raises:
+        ArchiveError: nothing is embedded.
+    """
+    name = schema.suffix(model)
+    if not store.exists(f"embeddings_{name}"):
+        raise ArchiveError(
+            f"{store.root} holds no embeddings of {model}; run terradrift embed first"
+        )
+    held = {table: store.count(f"{table}_{name}") for table in ("embeddings", "units")}
+    column = store.scan(f"embeddings_{name}", ["patch_id"]).read_all()
+    return {**held, "patches": len(column["patch_id"].unique())}
+
+
+def _stamp(store: Store, model: str) -> dict[str, Any]:
+    """What the tables were made from; empty where there are none."""
+    found = stamp_of(store, f"taxonomy_{schema.suffix(model)}")
+    return dict(json.loads(found)) if found else {}
+
+
+def _days(period: str | None) -> tuple[np.datetime64, np.datetime64]:
+    """First and last day of a period."""
+    if period is None:
+        return np.datetime64("0001-01-01"), np.datetime64("9999-12-31")
+    read = Period.parse(period)
+    first, end = (
+        np.datetime64(each.replace(tzinfo=None), "us")
+        for each in (read.start, read.end)
+    )
+    last = end - np.timedelta64(1, "us")
+    return first.astype("datetime64[D]"), last.astype("datetime64[D]")
+
+
+def _counts(
+    store: Store,
+    model: str,
+    stamp: dict[str, Any],
+    *,
+    fresh: bool,
+    notes: tuple[str, ...] | None = None,
+) -> Classified:
+    name = schema.suffix(model)
+    if notes is None:
+        notes = taxonomy_model.read(store, model, stamp["number"]).taxonomy.notes
+    table = store.scan(f"taxonomy_{name}", ["regime", "parent", "n_steps"]).read_all()
+    parents = set(table["parent"].to_pylist())
+    return Classified(
+        patches=store.count(f"regimes_{name}"),
+        placed=store.count(f"regimes_{name}", "regime IS NOT NULL"),
+        ground=table["parent"].null_count,
+        leaves=sum(each not in parents for each in table["regime"].to_pylist()),
+        steps=int(table["n_steps"][0].as_py()),
+        notes=notes,
+        fresh=fresh,
+    )

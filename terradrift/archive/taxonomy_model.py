@@ -1,0 +1,151 @@
+"""A fitted taxonomy as a file of the archive: numbered, and none is ever replaced."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from terradrift import schema
+from terradrift.detect.pool import Basis
+from terradrift.detect.taxonomy.paths import Calendar, Paths, Projection
+from terradrift.detect.taxonomy.tree import Regime, Taxonomy
+from terradrift.errors import ArchiveError
+from terradrift.space import RAW
+from terradrift.store import spaces
+from terradrift.store.tables import Store
+
+KIND = "taxonomy/1"
+_BASIS = ("center", "scale", "mean", "axes")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """All that is needed to place a patch: what it is seen by, and the regimes."""
+
+    projection: Projection
+    taxonomy: Taxonomy
+    min_clear: float
+    """Percent; observations that are less clear take no part."""
+    since: np.datetime64
+    until: np.datetime64
+    """First and last day that take part, datetime64[D]."""
+
+
+def newest(store: Store, model: str) -> int:
+    """Number of the newest taxonomy of the model, 0 where there is none."""
+    name = schema.suffix(model)
+    found = (store.root / "models").glob(f"taxonomy.{name}.*.safetensors")
+    numbers = (re.fullmatch(r".*\.(\d+)\.safetensors", path.name) for path in found)
+    return max((int(match[1]) for match in numbers if match), default=0)
+
+
+def path(store: Store, model: str, number: int) -> Path:
+    """Where a taxonomy is kept."""
+    file = f"taxonomy.{schema.suffix(model)}.{number}.safetensors"
+    return store.root / "models" / file
+
+
+def write(store: Store, model: str, number: int, fitted: Fitted) -> None:
+    """Keep a taxonomy, whole or not at all."""
+    projection, taxonomy = fitted.projection, fitted.taxonomy
+    regimes = taxonomy.regimes
+    arrays = {name: getattr(projection.basis, name) for name in _BASIS}
+    arrays |= {
+        "steps": taxonomy.calendar.steps.astype(np.int64),
+        "paths": np.stack([each.path for each in regimes]),
+        "parents": np.array([each.parent for each in regimes], np.int32),
+        "levels": np.array([each.level for each in regimes], np.int32),
+        "sizes": np.array([each.size for each in regimes], np.int32),
+        "cohesions": np.array([each.cohesion for each in regimes], np.float32),
+    }
+    if projection.refinement is not None:
+        arrays["refinement"] = projection.refinement
+    calendar = taxonomy.calendar
+    said = {
+        "kind": KIND,
+        "model": model,
+        "space": projection.space.label if projection.space else RAW,
+        "width_days": repr(calendar.width_days),
+        "bridge_days": repr(calendar.bridge_days),
+        "reach_days": repr(calendar.reach_days),
+        "folded": json.dumps(calendar.folded),
+        "band": json.dumps(taxonomy.band),
+        "notes": json.dumps(taxonomy.notes),
+        "min_clear": repr(fitted.min_clear),
+        "since": str(fitted.since),
+        "until": str(fitted.until),
+    }
+    target = path(store, model, number)
+    target.parent.mkdir(exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    unfinished.write_bytes(save(plain, metadata=said))
+    unfinished.replace(target)
+
+
+def read(store: Store, model: str, number: int) -> Fitted:
+    """A taxonomy as it was fitted.
+
+    Raises:
+        ArchiveError: it is not there, damaged, or was fitted in a space that is not.
+    """
+    target = path(store, model, number)
+    try:
+        with safe_open(target, framework="numpy") as file:
+            said = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise ArchiveError(
+            f"cannot read the taxonomy of {model} from {target}: {error}; run terradrift "
+            "taxonomy to fit another"
+        ) from error
+    if said.get("kind") != KIND:
+        raise ArchiveError(
+            f"expected {KIND} in {target}, got {said.get('kind')}; run terradrift taxonomy "
+            "to fit another"
+        )
+    space = said["space"]
+    projection = Projection(
+        Basis(*(arrays[name] for name in _BASIS)),
+        None if space == RAW else spaces.held(store, model, space),
+        arrays.get("refinement"),
+    )
+    calendar = Calendar(
+        arrays["steps"].astype("datetime64[D]"),
+        float(said["width_days"]),
+        float(said["bridge_days"]),
+        float(said["reach_days"]),
+        folded=json.loads(said["folded"]),
+    )
+    columns = (arrays[name] for name in ("parents", "levels", "sizes", "cohesions"))
+    regimes = tuple(
+        Regime(number, int(parent), int(level), int(size), float(cohesion), mean)
+        for number, (parent, level, size, cohesion, mean) in enumerate(
+            zip(*columns, arrays["paths"], strict=True)
+        )
+    )
+    taxonomy = Taxonomy(
+        calendar, regimes, json.loads(said["band"]), tuple(json.loads(said["notes"]))
+    )
+    return Fitted(
+        projection,
+        taxonomy,
+        float(said["min_clear"]),
+        np.datetime64(said["since"], "D"),
+        np.datetime64(said["until"], "D"),
+    )
+
+
+def sample_of(parts: list[Paths]) -> Paths:
+    """Several paths as one."""
+    return Paths(
+        np.concatenate([each.patch_ids for each in parts]),
+        np.concatenate([each.values for each in parts]),
+        np.concatenate([each.known for each in parts]),
+        np.concatenate([each.n_clear for each in parts]),
+    )
