@@ -125,7 +125,7 @@ class Lof:
         whole = days.astype("datetime64[D]")
         earlier = np.searchsorted(whole, whole - guard, side="right")
         for patches in self._alike(clear.sum(axis=1), vectors.shape[2]):
-            at, ends = _past(clear[patches], earlier)
+            at, ends = past(clear[patches], earlier)
             for first in range(0, at.shape[1], _SPAN):
                 row, query = np.nonzero(
                     ends[:, first : first + _SPAN] >= self.min_reference
@@ -159,7 +159,7 @@ class Lof:
             order = order[size:]
 
 
-def _past(
+def past(
     clear: NDArray[np.bool_], earlier: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The clear observations of (n, t), side by side, and how many are each one's past.

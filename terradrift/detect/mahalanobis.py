@@ -132,14 +132,7 @@ def distance(
         0.0,
     )
     away = np.maximum(length - 2 * to.sum(axis=1) / count + square, 0.0)
-    own = np.einsum("mkk->mk", centred)
-    level = own.sum(axis=1) / count / dimensions
-    sample = (centred**2).sum(axis=(1, 2)) / count**2  # squared norm of the covariance
-    apart = sample - dimensions * level**2
-    scatter = ((own**2).sum(axis=1) / count - sample) / count
-    share = np.ones(len(count))
-    np.divide(scatter, apart, out=share, where=apart > 0)
-    share = np.clip(share, _LEAST_SHARE, 1.0)
+    share, level = shrinkage(centred, count, np.full(len(count), float(dimensions)))
     ridge = share * level
     flat = level <= 1e-9
     # (1 - s) X'X / m + ridge I, inverted by Woodbury.
@@ -150,3 +143,26 @@ def distance(
     explained = (1 - share) * (across * solved).sum(axis=1)
     squared = np.maximum(away - explained, 0.0) / np.where(flat, 1.0, ridge)
     return np.where(flat, np.nan, np.sqrt(squared / dimensions))
+
+
+def shrinkage(
+    centred: NDArray[np.float64],
+    count: NDArray[np.float64],
+    dimensions: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the identity by Ledoit and Wolf (2004), and the mean variance, both (m,).
+
+    Args:
+        centred: (m, k, k), inner products of members around their mean, 0 where there is
+            no member.
+        count: (m,), members.
+        dimensions: (m,), of the vectors.
+    """
+    own = np.einsum("mkk->mk", centred)
+    level = own.sum(axis=1) / count / dimensions
+    sample = (centred**2).sum(axis=(1, 2)) / count**2  # squared norm of the covariance
+    apart = sample - dimensions * level**2
+    scatter = ((own**2).sum(axis=1) / count - sample) / count
+    share = np.ones(len(count))
+    np.divide(scatter, apart, out=share, where=apart > 0)
+    return np.clip(share, _LEAST_SHARE, 1.0), level
