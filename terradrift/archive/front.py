@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from terradrift.archive.method import Judged
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
+    from terradrift.archive.taxonomy import Classified
     from terradrift.archive.watched import Watched
     from terradrift.evaluate.bench_result import Bench
     from terradrift.evaluate.injected.result import Sensitivity
@@ -395,6 +397,57 @@ class Archive:
                 chosen,
                 threads=threading_.resolve(threads),
                 quiet=quiet,
+            )
+
+    def taxonomy(
+        self,
+        model: str | None = None,
+        *,
+        regimes: int | None = None,
+        paths: int | None = None,
+        method: str = "kmeans",
+        period: str | None = None,
+        steps: int | None = None,
+        season: bool = False,
+        assign: bool = False,
+        seed: int = 0,
+        threads: int | None = None,
+        quiet: bool = False,
+    ) -> Classified:
+        """Group patches by what their ground is, and by its path through time.
+
+        Args:
+            model: None: the archive's.
+            regimes: of ground; None: as many as have most support.
+            paths: of each regime; None: likewise.
+            method: `kmeans`, `dtw` or `hdbscan`.
+            period: dates that take part, as STAC writes them; None: all.
+            steps: of the calendar; None: by the data.
+            season: take all years together, by day of the year.
+            assign: place new patches and dates among the regimes that were found before.
+            seed: of the sample and the clustering.
+            threads: None: all that are allowed.
+            quiet: no progress.
+
+        Raises:
+            ValueError: a setting out of range, or a period that cannot be read.
+            ArchiveError: nothing is embedded, or too few patches are seen often enough.
+        """
+        from terradrift.archive import taxonomy as classifying
+        from terradrift.detect.taxonomy.settings import Settings
+
+        chosen, many = model or self.model, threading_.resolve(threads)
+        if assign:
+            with recorded(self.store, "taxonomy", {"model": chosen, "assign": True}) as run:
+                return classifying.place(
+                    self.store, run, chosen, threads=many, quiet=quiet
+                )
+        settings = Settings(regimes=regimes, paths=paths, method=method, seed=seed)
+        asked = classifying.Asked(period=period, steps=steps, season=season)
+        parameters = {"model": chosen, **asdict(settings), **asdict(asked)}
+        with recorded(self.store, "taxonomy", parameters) as run:
+            return classifying.taxonomy(
+                self.store, run, chosen, settings, asked, threads=many, quiet=quiet
             )
 
     def watch(

@@ -20,6 +20,7 @@ from terradrift.cli import (
     sensitivity,
     simulate,
     space,
+    taxonomy,
     tend,
     watch,
 )
@@ -42,6 +43,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (make.embed, "Embed every observation that is not held yet."),
         (make.detect, "Score every observation; find changes and events."),
         (make.cluster, "Group changes into kinds."),
+        (taxonomy.taxonomy, "Group patches by ground and its path through time."),
         (space.space, "Choose the space that vectors are compared in."),
         (watch.watch, "Judge new days by what was known before; raise alerts."),
     ),
