@@ -1,0 +1,168 @@
+"""Names of regimes, from the course of three spectral indices over the year (pure).
+
+The words say what the indices say and no more: what turns from bare to green and back within a
+year is called crop-like and not a crop.
+
+Thresholds:
+
+* NDVI: 0.2 is bare soil and 0.5 full cover in Sobrino and Raissouni (2000, Int. J. Remote
+  Sensing 21, 353-366); 0.3, between them, is where `detect.labels` sets what counts as strong.
+  A year below 0.3 throughout is bare or built, one that never leaves 0.5 evergreen.
+* NDWI above 0 is open water (McFeeters 1996, Int. J. Remote Sensing 17, 1425-1432); vegetation
+  and soil are below. NDVI must say so too, where it is known: wet roofs also reach 0.
+* A season of less than 0.15 NDVI, half of that 0.3, is not told: ours.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.chip import INDICES
+
+SOIL, SPARSE, FULL = 0.2, 0.3, 0.5
+WATER = 0.0
+SEASON = 0.15
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """The course of one index over the year."""
+
+    mean: float
+    """-1..1, of the months that are known; NaN where none is."""
+    low: float
+    high: float
+    """Least and greatest mean of a month."""
+    low_month: int
+    peak_month: int
+    """1 .. 12; 0 where no month is known."""
+
+    @property
+    def amplitude(self) -> float:
+        """From low to high, 0..2."""
+        return self.high - self.low
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What to call a regime."""
+
+    label: str
+    """A few words, each regime its own."""
+    description: str
+    """One sentence with the numbers."""
+
+
+def season(values: NDArray[np.floating], days: NDArray[np.datetime64]) -> Season:
+    """The course over the year of an index (s,), NaN where unknown, on days (s,).
+
+    Every month counts once, however often it was seen.
+    """
+    month = days.astype("datetime64[M]").astype(np.int64) % 12
+    known = np.isfinite(values)
+    months = [m for m in range(12) if (known & (month == m)).any()]
+    if not months:
+        return Season(np.nan, np.nan, np.nan, 0, 0)
+    means = np.array([values[known & (month == m)].mean() for m in months])
+    return Season(
+        float(means.mean()),
+        float(means.min()),
+        float(means.max()),
+        months[int(means.argmin())] + 1,
+        months[int(means.argmax())] + 1,
+    )
+
+
+def names(indices: NDArray[np.floating], days: NDArray[np.datetime64]) -> list[Name]:
+    """Name `k` regimes by the mean course of their members; no two get the same label.
+
+    Where words are the same, the mean of that index is added by which these regimes differ
+    most, and a number where that does not tell them apart either.
+
+    Args:
+        indices: (k, s, 3), as `chip.INDICES`, NaN where unknown.
+        days: (s,), datetime64[D].
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    if indices.ndim != 3 or indices.shape[1:] != (len(days), len(INDICES)):
+        raise ValueError(
+            f"expected indices (k, {len(days)}, {len(INDICES)}), got {indices.shape}"
+        )
+    courses = [
+        tuple(season(one[:, at], days) for at in range(len(INDICES))) for one in indices
+    ]
+    words = [_words(*one) for one in courses]
+    alike: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(words):
+        alike[one].append(number)
+    for rows in alike.values():
+        if len(rows) > 1:
+            for row, added in zip(
+                rows, _told_apart([courses[r] for r in rows]), strict=True
+            ):
+                words[row] += added
+    return [
+        Name(label, _sentence(course))
+        for label, course in zip(_numbered(words), courses, strict=True)
+    ]
+
+
+def _words(ndvi: Season, nbr: Season, ndwi: Season) -> str:  # noqa: ARG001 - one of each index
+    # Comparisons with NaN are False, so what is not known decides nothing.
+    peak = ""
+    if ndvi.amplitude >= SEASON:
+        peak = f", peak in {_MONTHS[ndvi.peak_month - 1]}"
+    dark = isnan(ndvi.mean) or ndvi.mean < SOIL
+    rules = (
+        (ndwi.mean > WATER and dark, "water"),
+        (isnan(ndwi.mean) and ndvi.mean < WATER, "water"),
+        (ndwi.high > WATER and ndvi.low < SOIL, f"flooded part of the year{peak}"),
+        (ndvi.high < SPARSE, "bare or built"),
+        (ndvi.low >= FULL and not peak, "evergreen vegetation"),
+        (ndvi.low >= FULL, f"green all year{peak}"),
+        (ndvi.low < SPARSE and ndvi.high >= FULL, f"crop-like{peak}"),
+        (ndvi.high >= FULL, f"seasonal vegetation{peak}"),
+        (ndvi.high >= SPARSE, f"sparse or mixed vegetation{peak}"),
+    )
+    return next((words for holds, words in rules if holds), "regime without indices")
+
+
+def _told_apart(courses: list[tuple[Season, ...]]) -> list[str]:
+    """What to add to each of the same words: the index that differs most."""
+    means = np.array([[one.mean for one in course] for course in courses])
+    known = np.isfinite(means).all(axis=0)
+    if not known.any():
+        return [""] * len(courses)
+    spread = np.where(known, np.ptp(means, axis=0), -1.0)
+    at = int(spread.argmax())
+    return [f" ({INDICES[at].upper()} {value:.2f})" for value in means[:, at]]
+
+
+def _numbered(words: list[str]) -> list[str]:
+    many, met = Counter(words), Counter[str]()
+    found = []
+    for one in words:
+        met[one] += 1
+        found.append(f"{one} {met[one]}" if many[one] > 1 else one)
+    return found
+
+
+def _sentence(course: tuple[Season, ...]) -> str:
+    parts = []
+    for name, one in zip(INDICES, course, strict=True):
+        if one.peak_month:
+            parts.append(
+                f"{name.upper()} {one.mean:.2f}, from {one.low:.2f} in "
+                f"{_MONTHS[one.low_month - 1]} to {one.high:.2f} in "
+                f"{_MONTHS[one.peak_month - 1]}"
+            )
+    return f"{'; '.join(parts)}." if parts else "No spectral index is known."
