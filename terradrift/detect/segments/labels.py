@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+_ODD, _MASK = 2_654_435_761, 0xFFFFFFFF
+"""Shuffles neighbours of equally long borders, the same way everywhere."""
+
 
 def connected(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     """(y, x) connected parts (4 neighbours) of equal values, numbered 1..n in row order."""
@@ -46,10 +49,13 @@ def merged(
     labels: NDArray[np.int32],
     least_px: int,
     kind: NDArray[np.integer] | None = None,
+    image: NDArray[np.float32] | None = None,
 ) -> NDArray[np.int32]:
     """(y, x) without regions of fewer than `least_px` pixels that have a neighbour to join.
 
-    Each joins the neighbour of the longest common border, a large one before a small one.
+    Each joins the neighbour that is most alike in the mean of `image` (c, y, x; NaN counts
+    as 0; None: all alike), of those the one of the longest common border, and a large one
+    before a small one; small ones among themselves join in pairs, until they are large.
     `kind` (y, x), constant over each region: regions of different kinds never join, so a
     small island of one kind stays.
     """
@@ -70,15 +76,40 @@ def merged(
         one, other, border = one[from_small], other[from_small], border[from_small]
         if len(one) == 0:
             return labels
+        apart = _apart(labels, image, area, one, other)
+        # The same both ways: of slivers among themselves some are each other's best.
+        tie = np.minimum(one, other) * n + np.maximum(one, other)
+        tie = tie * _ODD & _MASK
         # The last of each `one` is its best neighbour.
-        order = np.lexsort((-other, area[other], border, ~small[other], one))
+        order = np.lexsort((tie, border, -apart, ~small[other], one))
         one, other = one[order], other[order]
-        last = np.append(one[1:] != one[:-1], True)
+        last = np.append(one[1:] != one[:-1], [True])
+        best = np.full(n, -1)
+        best[one[last]] = other[last]
+        # Slivers join each other in pairs, so that a field of them does not become one.
+        joins = (best >= 0) & (~small[best] | (best[best] == np.arange(n)))
+        rows = np.flatnonzero(joins)
         edges = sparse.coo_array(
-            (np.ones(int(last.sum()), np.int8), (one[last], other[last])), shape=(n, n)
+            (np.ones(len(rows), np.int8), (rows, best[rows])), shape=(n, n)
         )
         _, group = csgraph.connected_components(edges, directed=False)
         labels = connected(group[labels - 1])
+
+
+def _apart(
+    labels: NDArray[np.int32],
+    image: NDArray[np.float32] | None,
+    area: NDArray[np.int64],
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """(k,) squared distance between the means of pairs of regions, counted from 0."""
+    found = np.zeros(len(one))
+    for band in () if image is None else image:
+        values = np.nan_to_num(band).ravel()
+        mean = np.bincount(labels.ravel(), values)[1:] / area
+        found += (mean[one] - mean[other]) ** 2
+    return found
 
 
 def _borders(

@@ -85,8 +85,14 @@ def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     freedom = np.broadcast_to(np.maximum(m - 2, 1), scores.shape)
     if not usable.any():
         return np.full(scores.shape, np.nan, np.float32)
+    # Left out with what happened on it, a date leaves the others as they are: that of the
+    # least spread says what is usual, also where all regions changed on one date.
     own = ssd / freedom
-    prior = float(np.median(own[usable])) + _LEAST
+    prior = _LEAST + min(
+        float(np.median(date[there]))
+        for date, there in zip(own, usable, strict=True)
+        if there.any()
+    )
     spread = np.sqrt((_PRIOR * prior + ssd) / (_PRIOR + freedom))
     # A mean of few dates is itself uncertain.
     z = (logs - mean) / (spread * np.sqrt(1 + 1 / others))

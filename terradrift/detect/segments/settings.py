@@ -8,7 +8,7 @@ class Settings:
     """Sizes are in metres, so that they mean the same at every pixel size."""
 
     area_m2: float = 10_000.0
-    """Ground of a superpixel, about."""
+    """Ground of a superpixel, within a factor of two or so."""
     least_m2: float = 2_500.0
     """A smaller region joins a neighbour."""
     compactness: float = 0.1

@@ -43,19 +43,32 @@ def regions(
         superpixels(image, ranges, gsd=gsd, settings=settings)
         for image in (before, after)
     )
-    return joined(first, second, gsd=gsd, settings=settings)
+    return joined(first, second, before, after, gsd=gsd, settings=settings)
 
 
 def joined(
     first: NDArray[np.integer],
     second: NDArray[np.integer],
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
     *,
     gsd: float,
     settings: Settings,
 ) -> NDArray[np.int32]:
-    """(y, x) common refinement of two label maps, 0 where not clear, without slivers."""
+    """(y, x) common refinement of the label maps of two images, 0 where not clear.
+
+    Slivers join the neighbour that is most alike in both images (band, y, x).
+    """
     clear = (first > 0) * 2 + (second > 0)
-    return merged(refined(first, second), _pixels(settings.least_m2, gsd), kind=clear)
+    low, high = band_ranges(before, after)
+    both = np.concatenate(
+        [
+            (image - low[:, None, None]) / (high - low)[:, None, None]
+            for image in (before, after)
+        ]
+    )
+    least = _pixels(settings.least_m2, gsd)
+    return merged(refined(first, second), least, kind=clear, image=both)
 
 
 def superpixels(
