@@ -4,7 +4,8 @@ Vectors of networks that end in a normalisation share one large component, so th
 have a cosine of 0.8 to 0.99 and what differs between places is lost in the rest. Taking the
 archive's own mean off (`centre`) removes it; `whiten` also makes all directions equally
 loud, as in Su et al. 2021, "Whitening sentence representations for better semantics and
-faster retrieval", arXiv:2103.15316, with shrinkage.
+faster retrieval", arXiv:2103.15316, with shrinkage. `triplet` is learned from the regimes of a
+taxonomy (`detect.taxonomy.refine`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Name = Literal["centre", "whiten"]
+Name = Literal["centre", "whiten", "triplet"]
 NAMES: tuple[Name, ...] = ("centre", "whiten")
+"""Those that `fit` makes."""
+LEARNED = "triplet"
+"""What `taxonomy --refine` learns: its lengths mean something, and are not to be undone."""
 RAW = "raw"
 """What vectors as they are stored are called."""
 
@@ -48,6 +52,11 @@ class Space:
     def label(self) -> str:
         """Name and version, such as `whiten/2`."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def learned(self) -> bool:
+        """Whether it was learned from clusters, by `terradrift taxonomy --refine`."""
+        return self.name == LEARNED
 
     def place(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Vectors (..., d) in this space, (..., r)."""

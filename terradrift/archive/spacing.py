@@ -11,7 +11,7 @@ from terradrift.archive.runs import Run
 from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError
 from terradrift.progress import stage
-from terradrift.space import NAMES, RAW, Space
+from terradrift.space import LEARNED, NAMES, RAW, Space
 from terradrift.store import spaces
 from terradrift.store.series import vectors_of
 from terradrift.store.tables import Store
@@ -67,6 +67,11 @@ def choose(
     """
     if name == RAW or "/" in name:
         chosen = None if name == RAW else spaces.held(store, model, name)
+    elif name == LEARNED:
+        raise ValueError(
+            f"{LEARNED} is learned by terradrift taxonomy --refine; then name the one to "
+            f"compare in, such as {LEARNED}/1"
+        )
     elif name not in NAMES:
         raise ValueError(f"a space is one of {', '.join((RAW, *NAMES))}, got {name!r}")
     else:

@@ -13,7 +13,7 @@ def space(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="raw, centre, whiten, or one fitted before such as centre/1; "
+            help="raw, centre, whiten, or one made before such as centre/1 or triplet/1; "
             "left out: say which is in use."
         ),
     ] = None,

@@ -54,12 +54,17 @@ def held(store: Store, model: str, label: str) -> Space:
 def choose(store: Store, model: str, space: Space | None) -> None:
     """Compare the model's vectors in `space` from now on; write it if it is new."""
     if space is not None:
-        path = _path(store, model, space.label)
-        if not path.exists():
-            _write(path, space)
+        keep(store, model, space)
     label = RAW if space is None else space.label
     spaces = {**store.settings.spaces, schema.suffix(model): label}
     store.update(replace(store.settings, spaces=spaces))
+
+
+def keep(store: Store, model: str, space: Space) -> None:
+    """Write the space if it is new; what vectors are compared in stays."""
+    path = _path(store, model, space.label)
+    if not path.exists():
+        _write(path, space)
 
 
 def next_version(store: Store, model: str, name: str) -> int:

@@ -69,8 +69,9 @@ def test_a_map_learned_from_clusters_tells_series_apart_that_it_did_not_see():
     assert found.loss[found.epoch] == min(found.loss) < 0.8 * found.loss[0]
     assert found.error_after < found.error_before - 0.1
     others, _, of = worlds(seed=0, n=300)
-    placed = found.place(others)
-    assert placed.shape == (300, 8, found.matrix.shape[1])
+    placed = found.space.place(others)
+    assert placed.shape == (300, 8, 12)
+    assert found.space.label == "triplet/1"
     for vectors, least in ((others, 0.0), (placed, 0.1)):
         own = np.stack([vectors[of == k].mean(axis=0) for k in range(3)])[of]
         within = ((vectors - own) ** 2).sum() / ((vectors - vectors.mean(0)) ** 2).sum()
@@ -95,7 +96,7 @@ def test_the_map_does_not_collapse(shuffle):
         paths[:60, 0] / paths.std() - paths[60:, 0] / paths.std(), axis=1
     )
     after = np.linalg.norm(
-        found.place(paths[:60, 0] - paths[60:, 0] + found.mean), axis=1
+        found.space.place(paths[:60, 0] - paths[60:, 0] + found.space.mean), axis=1
     )
     # Distances keep their size, and three clusters their two directions at least.
     assert 0.5 < after.mean() / before.mean() < 2
@@ -104,7 +105,7 @@ def test_the_map_does_not_collapse(shuffle):
 
 def test_a_map_that_loses_everything_is_refused():
     paths, known, truth = worlds()
-    greedy = Refinement(epochs=12, per_date=60, l2=50.0, learning_rate=0.01)
+    greedy = Refinement(epochs=40, per_date=60, l2=50.0, learning_rate=3e-3)
     with pytest.raises(ValueError, match=r"lower l2 or learning_rate"):
         refine(paths, known, truth, greedy)
 
@@ -112,9 +113,9 @@ def test_a_map_that_loses_everything_is_refused():
 def test_equal_inputs_give_equal_maps():
     paths, known, truth = worlds()
     one, two = (refine(paths, known, truth, QUICK) for _ in range(2))
-    np.testing.assert_array_equal(one.matrix, two.matrix)
+    np.testing.assert_array_equal(one.space.matrix, two.space.matrix)
     other = refine(paths, known, truth, replace(QUICK, seed=1))
-    assert not np.array_equal(one.matrix, other.matrix)
+    assert not np.array_equal(one.space.matrix, other.space.matrix)
 
 
 def test_effective_rank_counts_directions():

@@ -31,7 +31,8 @@ def path_distances(
         # Differences, not products: equal paths are exactly 0 apart.
         for row, vector in enumerate(one):
             total[row] += np.linalg.norm(other - vector, axis=1)
-    return total / max(first.shape[1], 1)
+    mean: NDArray[np.float64] = total / max(first.shape[1], 1)
+    return mean
 
 
 @dataclass(frozen=True, slots=True, eq=False)

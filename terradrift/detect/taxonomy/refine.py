@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from terradrift.detect.taxonomy.triplets import Triplets, draw
+from terradrift.space import Space
+from terradrift.threads import single_blas
 
 _SAMPLE = 1 << 16
 """Vectors from which mean and components are taken."""
@@ -64,14 +66,10 @@ class Refinement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refined:
-    """A learned map: `(vectors - mean) @ matrix`."""
+    """A learned map, and what speaks for it."""
 
-    mean: NDArray[np.float32]
-    """(d,)"""
-    matrix: NDArray[np.float32]
-    """(d, r)"""
-    vectors: int
-    """Vectors that it was learned from."""
+    space: Space
+    """Takes vectors (..., d) to (..., r); linear."""
     loss: tuple[float, ...]
     """On held-out series: before, and after each epoch."""
     epoch: int
@@ -83,13 +81,6 @@ class Refined:
     """Effective number of directions, 1..r: exp of the entropy of the variances' shares."""
     rank_after: float
 
-    def place(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Vectors (..., d) on the map, (..., r)."""
-        found: NDArray[np.float32] = (
-            np.asarray(vectors, np.float32) - self.mean
-        ) @ self.matrix
-        return found
-
 
 def refine(
     paths: NDArray[np.floating],
@@ -97,6 +88,7 @@ def refine(
     labels: NDArray[np.integer],
     settings: Refinement | None = None,
     *,
+    version: int = 1,
     device: str = "cpu",
 ) -> Refined:
     """Learn a map from the clusters of some series; equal inputs give equal maps on a CPU.
@@ -106,13 +98,27 @@ def refine(
         known: (n, t), where a series was seen.
         labels: (n,), cluster of each series; below 0: takes no part.
         settings: how.
+        version: of the space that it becomes.
         device: of torch: `cpu`, `cuda`.
 
     Raises:
         ValueError: shapes that do not fit, vectors that are all the same, too few series to
             hold some out, or a map that lost what it was given.
     """
-    rules = settings or Refinement()
+    # Threads that share such small products only wait for one another.
+    with single_blas():
+        return _refine(paths, known, labels, settings or Refinement(), version, device)
+
+
+def _refine(
+    paths: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+    rules: Refinement,
+    version: int,
+    *,
+    device: str,
+) -> Refined:
     if paths.ndim != 3 or paths.shape[:2] != known.shape:
         raise ValueError(
             f"expected paths (n, t, d) and known (n, t), got {paths.shape} and {known.shape}"
@@ -150,9 +156,13 @@ def refine(
             "lower l2 or learning_rate"
         )
     return Refined(
-        mean,
-        np.ascontiguousarray(basis @ (weight / kept), np.float32),
-        count,
+        Space(
+            "triplet",
+            version,
+            mean,
+            np.ascontiguousarray(basis @ (weight / kept), np.float32),
+            count,
+        ),
         tuple(losses),
         best,
         _error(start),
@@ -200,7 +210,7 @@ class _Learned:
 
     def train(self, rows: list[torch.Tensor], random: np.random.Generator) -> None:
         order = torch.as_tensor(random.permutation(len(rows[0])), device=rows[0].device)
-        for part in order.split(self.rules.batch):
+        for part in torch.split(order, self.rules.batch):
             self.optimiser.zero_grad()
             self._loss([one[part] for one in rows]).backward()  # type: ignore[no-untyped-call]  # torch has no types here
             self.optimiser.step()
@@ -284,7 +294,7 @@ def _rows(
 ) -> list[NDArray[np.float32]]:
     """Anchors, neighbours and distant ones, each (m, r), in components."""
     return [
-        (paths[rows, drawn.date].astype(np.float32) - mean) @ basis
+        np.asarray((paths[rows, drawn.date].astype(np.float32) - mean) @ basis)
         for rows in (drawn.anchor, drawn.neighbour, drawn.distant)
     ]
 

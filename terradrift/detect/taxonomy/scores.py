@@ -69,7 +69,7 @@ def deviations(
         )
     if least < 3:
         raise ValueError(f"least must be at least 3, got {least}")
-    empty = [np.full(known.shape, np.nan, np.float32) for _ in range(4)]
+    distance, excess, z, p_value = np.full((4, *known.shape), np.nan, np.float32)
     members = np.zeros(known.shape, np.int32)
     for label in np.unique(labels[labels >= 0]):
         own = np.flatnonzero(labels == label)
@@ -79,10 +79,13 @@ def deviations(
             members[rows, date] -= 1
             if len(rows) < least:
                 continue
-            judged = _judged(vectors[rows, date].astype(np.float64))
-            for into, values in zip(empty, judged, strict=True):
-                into[rows, date] = values
-    return Deviations(*empty, members)
+            (
+                distance[rows, date],
+                excess[rows, date],
+                z[rows, date],
+                p_value[rows, date],
+            ) = _judged(vectors[rows, date].astype(np.float64))
+    return Deviations(distance, excess, z, p_value, members)
 
 
 def _judged(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

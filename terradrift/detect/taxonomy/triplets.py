@@ -110,7 +110,7 @@ def _of_date(
 def apportioned(size: NDArray[np.integer], count: int) -> Indices:
     """`count` shared out by `size` (k,) with largest remainders; equal ones to the first."""
     exact = size * (count / size.sum())
-    given = np.floor(exact).astype(np.int64)
+    given: Indices = np.floor(exact).astype(np.int64)
     left = count - int(given.sum())
     given[np.argsort(given - exact, kind="stable")[:left]] += 1
     return given
