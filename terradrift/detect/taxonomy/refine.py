@@ -107,7 +107,9 @@ def refine(
     """
     # Threads that share such small products only wait for one another.
     with single_blas():
-        return _refine(paths, known, labels, settings or Refinement(), version, device)
+        return _refine(
+            paths, known, labels, settings or Refinement(), version, device=device
+        )
 
 
 def _refine(
