@@ -15,6 +15,34 @@ _LEVELS = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """How the known pixels of one event spread over values of a score."""
+
+    values: NDArray[np.float64]
+    """(k,), ascending, each once; all that occur, or as many quantiles of them."""
+    hits: NDArray[np.float64]
+    """(k,), share of the pixels that is anomalous, from each value up to the next."""
+    rest: NDArray[np.float64]
+    """(k,), the same of those that are not."""
+
+    @classmethod
+    def of(cls, truth: NDArray[np.bool_], score: NDArray[np.floating]) -> "Steps":
+        """Of known pixels (n,), at least one; a score that is NaN ranks last."""
+        ranked = np.where(np.isnan(score), -np.inf, score).astype(np.float64)
+        values = np.unique(ranked)
+        if len(values) > _LEVELS:
+            share = np.linspace(0, 1, _LEVELS)
+            place = np.floor(share * (len(ranked) - 1)).astype(np.intp)
+            values = np.unique(np.sort(ranked)[place])
+        at = np.searchsorted(values, ranked, side="right") - 1
+        hits, rest = (
+            np.bincount(at[part], minlength=len(values)) / len(ranked)
+            for part in (truth, ~truth)
+        )
+        return cls(values, hits, rest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Curves:
     """Shares of each event's image at or above each threshold, from the highest down."""
 
@@ -24,25 +52,18 @@ class Curves:
     """(level, event), not anomalous."""
 
     @classmethod
-    def of(
-        cls,
-        truths: Sequence[NDArray[np.bool_]],
-        scores: Sequence[NDArray[np.floating]],
-    ) -> "Curves":
-        """Of the known pixels (k,) of each event; NaN ranks last.
-
-        Thresholds are all values that occur, or quantiles over events of equal weight where
-        these are too many.
-        """
-        ranked = [np.where(np.isnan(score), -np.inf, score) for score in scores]
-        levels = _levels(ranked)
-        hits, rest = (np.zeros((len(levels), len(scores))) for _ in range(2))
-        for event, (truth, score) in enumerate(zip(truths, ranked, strict=True)):
-            # The first threshold, from the highest, that the score reaches.
-            at = len(levels) - np.searchsorted(levels, score, side="right")
-            for out, part in ((hits, truth), (rest, ~truth)):
-                count = np.bincount(at[part], minlength=len(levels))
-                out[:, event] = np.cumsum(count) / len(score)
+    def of(cls, steps: Sequence[Steps]) -> "Curves":
+        """Of one or more events, with one set of thresholds."""
+        levels = np.unique(np.concatenate([each.values for each in steps]))
+        if len(levels) > _LEVELS:
+            keep = np.round(np.linspace(0, len(levels) - 1, _LEVELS)).astype(np.intp)
+            levels = levels[keep]
+        hits, rest = (np.zeros((len(levels), len(steps))) for _ in range(2))
+        for event, each in enumerate(steps):
+            # The first threshold, from the highest, that the value reaches.
+            at = len(levels) - np.searchsorted(levels, each.values, side="right")
+            for out, part in ((hits, each.hits), (rest, each.rest)):
+                out[:, event] = np.cumsum(np.bincount(at, part, minlength=len(levels)))
         return cls(hits, rest)
 
     def precision(
@@ -51,35 +72,18 @@ class Curves:
         """(r,) precision where `recall` of what is anomalous is found, in each draw.
 
         Recall is the mean of the events', so a large anomaly counts no more than a small
-        one. `times` (event, r) is how often each event is drawn. NaN without an anomaly.
+        one. `times` (event, r) is how often each event is drawn. NaN where nothing drawn is
+        anomalous.
         """
         total = self.hits[-1]
-        able = total > 0
-        own = np.divide(self.hits, total, out=np.zeros_like(self.hits), where=able)
+        able = (total > 0).astype(np.float64)
+        own = np.divide(self.hits, total, out=np.zeros_like(self.hits), where=total > 0)
         drawn = able @ times
-        found = np.divide(
-            own @ times,
-            drawn,
-            out=np.zeros((len(own), times.shape[1])),
-            where=drawn > 0,
-        )
-        at = np.argmax(found >= recall - 1e-12, axis=0)
-        hits, seen = self.hits @ times, (self.hits + self.rest) @ times
-        column = np.arange(times.shape[1])
-        precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
-        reached = (drawn > 0) & (found[-1] >= recall - 1e-12)
-        return np.where(reached, precision[at, column], np.nan)
-
-
-def _levels(scores: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-    """(level,) thresholds, ascending."""
-    values = [np.unique(score) for score in scores]
-    every = np.unique(np.concatenate(values)) if values else np.zeros(0)
-    if len(every) <= _LEVELS:
-        return every.astype(np.float64)
-    share = np.linspace(0, 1, max(2, _LEVELS // len(scores)))
-    parts = [
-        np.sort(score)[np.floor(share * (len(score) - 1)).astype(np.intp)]
-        for score in scores
-    ]
-    return np.unique(np.concatenate(parts)).astype(np.float64)
+        enough = own @ times >= (recall - 1e-9) * drawn
+        at, column = np.argmax(enough, axis=0), np.arange(times.shape[1])
+        hits = (self.hits @ times)[at, column]
+        seen = hits + (self.rest @ times)[at, column]
+        known = (drawn > 0) & (seen > 0)
+        found = np.full(len(hits), np.nan)
+        np.divide(hits, seen, out=found, where=known)
+        return found

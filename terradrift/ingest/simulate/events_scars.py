@@ -198,7 +198,8 @@ def _rectangle(
     half = across / 2
     root = np.sqrt(aspect)
     far = np.minimum(half * root - np.abs(along), half / root - np.abs(beside))
-    return np.clip(far + 0.5, 0, 1).astype(np.float32)
+    mask: NDArray[np.float32] = np.clip(far + 0.5, 0, 1).astype(np.float32)
+    return mask
 
 
 def _all_over(rng: np.random.Generator, size: int) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from terradrift.evaluate.event_folders.curves import Curves
+from terradrift.evaluate.event_folders.curves import Curves, Steps
 from terradrift.evaluate.event_folders.plain import plain, quiet
 
 SHAPE = (20, 30)
@@ -68,7 +68,7 @@ def test_precision_at_equal_recall_weighs_events_alike() -> None:
     # One threshold over both: half of the anomalous of each is found by score 3 and above.
     first = np.array([1, 1, 0, 0], bool), np.array([3.0, 1.0, 3.0, 0.0])
     second = np.array([1, 1, 0, 0, 0, 0, 0, 0], bool), np.r_[3.0, 2.0, 3.0, np.zeros(5)]
-    curves = Curves.of([first[0], second[0]], [first[1], second[1]])
+    curves = Curves.of([Steps.of(*first), Steps.of(*second)])
     alike = np.ones((2, 1))
     assert curves.precision(0.5, alike)[0] == pytest.approx(0.5)
     # Three quarters need score 2: hits 1/4 + 2/8, false 1/4 + 1/8.
@@ -78,7 +78,7 @@ def test_precision_at_equal_recall_weighs_events_alike() -> None:
 
 def test_scores_that_are_not_there_rank_last() -> None:
     truth = np.array([1, 1, 0, 0], bool)
-    curves = Curves.of([truth], [np.array([np.nan, 2.0, 1.0, np.nan])])
+    curves = Curves.of([Steps.of(truth, np.array([np.nan, 2.0, 1.0, np.nan]))])
     assert curves.precision(0.5, np.ones((1, 1)))[0] == 1
     assert curves.precision(1.0, np.ones((1, 1)))[0] == 0.5
 
@@ -87,7 +87,7 @@ def test_many_values_are_cut_at_quantiles() -> None:
     random = np.random.default_rng(0)
     truth = random.random(50_000) < 0.1
     score = random.standard_normal(50_000) + 2 * truth
-    curves = Curves.of([truth], [score])
+    curves = Curves.of([Steps.of(truth, score)])
     assert len(curves.hits) <= 2048
     cut = np.quantile(score[truth], 0.5)
     exact = truth[score >= cut].mean()
