@@ -45,7 +45,18 @@ class Listed:
     """What it does, in one line."""
 
 
-METHODS: dict[str, Listed] = {}
+METHODS: dict[str, Listed] = {
+    "local": Listed(
+        "terradrift.archive.local_method:detect",
+        "terradrift.archive.local_method:Settings",
+        "embeddings beside all of their patch's own clear past, by distance or by LOF",
+    ),
+    "seasonal": Listed(
+        "terradrift.archive.seasonal:detect",
+        "terradrift.detect.seasonal.settings:Settings",
+        "embeddings beside their season's past, less what the whole scene went through",
+    ),
+}
 """By name; image detectors are found by their entry points and do not stand here."""
 
 

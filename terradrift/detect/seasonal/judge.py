@@ -46,6 +46,8 @@ class Judged:
     """(n, t), number of the date of its oldest member, -1 without one."""
     last: NDArray[np.int64]
     """(n, t), of its newest one."""
+    season: NDArray[np.bool_]
+    """(n, t), whether they are of the same season in earlier years, or the last dates."""
 
     def persistent(self, settings: Settings) -> NDArray[np.bool_]:
         """(n, t), whether CUSUM is above its limit."""
@@ -86,7 +88,7 @@ def _walk(
     score, z, spatial, p_value = (np.full((n, t), np.nan, np.float32) for _ in range(4))
     count = np.zeros((n, t), np.int32)
     first, last = (np.full((n, t), -1) for _ in range(2))
-    held = np.zeros((n, t), bool)
+    held, season = np.zeros((n, t), bool), np.zeros((n, t), bool)
     cosines = gram.cosines(patches.vectors, clear)
     columns = np.searchsorted(scenes.days, days)
     means = clusters.Means(patches.vectors, clear)
@@ -116,9 +118,10 @@ def _walk(
         p_value[rows, at] = past.p_value(apart, mine)
         count[rows, at] = found.count
         first[rows, at], last[rows, at] = found.first, found.last
+        season[rows, at] = found.season
         held[rows, at] = apart > settings.hold_limit
         if learning:
             scenes.spatial[rows, column] = apart
     counted = np.minimum(spatial, np.float32(settings.loudest))
     cusum = onset.cusum(counted, settings.slack)
-    return Judged(score, z, spatial, p_value, cusum, count, first, last)
+    return Judged(score, z, spatial, p_value, cusum, count, first, last, season)

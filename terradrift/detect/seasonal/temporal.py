@@ -23,6 +23,8 @@ class Temporal:
     """(m,), number of the oldest member's date, -1 without one."""
     last: NDArray[np.int64]
     """(m,), number of the newest one's."""
+    season: NDArray[np.bool_]
+    """(m,), whether they are of the same season in earlier years."""
 
 
 def judge(
@@ -48,7 +50,7 @@ def judge(
         settings: which past, and which distance.
     """
     until = at + 1
-    chosen, _ = reference.members(
+    chosen, kind = reference.members(
         days[:until],
         usable[rows, :until],
         at,
@@ -77,6 +79,7 @@ def judge(
         count.astype(np.int32),
         oldest,
         chosen[:, 0],
+        kind == reference.SEASON,
     )
 
 
