@@ -38,7 +38,7 @@ def test_region_means_are_those_of_the_upsampled_map(shape, cells, stride):
     labels = blocks(*shape, 7)
     dense = rng.normal(size=(5, *cells)).astype(np.float32)
     inside = features.overlap(labels, cells, stride)
-    found = features.region_means(inside, dense)
+    found = features.region_means(inside, features.weighted(dense))
     expected = upsampled_means(labels, dense, stride, np.ones(shape, bool))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert inside.nnz < 4 * labels.size
@@ -54,7 +54,9 @@ def test_cells_that_are_not_clear_do_not_count():
     cells = features.clear_cells(clear, (4, 4), 4)
     assert cells[0, 0] == 0
     assert cells[0, 1] == 1
-    found = features.region_means(features.overlap(labels, (4, 4), 4), dense, cells)
+    found = features.region_means(
+        features.overlap(labels, (4, 4), 4), features.weighted(dense, cells)
+    )
     np.testing.assert_allclose(
         found[0], (dense[:, 0, 1] + dense[:, 1, 0] + dense[:, 1, 1]) / 3, atol=1e-6
     )
@@ -249,6 +251,17 @@ def test_rough_ground_is_ranked_among_rough_ground():
     np.testing.assert_array_equal(few, novelty.ranked(z[:, ::20]))
 
 
+def test_texture_is_how_rough_a_region_is():
+    labels = blocks(20, 40, 20)
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(2, 20, 40)) * np.where(labels == 1, 0.1, 1)
+    image[:, 0, 0] = np.nan
+    found = features.texture(labels, image.astype(np.float32))
+    assert found[1] > 8 * found[0] > 0
+    image[:, labels == 2] = np.nan
+    assert np.isnan(features.texture(labels, image.astype(np.float32))[1])
+
+
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="expected clear pixels of 3 dates"):
         judge.judge(
@@ -258,3 +271,7 @@ def test_shapes_that_do_not_fit_are_refused():
             1,
             settings=SETTINGS,
         )
+    history = judge.History(1)
+    history.add(np.zeros((2, 8, 8), np.float32), np.ones((8, 8), bool))
+    with pytest.raises(ValueError, match=r"as on the dates before, got \(8, 9\)"):
+        history.add(np.zeros((2, 8, 9), np.float32), np.ones((8, 9), bool))

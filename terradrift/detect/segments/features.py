@@ -11,6 +11,8 @@ from scipy import sparse
 
 from terradrift.detect.segments.labels import areas
 
+_LEAST = 1e-12
+
 
 def overlap(
     labels: NDArray[np.int32], cells: tuple[int, int], stride: float
@@ -58,27 +60,33 @@ def clear_cells(
     return np.asarray(share, np.float32).reshape(h, w)
 
 
-def region_means(
-    inside: sparse.csr_array,
-    dense: NDArray[np.float32],
-    cell_clear: NDArray[np.float32] | None = None,
+def weighted(
+    dense: NDArray[np.float32], cell_clear: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """(n, d) mean of the map `dense` (d, h, w) over each region, NaN where none is known.
+    """(h * w, d + 1) the map `dense` (d, h, w) times what each cell counts, and that.
 
-    A cell counts by the region's pixels in it, times its clear share `cell_clear` (h, w;
-    None: all clear). A cell with a NaN does not count.
+    A cell counts by its clear share `cell_clear` (h, w; None: all clear), one with a NaN
+    not at all.
     """
     d = len(dense)
     flat = dense.reshape(d, -1).T
     known = np.all(np.isfinite(flat), axis=1)
-    # The last column sums the weights.
-    weighted = np.zeros((len(flat), d + 1), np.float32)
-    weighted[:, -1] = known if cell_clear is None else known * cell_clear.ravel()
-    np.multiply(flat, weighted[:, -1:], out=weighted[:, :-1], where=known[:, None])
-    total: NDArray[np.float32] = inside @ weighted
-    mean = np.full((len(total), d), np.nan, np.float32)
-    there = total[:, -1:] > 0
-    np.divide(total[:, :-1], total[:, -1:], out=mean, where=there)
+    found = np.zeros((len(flat), d + 1), np.float32)
+    found[:, -1] = known if cell_clear is None else known * cell_clear.ravel()
+    np.multiply(flat, found[:, -1:], out=found[:, :-1], where=known[:, None])
+    return found
+
+
+def region_means(
+    inside: sparse.csr_array, cells: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(n, d) mean over each region of what `weighted` gave, NaN where none is known.
+
+    A cell counts by the region's pixels in it too, as `overlap` says.
+    """
+    total: NDArray[np.float32] = inside @ cells
+    mean = np.full((len(total), total.shape[1] - 1), np.nan, np.float32)
+    np.divide(total[:, :-1], total[:, -1:], out=mean, where=total[:, -1:] > 0)
     return mean
 
 
@@ -89,3 +97,29 @@ def clear_share(
     area = areas(labels)
     seen = np.bincount(labels.ravel(), clear.ravel(), minlength=len(area) + 1)[1:]
     return (seen / area).astype(np.float32)
+
+
+def texture(
+    labels: NDArray[np.int32], image: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(n,) how rough each region is in `image` (band, y, x).
+
+    The mean over bands of the standard deviation over clear pixels, in units of that of the
+    whole image; NaN where fewer than two are clear.
+    """
+    of = labels.ravel() - 1
+    n = int(labels.max(initial=0))
+    total = np.zeros(n)
+    for band in image:
+        values = band.ravel().astype(np.float64)
+        there = np.isfinite(values)
+        if not there.any():
+            return np.full(n, np.nan, np.float32)
+        seen, where = values[there] - values[there].mean(), of[there]
+        count = np.bincount(where, minlength=n)
+        some = np.where(count > 1, count, np.nan)
+        mean = np.bincount(where, seen, minlength=n) / some
+        square = np.bincount(where, seen**2, minlength=n) / some
+        whole = max(float(seen.std()), _LEAST)
+        total += np.sqrt(np.maximum(square - mean**2, 0)) / whole
+    return (total / len(image)).astype(np.float32)

@@ -83,18 +83,61 @@ def judge(
             f"expected clear pixels of {len(dense)} dates and {labels.shape} pixels, got "
             f"{clear.shape}"
         )
-    cells = (dense.shape[2], dense.shape[3])
-    inside = features.overlap(labels, cells, stride)
-    means = np.stack(
-        [
-            features.region_means(
-                inside, one, features.clear_cells(here, cells, stride)
+    history = History(stride)
+    for one, here in zip(dense, clear, strict=True):
+        history.add(one, here)
+    return history.judge(labels, settings=settings, texture=texture)
+
+
+class History:
+    """Dates of one image, added oldest first; the last one can be judged.
+
+    Of each date the cells of its map are kept, never features of pixels.
+    """
+
+    def __init__(self, stride: float) -> None:
+        """Cells are `stride` pixels wide."""
+        self._stride = stride
+        self._cells: list[NDArray[np.float32]] = []
+        self._clear: list[NDArray[np.bool_]] = []
+        self._shape = (0, 0)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def add(self, dense: NDArray[np.float32], clear: NDArray[np.bool_]) -> None:
+        """The next date: features (d, h, w), NaN where not known, and clear pixels (y, x).
+
+        Raises:
+            ValueError: of another size than the dates before.
+        """
+        shape = dense.shape[1], dense.shape[2]
+        if self._clear and (
+            shape != self._shape or clear.shape != self._clear[-1].shape
+        ):
+            raise ValueError(
+                f"expected {self._shape} cells and {self._clear[-1].shape} pixels, as on "
+                f"the dates before, got {shape} and {clear.shape}"
             )
-            for one, here in zip(dense, clear, strict=True)
-        ]
-    )
-    share = np.stack([features.clear_share(labels, here) for here in clear])
-    return judge_means(labels, means, share, settings=settings, texture=texture)
+        self._shape = shape
+        share = features.clear_cells(clear, shape, self._stride)
+        self._cells.append(features.weighted(dense, share))
+        self._clear.append(clear)
+
+    def judge(
+        self,
+        labels: NDArray[np.int32],
+        *,
+        settings: Settings,
+        texture: NDArray[np.float32] | None = None,
+    ) -> Judgement:
+        """Judge the last date by those before it; `labels` and `texture` as in `judge`."""
+        inside = features.overlap(labels, self._shape, self._stride)
+        means = [features.region_means(inside, one) for one in self._cells]
+        share = [features.clear_share(labels, here) for here in self._clear]
+        return judge_means(
+            labels, np.stack(means), np.stack(share), settings=settings, texture=texture
+        )
 
 
 def judge_means(
