@@ -54,7 +54,8 @@ def write(store: Store, model: str, number: int, fitted: Fitted) -> None:
     """Keep a taxonomy, whole or not at all."""
     projection, taxonomy = fitted.projection, fitted.taxonomy
     regimes = taxonomy.regimes
-    arrays = {name: getattr(projection.basis, name) for name in _BASIS}
+    basis = projection.basis
+    arrays = {name: getattr(basis, name) for name in _BASIS} if basis else {}
     arrays |= {
         "steps": taxonomy.calendar.steps.astype(np.int64),
         "paths": np.stack([each.path for each in regimes]),
@@ -63,8 +64,6 @@ def write(store: Store, model: str, number: int, fitted: Fitted) -> None:
         "sizes": np.array([each.size for each in regimes], np.int32),
         "cohesions": np.array([each.cohesion for each in regimes], np.float32),
     }
-    if projection.refinement is not None:
-        arrays["refinement"] = projection.refinement
     calendar = taxonomy.calendar
     said = {
         "kind": KIND,
@@ -111,9 +110,8 @@ def read(store: Store, model: str, number: int) -> Fitted:
         )
     space = said["space"]
     projection = Projection(
-        Basis(*(arrays[name] for name in _BASIS)),
+        Basis(*(arrays[name] for name in _BASIS)) if "axes" in arrays else None,
         None if space == RAW else spaces.held(store, model, space),
-        arrays.get("refinement"),
     )
     calendar = Calendar(
         arrays["steps"].astype("datetime64[D]"),

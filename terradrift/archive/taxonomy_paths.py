@@ -96,6 +96,8 @@ class Histories:
 def projection(histories: Histories, space: Space | None, census: Census) -> Projection:
     """Components of a sample of clear observations; fills the census on the way.
 
+    A space that was learned is taken as it is.
+
     Raises:
         ArchiveError: no observation is clear.
     """
@@ -120,7 +122,7 @@ def projection(histories: Histories, space: Space | None, census: Census) -> Pro
             f"{histories.clear.min_clear:g} % clear, got none; ingest more scenes, or "
             "choose another --period"
         )
-    return Projection(found[0], space)
+    return Projection(None if space and space.learned else found[0], space)
 
 
 def stream(

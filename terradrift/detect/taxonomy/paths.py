@@ -95,27 +95,32 @@ class Paths:
 class Projection:
     """From vectors as they are stored to the components that paths are taken in."""
 
-    basis: Basis
-    """Of vectors in `space`, where there is one."""
+    basis: Basis | None
+    """Of vectors in `space`, where there is one; None: the space was learned, and its
+    own axes are taken as they are."""
     space: Space | None = None
-    refinement: NDArray[np.float32] | None = None
-    """(r, q), applied to the components; None: they are taken as they are."""
 
     @property
     def components(self) -> int:
-        """Components of a path."""
-        last = self.basis.axes if self.refinement is None else self.refinement
-        return int(last.shape[1])
+        """Components of a path.
+
+        Raises:
+            ValueError: there is neither a basis nor a learned space.
+        """
+        own = None if self.space is None else self.space.matrix
+        axes = own if self.basis is None else self.basis.axes
+        if axes is None:
+            raise ValueError("a projection without a basis takes a learned space")
+        return int(axes.shape[1])
 
     def reduce(
         self, vectors: NDArray[np.floating], clear: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """(n, t, d) to (n, t, r); zeros where not clear."""
-        found = self.basis.reduce(placed(vectors, clear, self.space), clear)
-        if self.refinement is None:
-            return found
-        turned: NDArray[np.float32] = found @ self.refinement
-        return turned
+        inside = placed(vectors, clear, self.space)
+        if self.basis is None:
+            return inside.astype(np.float32, copy=False)
+        return self.basis.reduce(inside, clear)
 
 
 def calendar(
