@@ -26,7 +26,7 @@ from terradrift.ingest.simulate.spectra import BANDS
 from terradrift.ingest.simulate.weather import weather
 from terradrift.ingest.simulate.write import write_cog
 
-_RECIPE_FILE = "simulation.json"
+RECIPE_FILE = "simulation.json"
 
 
 def simulate(
@@ -120,7 +120,7 @@ def simulate(
 def _prepare(out: Path, recipe: Recipe) -> Path:
     """Make the folders, or see that what is there is this very simulation."""
     wanted = json.loads(json.dumps(asdict(recipe), default=str))
-    note = out / _RECIPE_FILE
+    note = out / RECIPE_FILE
     if note.exists():
         held = json.loads(note.read_text(encoding="utf-8"))
         other = sorted(key for key in wanted if held.get(key) != wanted[key])

@@ -26,6 +26,8 @@ _CROPS = (
 )
 _CROP_SHARE = (0.30, 0.08, 0.12, 0.26, 0.13, 0.11)
 _RAPESEED = 1
+CROPS = tuple(str(row[0]) for row in _CROPS)
+"""Names of the crops, in their order."""
 
 _MADE_OF = {
     "crop": ("soil", "crop", 0.035),
@@ -180,9 +182,18 @@ def _crop_parts(recipe: Recipe, these: Parcels, year: int, doy: float) -> _Parts
     return _Parts(green, dry, now.yellow)
 
 
+def sown(recipe: Recipe, count: int, year: int) -> NDArray[np.int64]:
+    """(count,), index into `CROPS` of what each parcel has in that harvest, if it is a field."""
+    return _sown(stream(recipe, 5, year), count)
+
+
+def _sown(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    return rng.choice(len(_CROPS), count, p=_CROP_SHARE)
+
+
 def _season(recipe: Recipe, these: Parcels, year: int, doy: float) -> _Parts:
     rng = stream(recipe, 5, year)
-    crop = rng.choice(len(_CROPS), len(these.cover), p=_CROP_SHARE)
+    crop = _sown(rng, len(these.cover))
     table = np.array([row[1:] for row in _CROPS])[crop].T
     emerged, closed, ripe, harvest, winter, full, dries = table
     late = these.delay + rng.normal(0, 4, len(crop)) + _year(recipe, year).delay
