@@ -671,19 +671,26 @@ class Archive:
         )
 
     def export(
-        self, path: str | Path, *, what: str = "changes", model: str | None = None
+        self,
+        path: str | Path,
+        *,
+        what: str = "changes",
+        model: str | None = None,
+        method: str | None = None,
     ) -> int:
-        """Write changes, events or embeddings as a file; returns the number of rows.
+        """Write changes, events, embeddings or anomalies as a file; returns the number of rows.
 
         `.parquet` is GeoParquet 1.1; other endings (.gpkg, .geojson, .csv, .jsonl) carry
-        no vectors.
+        no vectors, and no anomalies. `method` is whose anomalies, by default `seasonal`.
 
         Raises:
-            ValueError: no such table, or an ending that is not known.
+            ValueError: no such table, an ending that is not known, or a method with what
+                is of none.
+            ArchiveError: the method was not run.
         """
         from terradrift.archive import moving
 
-        return moving.export(self.store, model or self.model, Path(path), what)
+        return moving.export(self.store, model or self.model, Path(path), what, method)
 
     def import_table(self, path: str | Path, *, what: str = "embeddings") -> int:
         """Read GeoParquet that `export` wrote; returns the number of rows.

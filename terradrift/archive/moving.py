@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from terradrift import schema
+from terradrift.archive import anomaly_export
 from terradrift.query import sql, write
 from terradrift.store import geoparquet
 from terradrift.store import geoparquet_import as arriving
@@ -17,14 +18,22 @@ _VECTORS = {
 }
 
 
-def export(store: Store, model: str, path: Path, what: str) -> int:
-    """Write changes, events or embeddings of `model`; returns the number of rows.
+def export(
+    store: Store, model: str, path: Path, what: str, method: str | None = None
+) -> int:
+    """Write changes, events, embeddings or a method's anomalies; returns the number of rows.
 
     Raises:
-        ValueError: no such table, or an ending that is not known.
+        ValueError: no such table, an ending that is not known, or a method with what is
+            of none.
     """
+    if what == "anomalies":
+        return _anomalies(store, model, path, method or "seasonal")
     if what not in _VECTORS:
-        raise ValueError(f"expected {', '.join(_VECTORS)} to export, got {what!r}")
+        known = ", ".join((*_VECTORS, "anomalies"))
+        raise ValueError(f"expected {known} to export, got {what!r}")
+    if method is not None:
+        raise ValueError(f"a method goes with anomalies, not with {what}; leave it out")
     if path.suffix.lower() in _PARQUET:
         writer = {
             "changes": geoparquet.export_changes,
@@ -38,6 +47,14 @@ def export(store: Store, model: str, path: Path, what: str) -> int:
     view = "observations" if what == "embeddings" else what
     text = f"SELECT {columns} FROM {view}_{schema.suffix(model)}"  # noqa: S608
     return write.write(sql.sql(store, text), path)
+
+
+def _anomalies(store: Store, model: str, path: Path, method: str) -> int:
+    if path.suffix.lower() not in _PARQUET:
+        raise ValueError(
+            f"anomalies are written as GeoParquet: expected .parquet, got {path.name}"
+        )
+    return anomaly_export.export(store, path, method=method, model=model)
 
 
 def import_table(store: Store, path: Path, what: str) -> int:

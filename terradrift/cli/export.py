@@ -20,9 +20,13 @@ def export(
     ] = None,
     output: opt.Output = None,
     what: Annotated[
-        str, typer.Option(help="changes, events or embeddings.")
+        str, typer.Option(help="changes, events, embeddings or anomalies.")
     ] = "changes",
     model: opt.Model = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="Whose anomalies: a method of detect, by default seasonal."),
+    ] = None,
 ) -> None:
     """Write a table of ARCHIVE for GIS and other engines."""
     import terradrift as td
@@ -32,7 +36,7 @@ def export(
         raise typer.BadParameter("expected one file to write: FILE, or -o FILE")
     opened = td.open(archive)
     with usage():
-        count = opened.export(path, what=what, model=model)
+        count = opened.export(path, what=what, model=model, method=method)
     say(f"{count:,} {what} to {path}")
 
 
