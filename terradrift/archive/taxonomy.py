@@ -27,7 +27,8 @@ from terradrift.detect.taxonomy.assign import Assigned, assign
 from terradrift.detect.taxonomy.paths import Paths, calendar
 from terradrift.detect.taxonomy.representatives import representatives
 from terradrift.detect.taxonomy.settings import Settings
-from terradrift.detect.taxonomy.tree import NONE, Taxonomy, fit
+from terradrift.detect.taxonomy.split import NONE
+from terradrift.detect.taxonomy.tree import Taxonomy, fit
 from terradrift.errors import ArchiveError
 from terradrift.grid import Grid
 from terradrift.period import Period

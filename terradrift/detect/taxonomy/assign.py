@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.detect.taxonomy.dtw import squared_distances
 from terradrift.detect.taxonomy.paths import Paths
-from terradrift.detect.taxonomy.tree import NONE, Regime, Taxonomy
+from terradrift.detect.taxonomy.split import NONE
+from terradrift.detect.taxonomy.tree import Regime, Taxonomy
 
 LEAST_KNOWN = 0.5
 """Share of the steps that a patch must be known at to be given a regime."""
@@ -73,6 +75,9 @@ def _place(
         shape = np.stack(
             [_shapes(values[here], known[here], each) for each in children], axis=1
         )
+        if taxonomy.band is not None:
+            whole = known[here].all(axis=1)
+            shape[whole] = _warped(values[here[whole]], children, taxonomy.band)
         numbers = np.array([each.number for each in children])
         leaf[here] = numbers[shape.argmin(axis=1)]
     found.regime[rows] = leaf
@@ -114,6 +119,18 @@ def _shapes(
     left = np.where(known[..., None], gap - mean[:, None], np.float32(0))
     total = np.einsum("nsr,nsr->n", left, left)
     return np.asarray(total / known.sum(axis=1))
+
+
+def _warped(
+    values: NDArray[np.float32], regimes: tuple[Regime, ...], band: int
+) -> NDArray[np.float32]:
+    """(n, k) squared distances of shapes along the best way; of patches known whole."""
+    paths = np.stack([each.path for each in regimes])
+    return squared_distances(_shape(values), _shape(paths), band)
+
+
+def _shape(paths: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(paths - paths.mean(axis=1, keepdims=True))
 
 
 def _distances(

@@ -52,24 +52,23 @@ def silhouettes(
     return found
 
 
-def choose(points: NDArray[np.floating], most: int, *, seed: int = 0) -> Choice:
-    """The number of clusters of points (n, d), 2 to `most`, that has most support.
+def choices(points: NDArray[np.floating], most: int, *, seed: int = 0) -> list[Choice]:
+    """What speaks for 2 to `most` clusters of points (n, d).
 
-    1 where there are fewer than 8 points or all are equal.
+    None where there are fewer than 8 points or all are equal.
     """
     rows = points[_evenly(len(points), _FITTED)].astype(np.float32)
-    none = Choice(1, float("nan"), float("nan"))
     if len(rows) < 8 or not np.ptp(rows, axis=0).any():
-        return none
+        return []
     plain = structureless(rows, seed)
-    choices = []
+    found = []
     for k in range(2, min(most, len(rows) // 4) + 1):
         told, by_chance = (
             mean_silhouette(each, kmeans(each, k, seed=seed, restarts=_RESTARTS))
             for each in (rows, plain)
         )
-        choices.append(Choice(k, told, told - by_chance))
-    return max(choices, key=lambda choice: choice.support, default=none)
+        found.append(Choice(k, told, told - by_chance))
+    return found
 
 
 def mean_silhouette(points: NDArray[np.floating], label: NDArray[np.integer]) -> float:

@@ -24,7 +24,9 @@ class Settings:
     """By how much the mean silhouette has to exceed that of points without structure.
     Clusters with less are not told apart, unless their number was given."""
     min_silhouette: float = 0.15
-    """Least mean silhouette, likewise."""
+    """Least mean silhouette, likewise,"""
+    min_cohesion: float = 0.05
+    """and that of the loosest cluster."""
     dimensions: int = 32
     """Components of whole paths, 64 at most."""
     window: float = 0.25
@@ -63,3 +65,7 @@ class Settings:
     def least(self, patches: int) -> int:
         """Fewest members of a cluster on a sample of so many patches."""
         return self.min_size or max(8, patches // 100)
+
+    def band(self, steps: int) -> int | None:
+        """Steps that a path may run early or late; None: paths are compared step by step."""
+        return round(self.window * steps) if self.method == "dtw" else None

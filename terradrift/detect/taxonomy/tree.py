@@ -11,19 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.detect.features import components
-from terradrift.detect.taxonomy.choose import (
-    Choice,
-    choose,
-    mean_silhouette,
-    silhouettes,
-)
-from terradrift.detect.taxonomy.dense import dense
-from terradrift.detect.taxonomy.kmeans import flat, kmeans
+from terradrift.detect.taxonomy import dtw
+from terradrift.detect.taxonomy.kmeans import flat
 from terradrift.detect.taxonomy.paths import Calendar, Paths
 from terradrift.detect.taxonomy.settings import Settings
+from terradrift.detect.taxonomy.split import NONE, by_size, cohesion, split
 
 GROUND, PATH = 1, 2
-NONE = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +35,7 @@ class Regime:
     cohesion: float
     """Mean silhouette of its members among its siblings, -1..1; NaN where it has none."""
     path: NDArray[np.float32]
-    """(s, r), mean path of its members."""
+    """(s, r), mean path of its members; their barycentre where paths may be warped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,122 +84,67 @@ def fit(
         )
     whole = whole[np.argsort(paths.patch_ids[whole], kind="stable")]
     values = paths.values[whole]
-    split = _Split(settings, len(values), threads)
-    state = values.mean(axis=1)
-    ground, cohesion, said = split.into(
-        components(state, settings.dimensions), settings.regimes, settings.most_regimes
+    least, band = settings.least(len(values)), settings.band(len(calendar))
+    ground = split(
+        components(values.mean(axis=1), settings.dimensions),
+        settings,
+        given=settings.regimes,
+        most=settings.most_regimes,
+        least=least,
+        threads=threads,
     )
-    notes = [f"one ground regime: {said}"] if said else []
+    notes = [f"one ground regime: {ground.reason}"] if ground.reason else []
     regimes = [
-        _regime(NONE, GROUND, values[ground == k], cohesion[k])
-        for k in range(len(cohesion))
+        _regime(NONE, GROUND, values[ground.label == k], ground.cohesion[k])
+        for k in range(len(ground.cohesion))
     ]
-    for parent in range(len(cohesion)):
-        members = values[ground == parent]
+    for parent in range(len(regimes)):
+        members = values[ground.label == parent]
         shape = members - members.mean(axis=1, keepdims=True)
-        label, cohesion_, said = split.into(
-            flat(shape, settings.dimensions), settings.paths, settings.most_paths
+        points = flat(shape, settings.dimensions)
+        found = split(
+            points,
+            settings,
+            given=settings.paths,
+            most=settings.most_paths,
+            least=least,
+            threads=threads,
         )
-        if said:
-            notes.append(f"regime {parent} has one path: {said}")
-            continue
-        regimes += [
-            _regime(parent, PATH, members[label == k], cohesion_[k])
-            for k in range(len(cohesion_))
-        ]
+        if found.reason:
+            notes.append(f"regime {parent} has one path: {found.reason}")
+        elif band is None:
+            regimes += [
+                _regime(parent, PATH, members[found.label == k], found.cohesion[k])
+                for k in range(len(found.cohesion))
+            ]
+        else:
+            label = dtw.cluster(shape, found.label, band, threads=threads).label
+            regimes += _warped(parent, members, points, by_size(label), band)
     numbered = tuple(replace(each, number=at) for at, each in enumerate(regimes))
-    return Taxonomy(calendar, numbered, None, tuple(notes))
+    return Taxonomy(calendar, numbered, band, tuple(notes))
+
+
+def _warped(
+    parent: int,
+    members: NDArray[np.float32],
+    points: NDArray[np.float32],
+    label: NDArray[np.int64],
+    band: int,
+) -> list[Regime]:
+    """Path regimes whose paths are the barycentres of their members' shapes."""
+    state = members.mean(axis=1, keepdims=True)
+    shape, cohesions = members - state, cohesion(points, label)
+    made = []
+    for k in range(len(cohesions)):
+        own = np.flatnonzero(label == k)
+        middle = dtw.barycentre(shape, own, shape[own].mean(axis=0), band)
+        path = middle - middle.mean(axis=0) + state[own].mean(axis=0)
+        made.append(Regime(NONE, parent, PATH, len(own), float(cohesions[k]), path))
+    return made
 
 
 def _regime(
-    parent: int, level: int, members: NDArray[np.float32], cohesion: float
+    parent: int, level: int, members: NDArray[np.float32], cohesion: np.float32
 ) -> Regime:
     path = members.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return Regime(NONE, parent, level, len(members), cohesion, path)
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """How points are parted at either level."""
-
-    settings: Settings
-    patches: int
-    """Of the whole sample."""
-    threads: int
-
-    def into(
-        self, points: NDArray[np.float32], given: int | None, most: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], str]:
-        """Label of each of the points, cohesion of each cluster, and why there is one.
-
-        Clusters are numbered by size, the largest first, then by their first point.
-        """
-        least = self.settings.least(self.patches)
-        if given == 1:
-            return _one(len(points), "one was asked for")
-        if len(points) < 2 * least and given is None:
-            return _one(
-                len(points), f"{len(points)} patches, and a cluster takes {least}"
-            )
-        if self.settings.method == "hdbscan":
-            label = dense(points, least, threads=self.threads)
-            support = Choice(int(label.max()) + 1, 0.0, 0.0)
-        elif given is not None:
-            support = Choice(min(given, len(points)), 0.0, 0.0)
-            label = kmeans(points, support.k, seed=self.settings.seed)
-        else:
-            support = choose(points, most, seed=self.settings.seed)
-            label = kmeans(points, support.k, seed=self.settings.seed)
-            if said := self._unsupported(points, label, support, least):
-                return _one(len(points), said)
-        if label.max() < 1:
-            return _one(len(points), "nothing parts the patches")
-        label = _by_size(label)
-        return label, _cohesion(points, label), ""
-
-    def _unsupported(
-        self,
-        points: NDArray[np.float32],
-        label: NDArray[np.int64],
-        choice: Choice,
-        least: int,
-    ) -> str:
-        """Why the clusters are not to be told apart; empty where they are."""
-        rules = self.settings
-        told = mean_silhouette(points, label)
-        if not told >= rules.min_silhouette:
-            return f"the silhouette of {choice.k} is {told:.2f}, below {rules.min_silhouette:g}"
-        if not choice.support >= rules.min_support:
-            return (
-                f"the silhouette of {choice.k} is {choice.support:.2f} above that of points "
-                f"without structure, and {rules.min_support:g} is asked for"
-            )
-        if (smallest := int(np.bincount(label).min())) < least:
-            return f"the smallest of {choice.k} has {smallest} patches, below {least}"
-        return ""
-
-
-def _one(n: int, said: str) -> tuple[NDArray[np.int64], NDArray[np.float32], str]:
-    return np.zeros(n, np.int64), np.full(1, np.nan, np.float32), said
-
-
-def _by_size(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Labels from 0 by size, the largest first, then by first row; -1 stays."""
-    inside = label[label >= 0]
-    known, first, size = np.unique(inside, return_index=True, return_counts=True)
-    order = np.lexsort((first, -size))
-    number = np.full(int(known.max()) + 1, -1, np.int64)
-    number[known[order]] = np.arange(len(known))
-    return np.where(label >= 0, number[label], -1)
-
-
-def _cohesion(
-    points: NDArray[np.float32], label: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """(k,) mean silhouette of each cluster; NaN where none of its points was measured."""
-    found = silhouettes(points, label)
-    measured = np.isfinite(found)
-    count = np.bincount(label[measured], minlength=int(label.max()) + 1)
-    total = np.bincount(label[measured], found[measured], minlength=len(count))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / np.where(count, count, np.nan), np.float32)
+    return Regime(NONE, parent, level, len(members), float(cohesion), path)
