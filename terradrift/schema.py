@@ -275,17 +275,28 @@ def anomalies() -> pa.Schema:
 
 
 def kinds() -> pa.Schema:
-    """One row per cluster of change deltas; kinds form a tree by `parent`."""
+    """One row per cluster of change deltas: kinds, and by `parent` the tree around them.
+
+    `role` is kind (what changes are of), branch (holds several) or part (of one kind). A
+    kind keeps its number over fits for as long as it lives.
+    """
     return _named(
-        "kinds/1",
+        "kinds/2",
         [
             pa.field("kind", pa.int32()),
             pa.field("parent", pa.int32()),
+            *_text("role"),
+            # By rarity times magnitude, kinds only.
+            pa.field("rank", pa.int32()),
             pa.field("size", pa.int32()),
-            *_floats("stability"),
-            *_text("label", "description"),
+            pa.field("n_events", pa.int32()),
+            *_floats("share", "stability", "rarity", "magnitude"),
+            *_floats("d_ndvi", "d_nbr", "d_ndwi"),
+            *_text("label", "name", "description", "fate"),
+            pa.field("came_from", pa.list_(pa.int32())),
             pa.field("exemplars", pa.list_(pa.string())),
             pa.field("centroid", pa.list_(pa.float32())),
+            pa.field("fit", pa.int32()),
             *_text("run_id"),
         ],
     )

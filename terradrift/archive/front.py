@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from terradrift.archive.spacing import Chosen
     from terradrift.archive.taxonomy import Classified
     from terradrift.archive.watched import Watched
+    from terradrift.detect.kinds.fates import Fate
     from terradrift.evaluate.bench_result import Bench
     from terradrift.evaluate.injected.result import Sensitivity
     from terradrift.evaluate.operational_result import Calibration
@@ -379,25 +380,91 @@ class Archive:
         self,
         model: str | None = None,
         *,
+        assign: bool = False,
         threads: int | None = None,
         quiet: bool = False,
+        **settings: Any,  # noqa: ANN401 - the fields of detect.kinds.Cluster
     ) -> Clustered:
         """Group changes into kinds, and write them beside changes and events.
 
+        A kind that lives on keeps its number and its name. With `assign` nothing is fitted:
+        changes take the kinds of the last fit by the exemplars nearest to them. `settings`
+        are fields of `terradrift.detect.kinds.Cluster`, such as `selection="leaf"`.
+
         Raises:
-            ArchiveError: there are no changes yet.
+            ArchiveError: there are no changes yet, or no kinds to assign.
+            ValueError: a setting that is not known or out of range.
         """
         from terradrift.archive import clustering
 
         chosen = model or self.model
-        with recorded(self.store, "cluster", {"model": chosen}) as run:
+        told = {"model": chosen, "assign": assign, **settings}
+        with recorded(self.store, "cluster", told) as run:
             return clustering.cluster(
                 self.store,
                 run,
                 chosen,
+                settings=settings,
+                assign=assign,
                 threads=threading_.resolve(threads),
                 quiet=quiet,
             )
+
+    def kinds(self, model: str | None = None, *, tree: bool = False) -> pa.Table:
+        """Kinds of change, rare and strong ones first; with `tree` branches and parts too.
+
+        Raises:
+            ArchiveError: there are none of the model yet.
+        """
+        from terradrift.archive import kind_rows
+
+        return kind_rows.held(self.store, model or self.model, tree=tree)
+
+    def rename_kind(
+        self, kind: int, name: str, *, model: str | None = None, who: str | None = None
+    ) -> None:
+        """Call a kind `name` from now on, after later fits too; empty: no longer.
+
+        Raises:
+            ArchiveError: no such kind, or a name that is too long.
+        """
+        from terradrift.archive import kind_names
+
+        chosen = model or self.model
+        told = {"model": chosen, "kind": kind, "name": name}
+        with recorded(self.store, "rename", told) as run:
+            kind_names.rename(self.store, run, chosen, kind, name, who=who)
+
+    def compare_kinds(
+        self, first: int, second: int | None = None, *, model: str | None = None
+    ) -> list[Fate]:
+        """What became of the kinds of one fit in another (None: the newest).
+
+        Fits are numbered from 1. Both are asked about the changes that are held now.
+
+        Raises:
+            ArchiveError: no such fit, or no changes.
+        """
+        from terradrift.archive import clustering
+
+        return clustering.compare(
+            self.store,
+            model or self.model,
+            first,
+            second,
+            threads=threading_.resolve(None),
+        )
+
+    def draw_kinds(self, path: str | Path, *, model: str | None = None) -> Path:
+        """Draw the tree of kinds as a PNG.
+
+        Raises:
+            ArchiveError: there are no kinds of the model yet.
+            ValueError: the file does not end in .png.
+        """
+        from terradrift.archive import kind_picture
+
+        return kind_picture.draw(self.store, model or self.model, Path(path))
 
     def taxonomy(
         self,

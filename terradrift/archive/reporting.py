@@ -80,7 +80,7 @@ def gather(store: Store, model: str, top: int) -> ReportData:
         events=found,
         changes=changes,
         scores=scores,
-        kinds=ask("SELECT * FROM kinds ORDER BY kind"),
+        kinds=ask("SELECT * FROM kinds WHERE role = 'kind' ORDER BY kind"),
         scenes=scenes.select(["scene_id", "datetime", "cloud_percent"]),
         runs=ask("SELECT * FROM runs ORDER BY started, run_id"),
         corners=corners,

@@ -1,7 +1,7 @@
 """The verbs that fill an archive: ingest, embed, detect, cluster."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -319,16 +319,35 @@ def methods_only(given: "Mapping[str, Any]") -> None:
 def cluster(
     archive: opt.ArchivePath,
     model: opt.Model = None,
+    assign: Annotated[
+        bool,
+        typer.Option(
+            "--assign", help="Fit nothing: give changes the kinds of the last fit."
+        ),
+    ] = False,
+    selection: Annotated[
+        str | None,
+        typer.Option(
+            help="eom: kinds that last longest (default); leaf: the smallest."
+        ),
+    ] = None,
+    min_size: Annotated[
+        int | None, typer.Option(help="Fewest changes of a kind.")
+    ] = None,
+    threads: opt.Threads = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Group the changes of ARCHIVE into kinds."""
+    """Group the changes of ARCHIVE into kinds; those that live on keep number and name."""
     import terradrift as td
+    from terradrift.cli.kinds import COLUMNS
 
+    asked = {"selection": selection, "min_cluster_size": min_size}
+    settings = {name: value for name, value in asked.items() if value is not None}
     opened = td.open(archive)
-    say(opened.cluster(model, quiet=quiet), quiet=quiet)
-    rows(
-        opened.sql("SELECT * FROM kinds ORDER BY kind").to_arrow_table(),
-        ["kind", "parent", "size", "stability", "label", "description"],
-        as_json=as_json,
-    )
+    with usage():
+        done = opened.cluster(
+            model, assign=assign, threads=threads, quiet=quiet, **settings
+        )
+    say(done, quiet=quiet)
+    rows(opened.kinds(model), COLUMNS, as_json=as_json)

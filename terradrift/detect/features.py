@@ -1,7 +1,47 @@
 """What changes are compared by: principal components of deltas, and of kinds of change."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """How features of changes (n, d) are made, so that others can be made alike."""
+
+    state: NDArray[np.float32]
+    """(d,), the mean state before; empty where it has no weight."""
+    weight: np.float32
+    """Of the state before less its mean, over its typical length."""
+    mean: NDArray[np.float32]
+    """(w,), mean of directions, and of states where these have a weight."""
+    axes: NDArray[np.float32]
+    """(w, c)."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length d of the vectors that it takes."""
+        return len(self.mean) - len(self.state)
+
+    def of(
+        self, before: NDArray[np.floating], delta: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
+        """Features (n, c) of changes, each by itself.
+
+        Raises:
+            ValueError: vectors of another length.
+        """
+        if delta.shape[1:] != (self.dimensions,) or before.shape != delta.shape:
+            raise ValueError(
+                f"expected vectors of {self.dimensions} numbers, got "
+                f"{before.shape[1:]} before and {delta.shape[1:]} of differences"
+            )
+        rows = unit(delta)
+        if len(self.state):
+            states = self.weight * (before.astype(np.float32) - self.state)
+            rows = np.concatenate([rows, states], axis=1)
+        return np.asarray((rows - self.mean) @ self.axes)
 
 
 def features(
@@ -26,15 +66,28 @@ def features(
     Returns:
         (n, c), c at most `dimensions`, as of `components`.
     """
+    return basis(before, delta, dimensions=dimensions, state=state).of(before, delta)
+
+
+def basis(
+    before: NDArray[np.floating],
+    delta: NDArray[np.floating],
+    *,
+    dimensions: int,
+    state: float,
+) -> Basis:
+    """Find what `features` of these and of other changes are made by; arguments as there."""
     rows = unit(delta)
-    if state > 0:
-        centered = before.astype(np.float32)
-        centered = centered - centered.mean(axis=0)
-        typical = float(np.sqrt((centered**2).sum(axis=1).mean()))
-        rows = np.concatenate(
-            [rows, np.float32(state / (typical or 1)) * centered], axis=1
-        )
-    return components(rows, dimensions)
+    middle, weight = np.zeros(0, np.float32), np.float32(0)
+    if state > 0 and len(rows):
+        states = before.astype(np.float32)
+        middle = states.mean(axis=0)
+        states = states - middle
+        typical = float(np.sqrt((states**2).sum(axis=1).mean()))
+        weight = np.float32(state / (typical or 1))
+        rows = np.concatenate([rows, weight * states], axis=1)
+    mean, axes = _principal(rows, dimensions)
+    return Basis(middle, weight, mean, axes)
 
 
 def unit(delta: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -50,13 +103,22 @@ def components(rows: NDArray[np.floating], dimensions: int) -> NDArray[np.float3
     c is from 1 to `dimensions`, less where rows span less. Signs are fixed: the largest
     weight of each component is positive.
     """
+    mean, axes = _principal(rows, dimensions)
+    return np.asarray((rows.astype(np.float32) - mean) @ axes)
+
+
+def _principal(
+    rows: NDArray[np.floating], dimensions: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean (w,) and axes (w, c) of rows (n, w)."""
     from scipy.linalg import eigh
 
     rows = rows.astype(np.float32)
+    width = rows.shape[1]
     if len(rows) == 0:
-        return np.zeros((0, 1), np.float32)
-    centered = rows - rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    width = centered.shape[1]
+        return np.zeros(width, np.float32), np.zeros((width, 1), np.float32)
+    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centered = rows - mean
     keep = min(dimensions, width, len(rows))
     covariance = np.zeros((width, width))
     for start in range(0, len(rows), 8192):
@@ -68,4 +130,4 @@ def components(rows: NDArray[np.floating], dimensions: int) -> NDArray[np.float3
     axes = axes[:, real][:, ::-1]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     axes = axes * np.where(largest < 0, -1, 1)
-    return np.asarray(centered @ axes.astype(np.float32))
+    return mean, axes.astype(np.float32)

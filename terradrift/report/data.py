@@ -63,7 +63,7 @@ COLUMNS = {
         "event_id",
     ),
     "scores": ("patch_id", "datetime", "z", "reason"),
-    "kinds": ("kind", "size", "label", "description"),
+    "kinds": ("kind", "size", "label", "name", "description"),
     "scenes": ("scene_id", "datetime", "cloud_percent"),
     "runs": ("verb", "status", "started", "ended", "rows", "message"),
 }

@@ -113,7 +113,7 @@ def _kinds(data: ReportData) -> Rows:
     rows = data.kinds.sort_by([("size", "descending"), ("kind", "ascending")])
     return tuple(
         (
-            row["label"] or f"kind {row['kind']}",
+            row["name"] or row["label"] or f"kind {row['kind']}",
             f"{row['size']:,}",
             row["description"] or "",
         )

@@ -29,13 +29,14 @@ DATA_STORAGE_VERSION: Literal["2.1"] = "2.1"
 
 MAX_ROWS_PER_FILE = 1 << 20
 
-_DETECTED: Mapping[str, Callable[[], pa.Schema]] = {
-    "scores": schema.scores,
-    "changes": lambda: schema.changes(1),
-    "patch_changes": schema.patch_changes,
-    "events": schema.events,
+_MADE_ANEW: Mapping[str, tuple[Callable[[], pa.Schema], str]] = {
+    "scores": (schema.scores, "detect"),
+    "changes": (lambda: schema.changes(1), "detect"),
+    "patch_changes": (schema.patch_changes, "detect"),
+    "events": (schema.events, "detect"),
+    "kinds": (schema.kinds, "cluster"),
 }
-"""Tables that `detect` makes anew, whatever form they had."""
+"""Tables that a verb makes anew, whatever form they had."""
 
 _SUFFIX = ".lance"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -247,10 +248,13 @@ class Store:
 
 def _check_form(table: str, held: pa.Schema) -> None:
     """Say first what to do about a table of an earlier form; its columns matter little."""
-    build, made = _DETECTED.get(names.kind(table)), schema.name(held)
-    if build is not None and made and made != schema.name(build()):
+    made = schema.name(held)
+    if (anew := _MADE_ANEW.get(names.kind(table))) is None or not made:
+        return
+    build, verb = anew
+    if made != schema.name(build()):
         raise SchemaError(
-            f"{table} was made by another version of terradrift; run terradrift detect to "
+            f"{table} was made by another version of terradrift; run terradrift {verb} to "
             f"make it anew (expected {schema.name(build())}, got {made})"
         )
 

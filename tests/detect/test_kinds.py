@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from terradrift.detect.kinds import NONE, Cluster, Kinds
+from terradrift.detect.kinds import BRANCH, KIND, NONE, PART, Cluster, Kind, Kinds
 
 Rows = NDArray[np.float32]
 
@@ -29,10 +29,14 @@ def agreement(found: Kinds, truth: NDArray[np.int64]) -> float:
     return float(adjusted_rand_score(truth[inside], found.kind[inside]))
 
 
+def leaves_of(found: Kinds, role: str = KIND) -> list[Kind]:
+    return [kind for kind in found.kinds if kind.role == role]
+
+
 def test_planted_kinds_are_found_whatever_their_strength() -> None:
     ids, before, delta, truth = planted([200, 120, 60], noise=30)
     found = Cluster().cluster(ids, before, delta)
-    leaves = [kind for kind in found.kinds if np.isfinite(kind.stability)]
+    leaves = leaves_of(found)
     assert len(leaves) == 3
     assert agreement(found, truth) > 0.95
     assert found.reason == ""
@@ -78,7 +82,7 @@ def test_numbers_go_from_one_by_size_and_branches_follow() -> None:
     ids, before, delta, _ = planted([50, 150, 100, 80], noise=20, seed=4)
     found = Cluster().cluster(ids, before, delta)
     assert [kind.number for kind in found.kinds] == list(range(1, len(found.kinds) + 1))
-    leaves = [kind for kind in found.kinds if np.isfinite(kind.stability)]
+    leaves = leaves_of(found)
     sizes = [len(kind.rows) for kind in leaves]
     assert sizes == sorted(sizes, reverse=True)
     assert found.kinds[: len(leaves)] == tuple(leaves)
@@ -98,8 +102,8 @@ def test_the_tree_holds_every_kind_once() -> None:
     ids = np.array([f"{i:04}" for i in range(320)])
     found = Cluster(state=0).cluster(ids, np.zeros_like(delta), delta)
     kinds = {kind.number: kind for kind in found.kinds}
-    leaves = [kind for kind in found.kinds if np.isfinite(kind.stability)]
-    branches = [kind for kind in found.kinds if np.isnan(kind.stability)]
+    leaves = leaves_of(found)
+    branches = leaves_of(found, BRANCH)
     assert (len(leaves), len(branches)) == (4, 2)
     assert {kind.parent for kind in branches} == {None}
     for branch in branches:
@@ -124,10 +128,29 @@ def test_leaves_are_kinds_where_the_smallest_clusters_are_asked_for() -> None:
         Cluster(state=0, selection=selection).cluster(ids, np.zeros_like(delta), delta)
         for selection in ("eom", "leaf")
     )
-    assert sorted(len(kind.rows) for kind in lasting.kinds) == [80, 160]
-    sizes = [len(k.rows) for k in leaves.kinds if np.isfinite(k.stability)]
-    assert len(sizes) == 3
+    assert sorted(len(kind.rows) for kind in leaves_of(lasting)) == [80, 160]
+    assert len(leaves_of(leaves)) == 3
     assert agreement(leaves, truth + 1) > 0.9 > agreement(lasting, truth + 1)
+
+
+def test_what_a_kind_falls_into_is_kept_below_it() -> None:
+    """The two that hardly part are parts of the kind that lasts."""
+    random = np.random.default_rng(10)
+    centers = np.zeros((3, 24))
+    centers[[0, 1, 2], [0, 0, 1]] = 4
+    centers[[0, 1], [2, 3]] = 0.7
+    truth = np.repeat(np.arange(3), 80)
+    delta = (centers[truth] + 0.1 * random.normal(size=(240, 24))).astype(np.float32)
+    ids = np.array([f"{i:04}" for i in range(240)])
+    found = Cluster(state=0).cluster(ids, np.zeros_like(delta), delta)
+    (large,) = (kind for kind in leaves_of(found) if len(kind.rows) == 160)
+    parts = leaves_of(found, PART)
+    assert {part.parent for part in parts} == {large.number}
+    assert {tuple(np.unique(truth[part.rows])) for part in parts} == {(0,), (1,)}
+    assert all(0 < kind.stability <= 1 for kind in found.kinds)
+    for part in parts:
+        assert set(part.rows) <= set(large.rows)
+        assert set(found.kind[part.rows]) == {large.number}
 
 
 def test_exemplars_are_sure_members_near_the_middle() -> None:
@@ -185,6 +208,7 @@ def test_changes_that_repeat_to_the_last_bit_do_no_harm() -> None:
         ({"min_cluster_size": 1}, "min_cluster_size must be at least 2, got 1"),
         ({"min_samples": 0}, "min_samples must be at least 1, got 0"),
         ({"most": 5}, "most must be at least 20, got 5"),
+        ({"kept": 0}, "kept must be at least 1, got 0"),
         ({"selection": "all"}, "selection must be one of eom, leaf, got 'all'"),
     ],
 )

@@ -11,28 +11,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect.density import hdbscan
+from terradrift.detect.density import Clusters, hdbscan
 from terradrift.detect.density.choose import SELECTIONS
-from terradrift.detect.features import features
+from terradrift.detect.features import basis
+from terradrift.detect.kinds.fitted import NONE, Fitted, fit, translated
+from terradrift.detect.kinds.tree import BRANCH, KIND, PART, Hierarchy, hierarchy
 from terradrift.detect.neighbours import knn
-from terradrift.detect.tree import Branch, grow
 
-NONE = 0
-"""The number that stands for no kind."""
+_ROLES = (KIND, BRANCH, PART)
+"""In order of numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """One cluster, or a branch of the tree that holds several."""
+    """One cluster: a kind, a branch of the tree that holds several, or a part of one."""
 
     number: int
-    """From 1. Clusters by size, largest first, then branches likewise."""
+    """From 1. Kinds by size, largest first, then branches and parts likewise."""
     parent: int | None
-    """The branch that holds it; None at the top."""
+    """What it is a part of; None at the top."""
+    role: str
+    """`kind`, `branch` or `part`."""
     rows: NDArray[np.int64]
-    """Its changes; of a branch, all changes of the clusters below."""
+    """Its changes, with those of all that is below; of a branch those of its kinds."""
     stability: float
-    """0..1, how long it lasts as density is asked for, of a cluster; NaN of a branch."""
+    """0..1, how long it lasts as density is asked for."""
     exemplars: NDArray[np.int64]
     """The changes that show it best, best first."""
     centroid: NDArray[np.float32]
@@ -44,13 +47,31 @@ class Kinds:
     """The kind of each of `n` changes."""
 
     kind: NDArray[np.int32]
-    """(n,), number of a cluster, or `NONE`."""
+    """(n,), number of a kind, or `NONE`."""
     probability: NDArray[np.float32]
-    """(n,), 0..1, how far inside its cluster; NaN where it has none."""
+    """(n,), 0..1, how far inside its kind; NaN where it has none."""
     kinds: tuple[Kind, ...]
     """In order of number."""
     reason: str
     """Why there are no kinds; empty where there are."""
+    fitted: Fitted | None = None
+    """What new changes are told by; None where there are no kinds."""
+
+    def renumbered(self, number: dict[int, int]) -> "Kinds":
+        """The same kinds, in the same order, under other numbers."""
+        return replace(
+            self,
+            kind=translated(self.kind, number),
+            kinds=tuple(
+                replace(
+                    each,
+                    number=number[each.number],
+                    parent=None if each.parent is None else number[each.parent],
+                )
+                for each in self.kinds
+            ),
+            fitted=None if self.fitted is None else self.fitted.renumbered(number),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +91,9 @@ class Cluster:
     """Which clusters of the tree are kinds: `eom`, those that last longest for most
     changes, or `leaf`, the smallest."""
     exemplars: int = 5
+    """Changes that show a kind."""
+    kept: int = 256
+    """Changes of a kind that are kept with the fit, to tell new ones by."""
     most: int = 200_000
     """Changes to cluster; the others follow the nearest of them."""
     seed: int = 0
@@ -90,7 +114,12 @@ class Cluster:
                 f"selection must be one of {', '.join(SELECTIONS)}, "
                 f"got {self.selection!r}"
             )
-        for name, least in (("min_samples", 1), ("exemplars", 1), ("most", 20)):
+        for name, least in (
+            ("min_samples", 1),
+            ("exemplars", 1),
+            ("kept", 1),
+            ("most", 20),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(
                     f"{name} must be at least {least}, got {getattr(self, name)}"
@@ -111,30 +140,44 @@ class Cluster:
         if n < needed:
             return _none(n, f"{n} changes; kinds need at least {needed}")
         order = np.argsort(change_ids, kind="stable")
-        delta = delta[order]
-        points = features(
-            before[order], delta, dimensions=self.dimensions, state=self.state
-        )
-        if not points.any():
+        before, delta = before[order], delta[order]
+        made = basis(before, delta, dimensions=self.dimensions, state=self.state)
+        points = made.of(before, delta)
+        if (points == points[0]).all():
             return _none(n, f"the {n} changes are all equal")
-        found = self._dense(points, least, threads)
-        if found.label.max() < 0:
+        found, nearest = self._dense(points, least, threads)
+        if found.tree is None or not len(found.nodes):
             return _none(
                 n, f"no group of {least} of the {n} changes is denser than the rest"
             )
-        kinds, number = self._numbered(found, points, delta)
-        kind = np.full(n, NONE, np.int32)
-        kind[order] = number[found.label]
-        probability = np.full(n, np.nan, np.float32)
-        probability[order] = np.where(found.label < 0, np.nan, found.probability)
+        label = found.label[nearest]
+        probability = found.probability[nearest].astype(np.float32)
+        node = found.tree.parent[nearest].astype(np.int64)
+        tree = hierarchy(found.tree, found.nodes, node)
+        kinds, number = self._numbered(tree, points, delta, probability)
+        kind = np.append(number[found.nodes], NONE)[label].astype(np.int32)
+        probability = np.where(label < 0, np.float32(np.nan), probability)
+        fitted = fit(
+            made,
+            points,
+            kind,
+            np.where(label < 0, NONE, number[node]).astype(np.int32),
+            probability,
+            per_kind=self.kept,
+            seed=self.seed,
+            threads=threads,
+        )
         back = (
             replace(each, rows=order[each.rows], exemplars=order[each.exemplars])
             for each in kinds
         )
-        return Kinds(kind, probability, tuple(back), "")
+        place = np.argsort(order)
+        return Kinds(kind[place], probability[place], tuple(back), "", fitted)
 
-    def _dense(self, points: NDArray[np.float32], least: int, threads: int) -> "_Dense":
-        """Cluster the points, or a sample of them that the others follow."""
+    def _dense(
+        self, points: NDArray[np.float32], least: int, threads: int
+    ) -> tuple[Clusters, NDArray[np.int64]]:
+        """Clusters of the points or of a sample, and (n,) the row there that each follows."""
         n = len(points)
         sample = np.arange(n)
         if n > self.most:
@@ -148,59 +191,53 @@ class Cluster:
             selection=self.selection,
             threads=threads,
         )
-        tree = np.zeros(1, np.int32) if found.tree is None else found.tree.above
-        above, branches = grow(found.nodes, tree)
         nearest = np.arange(n)
         if n > self.most:
             rest = np.setdiff1d(np.arange(n), sample, assume_unique=True)
             nearest[sample] = np.arange(len(sample))
             _, near = knn(points[rest], points[sample], 1, threads=threads)
             nearest[rest] = near[:, 0]
-        return _Dense(
-            found.label[nearest],
-            found.probability[nearest].astype(np.float32),
-            found.persistence,
-            above,
-            branches,
-        )
+        return found, nearest
 
     def _numbered(
         self,
-        found: "_Dense",
+        tree: Hierarchy,
         points: NDArray[np.float32],
         delta: NDArray[np.floating],
+        probability: NDArray[np.float32],
     ) -> tuple[list[Kind], NDArray[np.int32]]:
-        """Kinds in order of number, and (labels + 1,) the number of each label, last of none."""
-        nodes = [
-            (frozenset([label]), parent, float(found.stability[label]))
-            for label, parent in found.above.items()
-        ]
-        nodes += [(each.leaves, each.parent, np.nan) for each in found.branches]
-        made = []
-        for leaves, parent, stability in nodes:
-            rows = np.flatnonzero(np.isin(found.label, list(leaves)))
-            best = self._exemplars(points, rows, found.probability)
+        """Kinds in order of number, and (m,) the number of each cluster of the tree."""
+        found = []
+        for cluster in np.flatnonzero(tree.role != "").tolist():
+            rows = np.sort(tree.rows(cluster))
+            best = self._exemplars(points, rows, probability)
             centroid = delta[rows].mean(axis=0, dtype=np.float64).astype(np.float32)
-            made.append(Kind(0, parent, rows, stability, best, centroid))
-        ranked = sorted(
-            range(len(nodes)),
-            key=lambda i: (
-                len(nodes[i][0]) > 1,
-                -len(made[i].rows),
-                made[i].exemplars[0],
-            ),
+            found.append((cluster, rows, best, centroid))
+        found.sort(
+            key=lambda each: (
+                _ROLES.index(tree.role[each[0]]),
+                -len(each[1]),
+                each[2][0],
+                each[0],
+            )
         )
-        place = {index: number for number, index in enumerate(ranked, start=1)}
-        leaf_count = len(found.above)
-        of_node = {
-            branch.node: place[leaf_count + i]
-            for i, branch in enumerate(found.branches)
-        }
-        number = np.array([place[i] for i in range(leaf_count)] + [NONE], np.int32)
-        kinds = [
-            replace(made[i], number=place[i], parent=of_node.get(made[i].parent or -1))
-            for i in ranked
-        ]
+        number = np.full(len(tree.role), NONE, np.int32)
+        for place, (cluster, *_) in enumerate(found, start=1):
+            number[cluster] = place
+        kinds = []
+        for cluster, rows, best, centroid in found:
+            above = int(tree.above[cluster])
+            kinds.append(
+                Kind(
+                    int(number[cluster]),
+                    int(number[above]) if above > 0 else None,
+                    str(tree.role[cluster]),
+                    rows,
+                    float(tree.stability[cluster]),
+                    best,
+                    centroid,
+                )
+            )
         return kinds, number
 
     def _exemplars(
@@ -213,17 +250,6 @@ class Cluster:
         away = np.linalg.norm(points[rows] - points[rows].mean(axis=0), axis=1)
         order = np.lexsort((rows, away, -probability[rows]))
         return np.asarray(rows[order[: self.exemplars]])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Dense:
-    """What HDBSCAN says of n points."""
-
-    label: NDArray[np.int64]
-    probability: NDArray[np.float32]
-    stability: NDArray[np.floating]
-    above: dict[int, int]
-    branches: list[Branch]
 
 
 def _none(n: int, reason: str) -> Kinds:
