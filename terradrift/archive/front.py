@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from terradrift.archive.watched import Watched
     from terradrift.detect.kinds.fates import Fate
     from terradrift.evaluate.bench_result import Bench
+    from terradrift.evaluate.compare_result import Compared
     from terradrift.evaluate.injected.result import Sensitivity
     from terradrift.evaluate.operational_result import Calibration
     from terradrift.evaluate.result import Evaluation
@@ -376,6 +377,34 @@ class Archive:
             quiet=quiet,
         )
 
+    def compare(
+        self,
+        labels: str | Path,
+        *,
+        others: Sequence[str | Path] = (),
+        date: str | None = None,
+        date_field: str | None = None,
+        class_field: str | None = None,
+        threads: int | None = None,
+        **options: Any,  # noqa: ANN401 - passed on, by name
+    ) -> Compared:
+        """Compare the models of this archive and of `others` on one common grid.
+
+        `labels` and how they are read are as for `evaluate`; `options` and what is raised
+        are those of `terradrift.archive.comparing.compare`.
+        """
+        from terradrift.archive import comparing
+        from terradrift.archive.opening import open_archive
+        from terradrift.evaluate.fields import Reading
+
+        return comparing.compare(
+            [self, *map(open_archive, others)],
+            Path(labels),
+            Reading(date=date, date_field=date_field, class_field=class_field),
+            threads=threading_.resolve(threads),
+            **options,
+        )
+
     def cluster(
         self,
         model: str | None = None,
@@ -505,7 +534,9 @@ class Archive:
 
         chosen, many = model or self.model, threading_.resolve(threads)
         if assign:
-            with recorded(self.store, "taxonomy", {"model": chosen, "assign": True}) as run:
+            with recorded(
+                self.store, "taxonomy", {"model": chosen, "assign": True}
+            ) as run:
                 return classifying.place(
                     self.store, run, chosen, threads=many, quiet=quiet
                 )
@@ -692,6 +723,7 @@ class Archive:
         *,
         detectors: Sequence[str] | None = None,
         tiles: int = 1,
+        device: str = "auto",
         threads: int | None = None,
         quiet: bool = False,
         **plan: Any,  # noqa: ANN401 - the fields of injected.study.Plan
@@ -715,6 +747,7 @@ class Archive:
             Plan(**plan),
             detectors=detectors,
             most_tiles=tiles,
+            device=device,
             threads=threading_.resolve(threads),
             quiet=quiet,
         )

@@ -10,6 +10,7 @@ from terradrift.cli import (
     answer,
     bench,
     calibration,
+    compare,
     demo,
     evaluate,
     export,
@@ -60,6 +61,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
     "Judge what it says": (
         (evaluate.evaluate, "Measure what was found against labels of changes."),
         (bench.bench, "Compare detectors and models."),
+        (compare.compare, "Compare models of any patch size on one grid."),
         (sensitivity.sensitivity, "Plant changes of known size; see who finds them."),
         (calibration.calibration, "Compare p-values with how often they occur."),
     ),
