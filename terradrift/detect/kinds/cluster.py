@@ -92,7 +92,7 @@ class Cluster:
     changes, or `leaf`, the smallest."""
     exemplars: int = 5
     """Changes that show a kind."""
-    kept: int = 256
+    kept: int = 1024
     """Changes of a kind that are kept with the fit, to tell new ones by."""
     most: int = 200_000
     """Changes to cluster; the others follow the nearest of them."""
