@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.detect.taxonomy.kmeans import kmeans
-from terradrift.threads import single_blas
 
 MEASURED = 2048
 """Points that a silhouette is measured on at most."""
@@ -47,8 +46,7 @@ def silhouettes(
     rows = rows[_evenly(len(rows), MEASURED)]
     if not 2 <= len(np.unique(label[rows])) < len(rows):
         return found
-    with single_blas():
-        found[rows] = silhouette_samples(points[rows].astype(np.float32), label[rows])
+    found[rows] = silhouette_samples(points[rows].astype(np.float32), label[rows])
     return found
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.detect.features import components
-from terradrift.threads import single_blas
 
 RESTARTS = 4
 _ROUNDS = 100
@@ -21,7 +20,7 @@ def kmeans(
     """Cluster points (n, d) into `k`: the label of each, (n,), 0 .. k - 1.
 
     The same for the same points in the same order and the same seed. Where fewer than `k`
-    points differ there are fewer clusters.
+    points differ there are fewer clusters. The caller limits threads (`threads.single_blas`).
 
     Raises:
         ValueError: fewer points than clusters, or `k` below 1.
@@ -37,8 +36,7 @@ def kmeans(
     model = KMeans(
         min(k, distinct), n_init=restarts, max_iter=_ROUNDS, random_state=seed
     )
-    with single_blas():
-        return np.asarray(model.fit_predict(rows), np.int64)
+    return np.asarray(model.fit_predict(rows), np.int64)
 
 
 def flat(paths: NDArray[np.floating], dimensions: int) -> NDArray[np.float32]:

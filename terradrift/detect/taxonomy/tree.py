@@ -16,6 +16,7 @@ from terradrift.detect.taxonomy.kmeans import flat
 from terradrift.detect.taxonomy.paths import Calendar, Paths
 from terradrift.detect.taxonomy.settings import Settings
 from terradrift.detect.taxonomy.split import NONE, by_size, cohesion, split
+from terradrift.threads import single_blas
 
 GROUND, PATH = 1, 2
 
@@ -83,7 +84,13 @@ def fit(
             f"{len(whole)} of {len(paths)} are"
         )
     whole = whole[np.argsort(paths.patch_ids[whole], kind="stable")]
-    values = paths.values[whole]
+    with single_blas():
+        return _fitted(paths.values[whole], calendar, settings, threads)
+
+
+def _fitted(
+    values: NDArray[np.float32], calendar: Calendar, settings: Settings, threads: int
+) -> Taxonomy:
     least, band = settings.least(len(values)), settings.band(len(calendar))
     ground = split(
         components(values.mean(axis=1), settings.dimensions),
