@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from terradrift.detect import gram, onset
 from terradrift.detect.seasonal import clusters, temporal
@@ -39,7 +40,7 @@ class Judged:
     p_value: NDArray[np.float32]
     """(n, t), 0..1, rank of the spatial score among earlier ones of the cluster."""
     cusum: NDArray[np.float32]
-    """(n, t), max(0, previous + spatial score - slack), passing over missing dates."""
+    """(n, t), max(0, previous + evidence - slack), passing over missing dates."""
     count: NDArray[np.int32]
     """(n, t), members of the reference."""
     first: NDArray[np.int64]
@@ -88,7 +89,7 @@ def _walk(
     score, z, spatial, p_value = (np.full((n, t), np.nan, np.float32) for _ in range(4))
     count = np.zeros((n, t), np.int32)
     first, last = (np.full((n, t), -1) for _ in range(2))
-    held, season = np.zeros((n, t), bool), np.zeros((n, t), bool)
+    season = np.zeros((n, t), bool)
     cosines = gram.cosines(patches.vectors, clear)
     columns = np.searchsorted(scenes.days, days)
     means = clusters.Means(patches.vectors, clear)
@@ -101,10 +102,7 @@ def _walk(
         rows = np.flatnonzero(clear[:, at])
         if not len(rows):
             continue
-        usable = clear
-        if settings.hold_days:
-            usable = clear & ~(held & (days[at] - days < settings.hold_days))
-        found = temporal.judge(cosines, days, usable, rows, at, settings=settings)
+        found = temporal.judge(cosines, days, clear, rows, at, settings=settings)
         mine, codes = labels[rows], patches.scene[rows, at]
         if learning:
             scenes.learn_usual(column, found, mine)
@@ -119,9 +117,9 @@ def _walk(
         count[rows, at] = found.count
         first[rows, at], last[rows, at] = found.first, found.last
         season[rows, at] = found.season
-        held[rows, at] = apart > settings.hold_limit
         if learning:
             scenes.spatial[rows, column] = apart
-    counted = np.minimum(spatial, np.float32(settings.loudest))
+    evidence = ndtri(1 - p_value) if settings.evidence == "rank" else spatial
+    counted = np.clip(evidence, -settings.loudest, settings.loudest)
     cusum = onset.cusum(counted, settings.slack)
     return Judged(score, z, spatial, p_value, cusum, count, first, last, season)

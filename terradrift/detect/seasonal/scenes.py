@@ -37,10 +37,10 @@ class Scenes:
         k = self.settings.clusters
         self.usual = np.full((len(self.days), k + 1, 2), np.nan)
         """(t, k + 1, 2), median and spread of left-out scores; the last cluster are all."""
-        self.shift = np.full(self.codes, np.nan)
-        """(codes,), median z of a scene."""
-        self.wider = np.ones(self.codes)
-        """(codes,), how much wider z scatters there than it did; 1 or more."""
+        self.shift = np.full(self.codes + 1, np.nan)
+        """(codes + 1,), median z of a scene; the last one of those not in the pool."""
+        self.wider = np.ones(self.codes + 1)
+        """(codes + 1,), how much wider z scatters there than it did; 1 or more."""
         self.spatial = np.full((self.patches, len(self.days)), np.nan, np.float32)
         """(m, t), spatial scores of the pool."""
         self.epochs = [0, *clusters.epochs(len(self.days))]
@@ -121,7 +121,7 @@ class Scenes:
         self, z: NDArray[np.float64], codes: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """(m,) z less the scene's median; NaN where the scene is not known."""
-        known = codes >= 0
-        at = np.maximum(codes, 0)
-        apart = (z - self.shift[at]) / self.wider[at]
-        return np.where(known, apart, np.nan).astype(np.float32)
+        known = (codes >= 0) & (codes < self.codes)
+        at = np.where(known, codes, -1)  # the last one is unknown for good
+        apart: NDArray[np.float64] = (z - self.shift[at]) / self.wider[at]
+        return apart.astype(np.float32)

@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+_LEAST = {
+    **dict.fromkeys(("max_reference", "clusters", "min_scene", "min_past", "pool"), 1),
+    **dict.fromkeys(("min_season", "min_reference"), 2),
+    **dict.fromkeys(("window_days", "guard_days", "floor", "slack"), 0),
+}
+"""What each setting must be at least."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -36,13 +43,11 @@ class Settings:
     patchy snow and haze spread patches as well as shift them."""
     min_past: int = 100
     """Earlier scores that a p-value is ranked among; the smallest p is 1 over one more."""
-    hold_limit: float = 3.0
-    """An observation whose spatial score is above is kept out of later references,"""
-    hold_days: int = 0
-    """for so many days; 0 keeps none out. Clouds that the mask missed then stay out, and a
-    lasting change is not taken for usual once it is older than the guard."""
+    evidence: Literal["rank", "score"] = "rank"
+    """What CUSUM sums: the p-value as a normal quantile, or the spatial score. The limits of
+    a chart are those of normal noise, and spatial scores have heavier tails."""
     slack: float = 1.0
-    """Spatial score per date that CUSUM takes as noise."""
+    """Evidence per date that CUSUM takes as noise."""
     limit: float = 5.0
     """CUSUM above this is persistent."""
     loudest: float = 3.5
@@ -56,24 +61,18 @@ class Settings:
     """Chooses the pool."""
 
     def __post_init__(self) -> None:
-        if self.measure not in ("nearest", "centroid"):
-            raise ValueError(
-                f"measure must be nearest or centroid, got {self.measure!r}"
-            )
-        for name in ("max_reference", "clusters", "min_scene", "min_past", "pool"):
-            if getattr(self, name) < 1:
+        for name, known in (
+            ("measure", ("nearest", "centroid")),
+            ("evidence", ("rank", "score")),
+        ):
+            if getattr(self, name) not in known:
                 raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
+                    f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}"
                 )
-        for name in ("min_season", "min_reference"):
-            if getattr(self, name) < 2:
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
                 raise ValueError(
-                    f"{name} must be at least 2, got {getattr(self, name)}"
-                )
-        for name in ("window_days", "guard_days", "floor", "hold_days", "slack"):
-            if getattr(self, name) < 0:
-                raise ValueError(
-                    f"{name} must not be negative, got {getattr(self, name)}"
+                    f"{name} must be at least {least}, got {getattr(self, name)}"
                 )
         if not 0 <= self.max_cloud <= 1:
             raise ValueError(f"max_cloud must be 0 to 1, got {self.max_cloud}")
