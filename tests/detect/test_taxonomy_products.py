@@ -10,7 +10,7 @@ from terradrift.detect.taxonomy.graph import path_distances, spanning
 from terradrift.detect.taxonomy.interpolate import between, interpolate
 from terradrift.detect.taxonomy.names import names, season
 from terradrift.detect.taxonomy.representatives import distances_to, representatives
-from terradrift.detect.taxonomy.scores import beyond_own, deviations
+from terradrift.detect.taxonomy.scores import beyond_own, deviations, judge, norms
 
 
 def members(seed=0, n=40, t=6, d=5, k=2):
@@ -103,6 +103,30 @@ def test_a_deviation_is_from_the_mean_of_the_other_members_of_the_date():
     assert found.distance[2, 3] == pytest.approx(expected, rel=1e-5)
     assert found.members[2, 3] == others.sum()
     assert np.isnan(found.z[0, 3])
+
+
+@pytest.mark.parametrize("size", [12, 200])
+def test_blocks_and_strangers_are_judged_by_the_same_norms(size):
+    series, known, labels, _ = members(n=2 * size)
+    fitted = norms(series[:-2], known[:-2], labels[:-2], 2)
+    inside = np.arange(2 * size) < 2 * size - 2
+    own = deviations(series[:-2], known[:-2], labels[:-2])
+    for part in (slice(0, 7), slice(7, 2 * size)):
+        found = judge(fitted, series[part], known[part], labels[part], inside[part])
+        kept = inside[part]
+        np.testing.assert_allclose(found.z[kept], own.z[part], rtol=1e-5)
+        np.testing.assert_allclose(found.p_value[kept], own.p_value[part], rtol=1e-6)
+    # A stranger is judged by all members, and counts as one more in its p-value.
+    of_last = series[: 2 * size - 2][labels[: 2 * size - 2] == labels[-1]]
+    distance = np.linalg.norm(series[-1] - of_last.mean(axis=0), axis=1)
+    theirs = own.distance[labels[: 2 * size - 2] == labels[-1]]
+    middle = np.median(theirs, axis=0)
+    spread = 1.4826 * np.median(np.abs(theirs - middle), axis=0)
+    np.testing.assert_allclose(found.distance[-1], distance, rtol=1e-5)
+    np.testing.assert_allclose(found.z[-1], (distance - middle) / spread, rtol=1e-3)
+    expected = ((theirs >= distance).sum(axis=0) + 1) / size
+    np.testing.assert_allclose(found.p_value[-1], expected, rtol=1e-6)
+    assert (found.members[-2:] == size - 1).all()
 
 
 def test_p_values_of_unchanged_members_are_what_they_say():

@@ -22,6 +22,22 @@ _LEAST_MAD = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Norms:
+    """What `k` regimes look like on `t` dates, and how far their members are from that."""
+
+    mean: NDArray[np.float64]
+    """(k, t, d), of the members seen; zeros where there are none."""
+    count: NDArray[np.int32]
+    """(k, t), members seen."""
+    distances: NDArray[np.float64]
+    """(k, t, m), ascending, of each member from the mean of the others; infinite beyond."""
+    median: NDArray[np.float64]
+    """(k, t), of these distances; NaN where a member alone or none is seen."""
+    spread: NDArray[np.float64]
+    """(k, t), 1.4826 MAD of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Deviations:
     """Scores of `n` series on `t` dates; NaN where they cannot be given."""
 
@@ -37,6 +53,101 @@ class Deviations:
     """(n, t), other members of the regime seen on the date; 0 of a series in no regime."""
 
 
+def norms(
+    vectors: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+    regimes: int,
+) -> Norms:
+    """Means and distances of the members of every regime, date by date.
+
+    Args:
+        vectors: (n, t, d), finite where known.
+        known: (n, t), where a series was seen.
+        labels: (n,), regime of each series, 0 .. regimes - 1; below 0: in none.
+        regimes: how many there are.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    _check(vectors, known, labels)
+    t, d = vectors.shape[1:]
+    most = int(np.bincount(labels[labels >= 0], minlength=1).max(initial=0))
+    mean, count = np.zeros((regimes, t, d)), np.zeros((regimes, t), np.int32)
+    distances = np.full((regimes, t, most), np.inf)
+    median, spread = np.full((2, regimes, t), np.nan)
+    for label in range(regimes):
+        own = np.flatnonzero(labels == label)
+        for date in range(t):
+            here = vectors[own[known[own, date]], date].astype(np.float64)
+            count[label, date] = m = len(here)
+            if m == 0:
+                continue
+            mean[label, date] = middle = here.mean(axis=0)
+            if m == 1:
+                continue
+            # The mean without a member is farther from it by m / (m - 1).
+            apart = np.sort(np.linalg.norm(here - middle, axis=1) * (m / (m - 1)))
+            distances[label, date, :m] = apart
+            median[label, date] = np.median(apart)
+            spread[label, date] = _MAD * np.median(np.abs(apart - np.median(apart)))
+    return Norms(mean, count, distances, median, spread)
+
+
+def judge(
+    known_norms: Norms,
+    vectors: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+    member: NDArray[np.bool_],
+    *,
+    least: int = LEAST,
+) -> Deviations:
+    """Judge every series by the members of its regime on the same date, without itself.
+
+    In regimes of up to 64 members seen, median and deviation leave a member out, as the mean
+    always does: what changed must not widen what it is judged by.
+
+    Args:
+        known_norms: of the same dates.
+        vectors: (n, t, d), finite where known.
+        known: (n, t), where a series was seen.
+        labels: (n,), regime of each series; below 0: in none, not judged.
+        member: (n,), which series the norms are of.
+        least: members seen on a date below which none is judged.
+
+    Raises:
+        ValueError: shapes that do not fit, or `least` below 3.
+    """
+    _check(vectors, known, labels)
+    if least < 3:
+        raise ValueError(f"least must be at least 3, got {least}")
+    distance, excess, z, p_value = np.full((4, *known.shape), np.nan, np.float32)
+    others = np.zeros(known.shape, np.int32)
+    inside = labels >= 0
+    others[inside] = known_norms.count[labels[inside]]
+    others -= (known & member[:, None] & inside[:, None]).astype(np.int32)
+    for label in np.unique(labels[inside]):
+        own = np.flatnonzero(labels == label)
+        for date in range(known.shape[1]):
+            count = int(known_norms.count[label, date])
+            rows = own[known[own, date]]
+            if count < least or len(rows) == 0:
+                continue
+            judged = _judged(
+                vectors[rows, date].astype(np.float64),
+                member[rows],
+                known_norms.mean[label, date],
+                known_norms.distances[label, date, :count],
+                (known_norms.median[label, date], known_norms.spread[label, date]),
+            )
+            for into, values in zip(
+                (distance, excess, z, p_value), judged, strict=True
+            ):
+                into[rows, date] = values
+    return Deviations(distance, excess, z, p_value, others)
+
+
 def deviations(
     vectors: NDArray[np.floating],
     known: NDArray[np.bool_],
@@ -44,20 +155,18 @@ def deviations(
     *,
     least: int = LEAST,
 ) -> Deviations:
-    """Judge every series by the other members of its regime on the same date.
+    """Judge every series by all other members of its regime on the same date (`judge`)."""
+    _check(vectors, known, labels)
+    fitted = norms(vectors, known, labels, int(labels.max(initial=-1)) + 1)
+    every = np.ones(len(labels), bool)
+    return judge(fitted, vectors, known, labels, every, least=least)
 
-    In regimes of up to 64 members seen, median and deviation leave the judged one out, as the
-    mean always does: what changed must not widen what it is judged by.
 
-    Args:
-        vectors: (n, t, d), finite where known.
-        known: (n, t), where a series was seen.
-        labels: (n,), regime of each series; below 0: in none, not judged.
-        least: members seen on a date below which none is judged.
-
-    Raises:
-        ValueError: shapes that do not fit, or `least` below 3.
-    """
+def _check(
+    vectors: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+) -> None:
     if (
         vectors.ndim != 3
         or vectors.shape[:2] != known.shape
@@ -67,45 +176,36 @@ def deviations(
             "expected vectors (n, t, d), known (n, t) and labels (n,), got "
             f"{vectors.shape}, {known.shape} and {labels.shape}"
         )
-    if least < 3:
-        raise ValueError(f"least must be at least 3, got {least}")
-    distance, excess, z, p_value = np.full((4, *known.shape), np.nan, np.float32)
-    members = np.zeros(known.shape, np.int32)
-    for label in np.unique(labels[labels >= 0]):
-        own = np.flatnonzero(labels == label)
-        for date in range(known.shape[1]):
-            rows = own[known[own, date]]
-            members[own, date] = len(rows)
-            members[rows, date] -= 1
-            if len(rows) < least:
-                continue
-            (
-                distance[rows, date],
-                excess[rows, date],
-                z[rows, date],
-                p_value[rows, date],
-            ) = _judged(vectors[rows, date].astype(np.float64))
-    return Deviations(distance, excess, z, p_value, members)
 
 
-def _judged(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Distance, excess, z and p-value of (m, d) members of one regime on one date."""
-    m = len(vectors)
-    # The mean without a member is farther from it by m / (m - 1).
-    distance = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1) * (m / (m - 1))
-    if m <= _LEFT_OUT:
-        others = np.broadcast_to(distance, (m, m))[~np.eye(m, dtype=bool)]
-        others = others.reshape(m, m - 1)
-        middle = np.median(others, axis=1)
-        spread = np.median(np.abs(others - middle[:, None]), axis=1)
-    else:
-        middle = np.full(m, np.median(distance))
-        spread = np.full(m, np.median(np.abs(distance - middle)))
+def _judged(
+    vectors: NDArray[np.float64],
+    member: NDArray[np.bool_],
+    mean: NDArray[np.float64],
+    apart: NDArray[np.float64],
+    usual: tuple[float, float],
+) -> tuple[NDArray[np.float64], ...]:
+    """Distance, excess, z and p-value of (m, d) series of one regime on one date."""
+    c = len(apart)
+    distance = np.linalg.norm(vectors - mean, axis=1) * np.where(member, c / (c - 1), 1)
+    middle = np.full(len(vectors), usual[0])
+    spread = np.full(len(vectors), usual[1])
+    if c <= _LEFT_OUT:
+        for row in np.flatnonzero(member):
+            own = min(int(np.searchsorted(apart, distance[row])), c - 1)
+            # Its own distance may differ in the last bit from the one that is kept.
+            own -= (
+                own > 0 and distance[row] - apart[own - 1] < apart[own] - distance[row]
+            )
+            rest = np.delete(apart, own)
+            middle[row] = np.median(rest)
+            spread[row] = _MAD * np.median(np.abs(rest - middle[row]))
     excess = distance - middle
-    spread = np.maximum(_MAD * spread, _LEAST_MAD * middle)
-    z = np.divide(excess, spread, out=np.zeros(m), where=spread > 0)
-    farther = m - np.searchsorted(np.sort(distance), distance)
-    return distance, excess, z, farther / m
+    spread = np.maximum(spread, _LEAST_MAD * middle)
+    z = np.divide(excess, spread, out=np.zeros(len(vectors)), where=spread > 0)
+    # A hair nearer, so that a member counts itself whatever the last bit.
+    farther = c - np.searchsorted(apart, distance * (1 - 1e-9))
+    return distance, excess, z, (farther + ~member) / (c + ~member)
 
 
 def beyond_own(values: NDArray[np.floating], *, least: int = 4) -> NDArray[np.float32]:
