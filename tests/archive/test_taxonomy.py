@@ -1,0 +1,253 @@
+"""`terradrift taxonomy` on an archive: tables, views, placing, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from sklearn.metrics import adjusted_rand_score
+from typer.testing import CliRunner
+
+import terradrift as td
+from terradrift import schema
+from terradrift.archive import taxonomy, taxonomy_model
+from terradrift.cli import app
+from terradrift.errors import ArchiveError
+from terradrift.store import series
+
+MODEL = "mosaiks"
+
+
+@pytest.fixture(scope="module")
+def archive(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> td.Archive:
+    """The small archive with a taxonomy."""
+    place = tmp_path_factory.mktemp("taxonomy") / "small.td"
+    shutil.copytree(finished, place)
+    opened = td.open(place)
+    assert opened.taxonomy(quiet=True).fresh
+    return opened
+
+
+def table(archive: td.Archive, name: str) -> pa.Table:
+    return archive.store.scan(f"{name}_{MODEL}").read_all()
+
+
+def test_every_patch_has_one_row_and_regimes_add_up(archive: td.Archive) -> None:
+    tree = table(archive, "taxonomy").to_pylist()
+    rows = table(archive, "regimes")
+    schema.check(rows.schema, schema.regimes())
+    assert sorted(rows["patch_id"].to_pylist()) == sorted(
+        archive.store.scan("patches", ["patch_id"]).read_all()["patch_id"].to_pylist()
+    )
+    assert len(tree) > 2
+    placed = rows.filter(rows["regime"].is_valid())
+    for each in tree:
+        column = "regime" if each["parent"] is not None else "ground"
+        assert each["size"] == placed[column].to_pylist().count(each["regime"])
+        assert each["share"] == pytest.approx(each["size"] / len(placed))
+        assert each["level"] == (1 if each["parent"] is None else 2)
+        assert len(each["centroid"]) == each["n_steps"] * each["dimensions"]
+        assert len(each["steps"]) == each["n_steps"]
+        of = dict(
+            zip(*(rows[name].to_pylist() for name in ("patch_id", column)), strict=True)
+        )
+        assert each["representatives"]
+        assert {of[patch] for patch in each["representatives"]} == {each["regime"]}
+    ground = [each for each in tree if each["parent"] is None]
+    assert sum(each["share"] for each in ground) == pytest.approx(1)
+
+
+def test_representatives_are_the_nearest_patches_to_the_path(
+    archive: td.Archive,
+) -> None:
+    store = archive.store
+    fitted = taxonomy_model.read(store, MODEL, taxonomy_model.newest(store, MODEL))
+    rows = table(archive, "regimes").to_pylist()
+    for each in table(archive, "taxonomy").to_pylist():
+        if each["regime"] not in {leaf.number for leaf in fitted.taxonomy.leaves}:
+            continue
+        own = [row for row in rows if row["regime"] == each["regime"]]
+        best = min(own, key=lambda row: row["distance"])["patch_id"]
+        assert best in each["representatives"]
+
+
+def test_views_show_regimes_with_their_places(archive: td.Archive) -> None:
+    shown = archive.sql(
+        "SELECT r.patch_id, r.longitude, t.size FROM regimes r JOIN taxonomy t "
+        "USING (regime) ORDER BY r.patch_id"
+    ).to_arrow_table()
+    assert len(shown) == archive.store.count("patches")
+    assert shown["longitude"].null_count == 0
+    assert archive.validate() == []
+
+
+def test_an_archive_without_a_taxonomy_has_empty_views(finished: Path) -> None:
+    opened = td.open(finished)
+    assert opened.sql("SELECT * FROM regimes").fetchall() == []
+    assert opened.sql("SELECT * FROM taxonomy").fetchall() == []
+
+
+def test_a_second_run_finds_all_up_to_date(archive: td.Archive) -> None:
+    before = archive.store.dataset(f"regimes_{MODEL}").version
+    done = archive.taxonomy(quiet=True)
+    assert not done.fresh
+    assert str(done).startswith("up to date: ")
+    assert archive.store.dataset(f"regimes_{MODEL}").version == before
+    assert not archive.taxonomy(assign=True, quiet=True).fresh
+
+
+def test_the_same_seed_gives_the_same_regimes_whatever_the_blocks(
+    archive: td.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "again.td"
+    shutil.copytree(archive.store.root, place)
+    opened = td.open(place)
+    for name in ("taxonomy", "regimes"):
+        opened.store.drop(f"{name}_{MODEL}")
+    blocks = series.blocks
+    monkeypatch.setattr(
+        series, "blocks", lambda store, model: blocks(store, model, max_bytes=1 << 17)
+    )
+    opened.taxonomy(threads=3, quiet=True)
+    for name in ("taxonomy", "regimes"):
+        one, two = table(archive, name), table(opened, name)
+        assert one.drop(["run_id"]).equals(two.drop(["run_id"]))
+
+
+def test_new_dates_are_placed_without_fitting_and_old_ones_stay(
+    scenes: Path, tmp_path: Path
+) -> None:
+    opened = td.create(tmp_path / "grows.td", td.Grid(160))
+    opened.ingest(scenes, datetime="../2019-06")
+    opened.embed(quiet=True)
+    with pytest.raises(ArchiveError, match="without --assign first"):
+        opened.taxonomy(assign=True, quiet=True)
+    opened.taxonomy(regimes=3, paths=1, period="../2019-05", quiet=True)
+    before = table(opened, "regimes")
+    number = taxonomy_model.newest(opened.store, MODEL)
+    held = opened.store.count(f"embeddings_{MODEL}")
+    opened.ingest(scenes)
+    opened.embed(quiet=True)
+    assert opened.store.count(f"embeddings_{MODEL}") > held
+    assert opened.taxonomy(assign=True, quiet=True).fresh
+    assert taxonomy_model.newest(opened.store, MODEL) == number
+    after = table(opened, "regimes")
+    # Dates after the period are not of the path, so nothing moves.
+    assert after.drop(["run_id"]).equals(before.drop(["run_id"]))
+    assert opened.taxonomy(regimes=3, paths=1, period="../2019-05", quiet=True).fresh
+    assert taxonomy_model.newest(opened.store, MODEL) == number + 1
+
+
+def test_new_patches_are_placed_without_fitting_and_old_ones_stay(
+    archive: td.Archive, tmp_path: Path
+) -> None:
+    place = tmp_path / "patches.td"
+    shutil.copytree(archive.store.root, place)
+    store = td.open(place).store
+    ids = sorted(store.scan("patches", ["patch_id"]).read_all()["patch_id"].to_pylist())
+    new = ids[::3]
+    every = table(archive, "embeddings")
+    late = pc.is_in(every["patch_id"], pa.array(new))
+    embeddings = f"embeddings_{MODEL}"
+    store.overwrite(embeddings, every.filter(pc.invert(late)), every.schema)
+    td.open(place).taxonomy(quiet=True)
+    before = {
+        row["patch_id"]: row for row in table(td.open(place), "regimes").to_pylist()
+    }
+    assert not before.keys() & set(new)
+    store.append(embeddings, every.filter(late))
+    done = td.open(place).taxonomy(assign=True, quiet=True)
+    assert (done.patches, done.placed) == (len(ids), len(ids))
+    after = {
+        row["patch_id"]: row for row in table(td.open(place), "regimes").to_pylist()
+    }
+    for patch, row in before.items():
+        for column in ("regime", "ground", "distance", "margin", "n_clear"):
+            assert after[patch][column] == row[column]
+    tree = table(td.open(place), "taxonomy")
+    assert sum(tree["size"].filter(tree["parent"].is_null()).to_pylist()) == len(ids)
+
+
+def test_regimes_follow_the_ground_of_the_simulation(
+    archive: td.Archive, scenes: Path
+) -> None:
+    from terradrift.grid import parse_id
+    from terradrift.ingest.simulate.covers import covers
+
+    rows = table(archive, "regimes")
+    cells = np.array([parse_id(name) for name in rows["patch_id"].to_pylist()])
+    share, _ = covers(scenes.parent, 2019).shares(cells[:, 1], cells[:, 2], 80)
+    pure = share.max(axis=1) >= 0.9
+    cover = share.argmax(axis=1)[pure]
+    found = rows["regime"].to_numpy(zero_copy_only=False)[pure]
+    by_chance = [
+        adjusted_rand_score(cover, np.random.default_rng(seed).permutation(found))
+        for seed in range(20)
+    ]
+    assert adjusted_rand_score(cover, found) > max(0.2, 3 * max(by_chance))
+
+
+def test_a_taxonomy_is_read_back_as_it_was_written(archive: td.Archive) -> None:
+    store = archive.store
+    number = taxonomy_model.newest(store, MODEL)
+    once = taxonomy_model.read(store, MODEL, number)
+    taxonomy_model.write(store, MODEL, number + 1, once)
+    path = taxonomy_model.path(store, MODEL, number + 1)
+    again = taxonomy_model.read(store, MODEL, number + 1)
+    for one, two in zip(once.taxonomy.regimes, again.taxonomy.regimes, strict=True):
+        np.testing.assert_array_equal(one.path, two.path)
+        assert (one.number, one.parent, one.level) == (
+            two.number,
+            two.parent,
+            two.level,
+        )
+    np.testing.assert_array_equal(
+        once.taxonomy.calendar.steps, again.taxonomy.calendar.steps
+    )
+    assert once.taxonomy.notes == again.taxonomy.notes
+    assert (once.since, once.until) == (again.since, again.until)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ArchiveError, match="cannot read the taxonomy of mosaiks"):
+        taxonomy_model.read(store, MODEL, number + 1)
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "phrase"),
+    [
+        ({"model": "presto"}, ArchiveError, "run terradrift embed first"),
+        ({"period": "1990"}, ArchiveError, "choose another --period"),
+        ({"period": "soon"}, ValueError, "expected a period such as"),
+        ({"method": "som"}, ValueError, "method must be one of"),
+        ({"steps": 0}, ValueError, "steps must be at least 1"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(
+    archive: td.Archive, given: dict, error: type[Exception], phrase: str
+) -> None:
+    before = archive.store.dataset(f"taxonomy_{MODEL}").version
+    with pytest.raises(error, match=phrase) as refused:
+        archive.taxonomy(**given, quiet=True)
+    assert "\n" not in str(refused.value)
+    assert archive.store.dataset(f"taxonomy_{MODEL}").version == before
+
+
+def test_the_verb_prints_the_tree(archive: td.Archive) -> None:
+    run = CliRunner().invoke(app, ["taxonomy", str(archive.store.root), "--json"])
+    assert run.exit_code == 0, run.output
+    told, *regimes = [json.loads(line) for line in run.stdout.splitlines()]
+    assert told["leaves"] == archive.taxonomy(quiet=True).leaves
+    assert regimes[0]["regime"] == 0
+    assert len(regimes) == len(table(archive, "taxonomy"))
+    bad = CliRunner().invoke(
+        app, ["taxonomy", str(archive.store.root), "--method", "som"]
+    )
+    assert bad.exit_code == 2
+
+
+def test_period_ends_with_its_last_day() -> None:
+    first, last = taxonomy._days("2018-05/2018-06")
+    assert (str(first), str(last)) == ("2018-05-01", "2018-06-30")
