@@ -26,6 +26,8 @@ class Answer:
     """(y, x), score of its first stage, for a method of two stages."""
     marked_change: Mask | None = None
     """(y, x), what the first stage by itself would mark; None: it marks nothing."""
+    p_value: Map | None = None
+    """(y, x), how often normal change scores as high; None: the method does not say."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
