@@ -13,6 +13,7 @@ from terradrift.cli import (
     compare,
     demo,
     evaluate,
+    events_folder,
     export,
     kinds,
     look,
@@ -64,6 +65,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (compare.compare, "Compare models of any patch size on one grid."),
         (sensitivity.sensitivity, "Plant changes of known size; see who finds them."),
         (calibration.calibration, "Compare p-values with how often they occur."),
+        (events_folder.event_folders, "Judge folders of images, labels and controls."),
     ),
     "Keep it": (
         (tend.validate, "Check it: one line per problem."),
@@ -80,7 +82,7 @@ _MANY_OPTIONS = {run.run, make.ingest, make.embed}
 for panel, verbs in _VERBS.items():
     for verb, said in verbs:
         app.command(
-            name=verb.__name__.rstrip("_"),
+            name=verb.__name__.rstrip("_").replace("_", "-"),
             cls=Command if verb in _MANY_OPTIONS else None,
             short_help=said,
             rich_help_panel=panel,

@@ -58,7 +58,7 @@ def test_help_is_plain_whole_lines_in_groups() -> None:
     for heading in ("Make an archive:", "Ask it:", "Judge what it says:", "Keep it:"):
         assert heading in lines
     verbs = [line for line in lines if line.startswith("  ") and line[2].islower()]
-    assert len(verbs) == 23
+    assert len(verbs) == 27
     assert all(line.endswith(".") for line in verbs)
 
 
