@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_WIDE = 512
+"""Columns above which a few components are found one by one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
@@ -111,8 +114,6 @@ def _principal(
     rows: NDArray[np.floating], dimensions: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean (w,) and axes (w, c) of rows (n, w)."""
-    from scipy.linalg import eigh
-
     rows = rows.astype(np.float32)
     width = rows.shape[1]
     if len(rows) == 0:
@@ -120,14 +121,53 @@ def _principal(
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     centered = rows - mean
     keep = min(dimensions, width, len(rows))
-    covariance = np.zeros((width, width))
-    for start in range(0, len(rows), 8192):
-        block = centered[start : start + 8192].astype(np.float64)
-        covariance += block.T @ block
-    variance, axes = eigh(covariance, subset_by_index=(width - keep, width - 1))
+    if len(rows) < width:
+        variance, axes = _of_few(centered, keep)
+    else:
+        variance, axes = _largest(_covariance(centered), keep)
     real = variance > 1e-10 * variance[-1]
     real[-1] = True
     axes = axes[:, real][:, ::-1]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     axes = axes * np.where(largest < 0, -1, 1)
     return mean, axes.astype(np.float32)
+
+
+def _covariance(centered: NDArray[np.float32]) -> NDArray[np.float64]:
+    width = centered.shape[1]
+    covariance = np.zeros((width, width))
+    for start in range(0, len(centered), 8192):
+        block = centered[start : start + 8192].astype(np.float64)
+        covariance += block.T @ block
+    return covariance
+
+
+def _of_few(
+    centered: NDArray[np.float32], keep: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variances, ascending, and axes (w, keep) of fewer rows than columns.
+
+    The eigenvectors of the products of rows, which are fewer, give the same axes.
+    """
+    block = centered.astype(np.float64)
+    variance, weights = _largest(block @ block.T, keep)
+    axes = block.T @ weights
+    length = np.linalg.norm(axes, axis=0)
+    return variance, axes / np.where(length > 0, length, 1)
+
+
+def _largest(
+    symmetric: NDArray[np.float64], keep: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The `keep` largest eigenvalues, ascending, and their vectors."""
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import eigsh
+
+    width = len(symmetric)
+    if width > _WIDE and keep * 8 < width and symmetric.any():
+        # A few of many: by Lanczos, begun alike every time.
+        variance, axes = eigsh(symmetric, keep, which="LA", v0=np.ones(width))
+        order = np.argsort(variance)
+        return variance[order], axes[:, order]
+    variance, axes = eigh(symmetric, subset_by_index=(width - keep, width - 1))
+    return variance, axes

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from terradrift.detect.features import components, features, unit
 
@@ -24,6 +25,26 @@ def test_components_are_those_of_scikit_learn_but_for_their_sign() -> None:
     np.testing.assert_allclose(
         np.abs(components(rows, 5)), np.abs(peer), rtol=1e-3, atol=1e-3
     )
+
+
+@pytest.mark.parametrize("shape", [(40, 900), (700, 600), (60, 80)])
+def test_few_rows_and_many_columns_have_the_components_of_scikit_learn(
+    shape: tuple[int, int],
+) -> None:
+    from sklearn.decomposition import PCA
+
+    random = np.random.default_rng(7)
+    rows = random.normal(size=shape) * np.geomspace(8, 0.1, shape[1])
+    peer = PCA(6, svd_solver="full").fit_transform(rows)
+    np.testing.assert_allclose(
+        np.abs(components(rows, 6)), np.abs(peer), rtol=1e-3, atol=1e-2
+    )
+
+
+def test_many_columns_of_rows_that_are_all_alike_have_no_components() -> None:
+    found = components(np.ones((600, 590), np.float32), 4)
+    assert found.shape == (600, 1)
+    assert not found.any()
 
 
 def test_the_sign_of_components_does_not_depend_on_the_order_of_rows() -> None:
