@@ -21,6 +21,9 @@ REGION_PX = 200.0
 _LEAST_SHARE = 0.25
 """Of that, below which a region joins a neighbour."""
 
+_LEAST_DATES = 2
+"""Of the history, for a calibration."""
+
 PUBLISHED = "published rule"
 CALIBRATED = "calibrated *"
 OWN = "calibrated by region *"
@@ -131,12 +134,12 @@ def among_past(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
     The other regions of the judged image are not among them: an event would hide itself the
     better the larger it is. The judged score is counted, so p is never 0; NaN where it is,
-    or where no earlier one is known.
+    and where fewer than two earlier ones are known: one is the judged score again.
     """
     past = np.sort(scores[:-1][np.isfinite(scores[:-1])])
     now = scores[-1]
     p = np.full(len(now), np.nan, np.float32)
-    known = np.isfinite(now)
+    known = np.isfinite(now) & (np.isfinite(scores[:-1]).sum(axis=0) >= _LEAST_DATES)
     if len(past):
         below = np.searchsorted(past, now[known], side="left")
         p[known] = (len(past) - below + 1) / (len(past) + 1)
