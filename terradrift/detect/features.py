@@ -164,7 +164,9 @@ def _largest(
     from scipy.sparse.linalg import eigsh
 
     width = len(symmetric)
-    if width > _WIDE and keep * 8 < width and symmetric.any():
+    if not symmetric.any():
+        return np.zeros(keep), np.eye(width, keep)
+    if width > _WIDE and keep * 8 < width:
         # A few of many: by Lanczos, begun alike every time.
         variance, axes = eigsh(symmetric, keep, which="LA", v0=np.ones(width))
         order = np.argsort(variance)
