@@ -43,7 +43,7 @@ def test_few_rows_and_many_columns_have_the_components_of_scikit_learn(
 
 def test_many_columns_of_rows_that_are_all_alike_have_no_components() -> None:
     found = components(np.ones((520, 515), np.float32), 4)
-    assert found.shape == (600, 1)
+    assert found.shape == (520, 1)
     assert not found.any()
 
 
