@@ -40,9 +40,14 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
 
     Raises:
         ArchiveError: nothing is embedded under the model, or nothing is clear enough.
-        ValueError: a setting is out of range.
+        ValueError: a setting is out of range, or maps or a device are asked for.
     """
     settings = Settings(**request.settings)
+    if request.maps is not None or request.device not in ("auto", "cpu"):
+        raise ValueError(
+            f"{METHOD} judges patches by their vectors, on the CPU: it draws no maps of "
+            "pixels and uses no device; leave maps and device out"
+        )
     table = embeddings_table(request.model)
     if not store.exists(table):
         raise ArchiveError(

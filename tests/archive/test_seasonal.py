@@ -99,5 +99,7 @@ def test_what_cannot_be_judged_is_told(archive: td.Archive, tmp_path: Path) -> N
         empty.detect("mosaiks", method="seasonal", quiet=True)
     with pytest.raises(ValueError, match="no single date"):
         archive.detect(method="seasonal", quiet=True, loudest=9.0)
+    with pytest.raises(ValueError, match="draws no maps"):
+        archive.detect(method="seasonal", quiet=True, maps=tmp_path / "maps")
     with pytest.raises(ValueError, match="did you mean guard_days"):
         archive.detect(method="seasonal", quiet=True, gard_days=3)
