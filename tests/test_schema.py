@@ -1,3 +1,7 @@
+from pathlib import Path
+
+import lance
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -42,3 +46,13 @@ def test_metadata_names_the_model() -> None:
     made = schema.embeddings(4, model="m", revision="1")
     assert made.metadata[b"model"] == b"m"
     assert schema.name(made) == "embeddings/1"
+
+
+@pytest.mark.parametrize("dimensions", [1, 384, 2046, 2047, 2048])
+def test_vectors_of_any_length_can_be_stored(tmp_path: Path, dimensions: int) -> None:
+    values = np.random.default_rng(0).random((100, dimensions)).astype(np.float16)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), dimensions)
+    field = schema.vector("embedding", dimensions)
+    rows = pa.Table.from_arrays([column], schema=pa.schema([field]))
+    lance.write_dataset(rows, str(tmp_path / "v"), data_storage_version="2.1")
+    assert lance.dataset(str(tmp_path / "v")).to_table().equals(rows)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from terradrift.ingest.plan import Plan
     from terradrift.period import Period
     from terradrift.query.result import Result
+    from terradrift.store.majortom.arrive import Imported as MajorTomImported
     from terradrift.store.tables import Store
 
 DEFAULT_MODEL = "mosaiks"
@@ -804,6 +805,33 @@ class Archive:
         with recorded(self.store, "import", {"path": str(path), "what": what}) as run:
             run.rows = moving.import_table(self.store, Path(path), what)
         return run.rows
+
+    def import_major_tom(
+        self,
+        path: str | Path,
+        *,
+        model: str | None = None,
+        footprints: str | None = None,
+        clear_percent: float | None = None,
+    ) -> MajorTomImported:
+        """Read a published table of Major TOM embeddings.
+
+        Options and what is raised are those of
+        `terradrift.store.majortom.arrive.import_published`.
+        """
+        from terradrift.store.majortom import arrive
+
+        with recorded(self.store, "import", {"path": str(path)}) as run:
+            done = arrive.import_published(
+                self.store,
+                Path(path),
+                model=model,
+                footprints=footprints,
+                clear_percent=clear_percent,
+                run_id=run.run_id,
+            )
+            run.rows, run.message = done.rows, str(done)
+        return done
 
     def info(self) -> dict[str, Any]:
         """What the archive holds, in a few facts."""

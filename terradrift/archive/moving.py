@@ -3,13 +3,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from terradrift import schema
 from terradrift.archive import anomaly_export
+from terradrift.errors import ArchiveError
 from terradrift.query import sql, write
 from terradrift.store import geoparquet
 from terradrift.store import geoparquet_import as arriving
+from terradrift.store.majortom.source import is_published
 from terradrift.store.tables import Store
 
+TERRADRIFT, MAJOR_TOM = "terradrift", "major-tom"
+FORMS = (TERRADRIFT, MAJOR_TOM)
+"""What writes files that can be imported: `export`, and Major TOM."""
 _PARQUET = (".parquet", ".geoparquet")
 _VECTORS = {
     "changes": ("before", "after", "delta"),
@@ -76,3 +84,18 @@ def import_table(store: Store, path: Path, what: str) -> int:
     if store.settings.model is None:
         store.update(replace(store.settings, model=done.model))
     return done.rows
+
+
+def form_of(path: Path) -> str:
+    """What wrote a file, by its columns: one of `FORMS`.
+
+    Raises:
+        ArchiveError: it is not there.
+    """
+    try:
+        columns = pq.read_schema(path)
+    except FileNotFoundError as error:
+        raise ArchiveError(f"no file at {path}") from error
+    except (OSError, pa.ArrowInvalid):
+        return TERRADRIFT  # its own reader says what is wrong
+    return MAJOR_TOM if is_published(columns) else TERRADRIFT

@@ -1,12 +1,15 @@
 """The verbs that move tables: export and import."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import say, usage
+
+if TYPE_CHECKING:
+    from terradrift.archive import Archive
 
 
 def export(
@@ -43,16 +46,86 @@ def export(
 def import_(
     archive: opt.ArchivePath,
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="GeoParquet that `export` wrote.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="GeoParquet that `export` wrote, or Major TOM embeddings.",
+        ),
     ],
     what: Annotated[
         str, typer.Option(help="embeddings, changes or events.")
     ] = "embeddings",
+    form: Annotated[
+        str | None,
+        typer.Option(help="terradrift or major-tom [default: by the columns]."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Major TOM: what made the vectors [default: by their length]."
+        ),
+    ] = None,
+    footprints: Annotated[
+        str | None,
+        typer.Option(
+            help="Major TOM: transposed or right [default: as pixel boxes tell]."
+        ),
+    ] = None,
+    clear_percent: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Major TOM: how clear all are taken to be [default: not known].",
+        ),
+    ] = None,
 ) -> None:
-    """Read exported GeoParquet into ARCHIVE; its model must be the archive's."""
-    import terradrift as td
+    """Read exported GeoParquet into ARCHIVE, or Major TOM embeddings into one of their own.
 
-    opened = td.open(archive)
+    An archive for Major TOM is made where there is none.
+    """
+    import terradrift as td
+    from terradrift.archive import moving
+
     with usage():
+        if form is not None and form not in moving.FORMS:
+            raise typer.BadParameter(
+                f"form must be {' or '.join(moving.FORMS)}, got {form!r}"
+            )
+        if (form or moving.form_of(source)) == moving.MAJOR_TOM:
+            if what != "embeddings":
+                raise typer.BadParameter(
+                    f"Major TOM publishes embeddings, got --what {what}"
+                )
+            opened = _for_fragments(archive, source)
+            done = opened.import_major_tom(
+                source,
+                model=model,
+                footprints=footprints,
+                clear_percent=clear_percent,
+            )
+            say(done)
+            return
+        if given := [
+            name
+            for name, value in (
+                ("--model", model),
+                ("--footprints", footprints),
+                ("--clear-percent", clear_percent),
+            )
+            if value is not None
+        ]:
+            raise typer.BadParameter(f"{given[0]} only goes with Major TOM embeddings")
+        opened = td.open(archive)
         count = opened.import_table(source, what=what)
     say(f"{count:,} {what} from {source}")
+
+
+def _for_fragments(path: Path, source: Path) -> "Archive":
+    """The archive at `path`, or a new one of patches as wide as the fragments' stride."""
+    import terradrift as td
+    from terradrift.store.majortom import arrive
+
+    if (path / "archive.json").exists():
+        return td.open(path)
+    return td.create(path, arrive.grid_for(source))

@@ -1,0 +1,1 @@
+"""Published Major TOM embeddings: their grid, their fragments, and their way into an archive."""

@@ -1,0 +1,83 @@
+"""Patches of an archive that fragments stand for: which are taken, which are new."""
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+
+from terradrift import schema
+from terradrift.grid import Grid
+from terradrift.store.majortom.places import Places
+from terradrift.store.tables import Store
+
+_NEAR = 1e-4
+"""Degrees, some 10 m: centres of one fragment on several dates."""
+
+
+def free(store: Store, found: Places, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,), rows whose patch is not held by another fragment already."""
+    open_ = np.ones(len(wanted), bool)
+    if not store.exists("patches"):
+        return open_
+    held: dict[tuple[str, int, int], tuple[float, float]] = {}
+    columns = ["crs", "row", "col", "longitude", "latitude"]
+    for batch in store.scan("patches", columns):
+        for crs, row, col, *center in zip(*batch.to_pydict().values(), strict=True):
+            held[crs, row, col] = (center[0], center[1])
+    for at in np.flatnonzero(wanted).tolist():
+        epsg, row, col = found.cells[at].tolist()
+        middle = held.get((f"EPSG:{epsg}", row, col))
+        if middle is not None:
+            apart = np.abs(found.center[at] - middle)
+            open_[at] = max(min(apart[0], 360 - apart[0]), apart[1]) <= _NEAR
+    return open_
+
+
+def add_patches(
+    store: Store, found: Places, wanted: NDArray[np.bool_], grid: Grid
+) -> int:
+    """Add the places that the archive does not know; each has its fragment's footprint."""
+    rows = np.flatnonzero(wanted)
+    _, first = np.unique(found.cells[rows], axis=0, return_index=True)
+    rows = rows[first]
+    ids, tiles = names(found.cells[rows], grid)
+    if store.exists("patches"):
+        known = set[str]()
+        for batch in store.scan("patches", ["patch_id"]):
+            known.update(batch.column(0).to_pylist())
+        fresh = np.array([one not in known for one in ids], bool)
+        rows, ids, tiles = rows[fresh], ids[fresh], tiles[fresh]
+    if len(rows) == 0:
+        return 0
+    corners, cells = found.footprint[rows], found.cells[rows]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    sides = (low[:, 0], low[:, 1], high[:, 0], high[:, 1])
+    box = pa.StructArray.from_arrays(
+        [pa.array(side) for side in sides], fields=list(schema.BBOX)
+    )
+    columns = [
+        pa.array(ids, pa.string()),
+        pa.array(tiles, pa.string()),
+        pa.array([f"EPSG:{code}" for code in cells[:, 0].tolist()], pa.string()),
+        pa.array(cells[:, 1].astype(np.int32)),
+        pa.array(cells[:, 2].astype(np.int32)),
+        pa.array(found.center[rows, 0]),
+        pa.array(found.center[rows, 1]),
+        box,
+        pa.array(shapely.to_wkb(shapely.polygons(corners)), pa.binary()),
+    ]
+    store.append("patches", pa.Table.from_arrays(columns, schema=schema.patches()))
+    return len(rows)
+
+
+def names(
+    cells: NDArray[np.int64], grid: Grid
+) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Ids and tiles (n,) of patches (n, 3)."""
+    ids, tiles = np.empty(len(cells), object), np.empty(len(cells), object)
+    for code in np.unique(cells[:, 0]).tolist():
+        here = cells[:, 0] == code
+        row, col = cells[here, 1], cells[here, 2]
+        ids[here] = grid.patch_ids(code, row, col)
+        tiles[here] = grid.tile_of(code, row, col)
+    return ids.astype(np.str_), tiles.astype(np.str_)
