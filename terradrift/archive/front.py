@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from terradrift.archive.purpose import Purpose
     from terradrift.archive.spacing import Chosen
     from terradrift.archive.taxonomy import Classified
+    from terradrift.archive.training import Trained
     from terradrift.archive.watched import Watched
     from terradrift.detect.kinds.fates import Fate
     from terradrift.evaluate.bench_result import Bench
@@ -313,6 +314,49 @@ class Archive:
         told = {"method": method, "model": chosen, **given, **settings}
         with recorded(self.store, f"detect-{method}", told) as run:
             return methods.detect(self.store, run, request)
+
+    def train(
+        self,
+        method: str,
+        *,
+        minutes: float | None = None,
+        steps: int | None = None,
+        encoder: str | None = None,
+        seed: int = 0,
+        until: str | None = None,
+        resume: bool = True,
+        device: str = "auto",
+        threads: int | None = None,
+        quiet: bool = False,
+    ) -> Trained:
+        """Teach a method that must learn, such as `inpaint`, the archive's clear history.
+
+        `until` is a date, such as 2018-05-16: only days before it are read. `steps` are of
+        the whole training; a run that was stopped goes on unless `resume` is False.
+
+        Raises:
+            ArchiveError: too few clear days.
+            WeightsError: the weights of the `encoder` are not on this machine.
+            ValueError: nothing to train by that name, or a value out of range.
+        """
+        from terradrift.archive import training
+
+        told = {"method": method, "minutes": minutes, "steps": steps, "until": until}
+        with recorded(
+            self.store, "train", {**told, "encoder": encoder, "seed": seed}
+        ) as run:
+            wish = training.Wish(
+                minutes=minutes,
+                steps=steps,
+                encoder=encoder or "",
+                seed=seed,
+                until=training.day(until),
+                resume=resume,
+                device=device,
+                threads=threading_.resolve(threads),
+                quiet=quiet,
+            )
+            return training.train(self.store, run, method, wish)
 
     def bench(
         self,

@@ -25,6 +25,7 @@ from terradrift.cli import (
     space,
     taxonomy,
     tend,
+    train,
     watch,
 )
 from terradrift.cli.panels import Command, Group
@@ -44,6 +45,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (run.run, "All at once: from SOURCE to ranked events."),
         (make.ingest, "Add the scenes of a source: metadata, no pixels."),
         (make.embed, "Embed every observation that is not held yet."),
+        (train.train, "Teach a method the archive's clear history."),
         (make.detect, "Score every observation; find changes and events."),
         (make.cluster, "Group changes into kinds."),
         (taxonomy.taxonomy, "Group patches by ground and its path through time."),

@@ -12,6 +12,7 @@ from terradrift.detect.inpaint.detector import Inpaint
 from terradrift.detect.inpaint.fusion import Fusion, times
 from terradrift.detect.inpaint.model import Fitted
 from terradrift.detect.inpaint.network import Inpainter
+from terradrift.detect.inpaint.noise import noise, plain
 from terradrift.detect.inpaint.scoring import levelled
 from terradrift.detect.inpaint.settings import Settings
 from terradrift.stack import Stack
@@ -65,7 +66,7 @@ def fitted(*, taught: bool = True, settings: Settings = SMALL) -> Fitted:
         settings=settings,
         scaling=Scaling(np.full(3, 0.2, np.float32), np.full(3, 0.1, np.float32)),
         state={k: v.numpy().copy() for k, v in net.state_dict().items()},
-        correlation=np.eye(3, dtype=np.float32),
+        noise=plain(3),
         gsd=10.0,
     )
 
@@ -251,3 +252,30 @@ def test_other_pixels_than_trained_on_are_refused(
     held = replace(stack(np.random.default_rng(0)), **change)
     with pytest.raises(ValueError, match=message):
         Inpaint(fitted=fitted()).detect(held)
+
+
+def test_directions_that_went_far_before_count_less() -> None:
+    random = np.random.default_rng(11)
+    u = random.normal(0, 1, (20_000, 3))
+    # Clouds that the mask missed.
+    u[random.random(20_000) < 0.03] += np.array([8.0, 8.0, 8.0])
+    known = noise(u, np.full(20_000, np.inf))
+    np.testing.assert_array_equal(known.edge, 1)
+    clear = np.ones((9, 9), bool)
+    cloud = np.full((3, 9, 9), 4.0)
+    other = cloud * np.array([1.0, -1.0, 1.0])[:, None, None]
+    assert known.score(cloud, clear)[4, 4] < 0.5 * known.score(other, clear)[4, 4]
+
+
+def test_pixels_beside_a_mask_count_less_as_far_as_they_used_to_be_off() -> None:
+    random = np.random.default_rng(12)
+    u = random.normal(0, 1, (20_000, 3))
+    away = random.uniform(0, 20, 20_000)
+    u[away < 1.5] *= 3
+    known = noise(u, away)
+    assert known.edge[0] > 1.2
+    assert known.edge[-1] < 1.1
+    clear = np.ones((9, 9), bool)
+    clear[:, :4] = False
+    score = known.score(np.full((3, 9, 9), 4.0), clear)
+    np.testing.assert_allclose(score[4, 4] * known.edge[0], score[4, 8], rtol=0.1)

@@ -13,7 +13,7 @@ from terradrift.detect.image.protocol import Anomaly
 from terradrift.detect.inpaint.context import context
 from terradrift.detect.inpaint.cube import Cube
 from terradrift.detect.inpaint.sampling import prior_frames
-from terradrift.detect.inpaint.scoring import combined, levelled, smoothed
+from terradrift.detect.inpaint.scoring import SMOOTH_PX, levelled, smoothed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +35,13 @@ class Inpaint:
     """Predicts the last frame from those before it and scores what differs.
 
     The score is the root of the mean over bands of u' C^-1 u: u the residual over the
-    predicted scale, C the bands' correlation of usual residuals. Gain, offset and spread of
-    the whole scene are allowed for first, from the frame's own pixels, after the prediction.
+    predicted scale, C what the largest residuals of the training history had in common
+    (`noise.Noise`). Gain, offset and spread of the whole scene are allowed for first, from
+    the frame's own pixels, after the prediction.
     """
 
     fitted: Fitted = field(repr=False)
-    smooth_px: int = 3
+    smooth_px: int = SMOOTH_PX
     """Side of the square over which residuals are averaged; 1: none."""
     level: bool = True
     """Allow for what the whole scene did."""
@@ -51,6 +52,8 @@ class Inpaint:
     halo."""
     device: str = "cpu"
     encoder: Encoder | None = field(default=None, repr=False)
+    trained_on: str = ""
+    """First digits of the digest of the network, so that a repr says which it was."""
 
     def __post_init__(self) -> None:
         if self.smooth_px < 1 or self.smooth_px % 2 == 0:
@@ -88,11 +91,8 @@ class Inpaint:
             if self.level:
                 middle, wide = levelled(middle, wide, came, judged)
             u = torch.where(judged[:, None], (came - middle) / wide, 0.0)
-            inverse = np.linalg.inv(self.fitted.correlation.astype(np.float64))
-            found = combined(
-                smoothed(u, judged, self.smooth_px),
-                torch.from_numpy(inverse.astype(np.float32)),
-            )[0].numpy()
+            even = smoothed(u, judged, self.smooth_px)[0].numpy()
+            found = self.fitted.noise.score(even, clear)
             score = np.where(seen, found, np.float32(np.nan))
         nothing = np.float32(np.nan)
         expected = np.where(known, mean * width + centre, nothing).astype(np.float32)

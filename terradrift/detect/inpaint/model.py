@@ -9,6 +9,7 @@ import torch
 
 from terradrift.detect.inpaint.cube import Scaling
 from terradrift.detect.inpaint.network import Encoder, Inpainter
+from terradrift.detect.inpaint.noise import Noise
 from terradrift.detect.inpaint.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Fitted:
     scaling: Scaling
     state: Mapping[str, NDArray[np.float32]]
     """Weights by the names of the network."""
-    correlation: NDArray[np.float32]
-    """(band, band), of residuals over their scale."""
+    noise: Noise
+    """What residuals used to be like."""
     encoder: str = ""
     """Name of the foundation model whose maps it takes, empty for the own encoder."""
     gsd: float = 0.0
@@ -56,7 +57,8 @@ class Fitted:
             **{_NETWORK + name: array for name, array in self.state.items()},
             "centre": self.scaling.centre,
             "width": self.scaling.width,
-            "correlation": self.correlation,
+            "shape": self.noise.shape,
+            "edge": self.noise.edge,
         }
 
     def told(self) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class Fitted:
                 for name, array in arrays.items()
                 if name.startswith(_NETWORK)
             },
-            correlation=arrays["correlation"],
+            noise=Noise(arrays["shape"], arrays["edge"]),
             encoder=told["encoder"],
             gsd=told["gsd"],
         )

@@ -1,4 +1,4 @@
-"""Residuals to one score per pixel, after the scene as a whole is allowed for."""
+"""What the scene as a whole did, allowed for before pixels are judged."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+SMOOTH_PX = 3
+"""Side of the square over which residuals are averaged, unless told otherwise."""
 _LN2 = 0.6931472
 """Median of |r| / scale of a Laplace distribution."""
 _ROUNDS = 6
@@ -74,12 +76,3 @@ def smoothed(u: Tensor, clear: Tensor, side: int) -> Tensor:
         for each in (u * seen, seen)
     )
     return torch.where(share > 0, total / share.clamp_min(1e-6), 0.0)
-
-
-def combined(u: Tensor, inverse: Tensor) -> Tensor:
-    """(n, y, x) root of the mean over bands of u' C^-1 u, C the bands' correlation.
-
-    `u` is (n, band, y, x) residuals over their scale, `inverse` (band, band).
-    """
-    square = torch.einsum("nbyx,bc,ncyx->nyx", u, inverse, u)
-    return (square / u.shape[1]).clamp_min(0).sqrt()

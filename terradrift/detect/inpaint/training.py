@@ -13,13 +13,14 @@ from terradrift.detect.inpaint.cube import Cube, Scaling, scaling
 from terradrift.detect.inpaint.loss import likelihood, loss
 from terradrift.detect.inpaint.model import Fitted
 from terradrift.detect.inpaint.network import Encoder, Inpainter, Predicted
+from terradrift.detect.inpaint.noise import distance, noise
 from terradrift.detect.inpaint.sampling import (
     Sample,
     draw,
     targets,
     whole,
 )
-from terradrift.detect.inpaint.scoring import levelled
+from terradrift.detect.inpaint.scoring import SMOOTH_PX, levelled, smoothed
 from terradrift.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from terradrift.detect.inpaint.settings import Settings
 
 _CLIP = 1.0
-_JUDGED = 120
+_JUDGED = 240
 """Pairs of window and day that a measurement looks at, at most."""
-_SHRINK = 0.05
-"""Share of the identity in the correlation of the bands."""
 _LEAST_DAYS = 4
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -150,29 +149,27 @@ class Training:
         )
 
     def fitted(self) -> Fitted:
-        """The averaged weights, and how residuals of the bands go together."""
+        """The averaged weights, and what residuals are like on all days that they saw."""
         net = self._averaged()
-        bands = len(self.bands)
-        total, count = np.zeros((bands, bands)), 0
-        for cube, index in self._some(self.held if len(self.held) > 2 else self.days):
+        days = np.concatenate([self.days, self.held])
+        off, away = [], []
+        for cube, index in self._some(days):
             found, sample = self._on(net, cube, index)
             seen = sample.clear & found.known
             mean, scale = levelled(
                 found.mean, found.log_scale.exp(), sample.target, seen
             )
-            u = ((sample.target - mean) / scale).movedim(1, -1)[seen].double()
-            # Each pixel counts by its direction only (Tyler 1987), however large it is.
-            unit = u / u.norm(dim=1, keepdim=True).clamp_min(1e-9)
-            total += (unit.T @ unit).cpu().numpy()
-            count += len(unit)
-        shape = bands * total / max(count, 1)
-        correlation = (1 - _SHRINK) * shape + _SHRINK * np.eye(bands)
+            u = torch.where(seen[:, None], (sample.target - mean) / scale, 0.0)
+            even = smoothed(u, seen, SMOOTH_PX).movedim(1, -1)[seen]
+            off.append(even.cpu().numpy())
+            clear = sample.clear[0].cpu().numpy()
+            away.append(distance(clear)[seen[0].cpu().numpy()])
         return Fitted(
             bands=self.bands,
             settings=self.settings,
             scaling=self.scaling,
             state={k: v.cpu().numpy().copy() for k, v in self.mean.items()},
-            correlation=correlation.astype(np.float32),
+            noise=noise(np.concatenate(off), np.concatenate(away)),
             encoder=self.encoder_name,
             gsd=self.gsd,
         )
