@@ -46,6 +46,8 @@ class Choices:
 
     model: str = event_features.AUTO
     segments: str = "auto"
+    region_px: float = event_regions.REGION_PX
+    """Pixels of a superpixel, about."""
     protocol: str = "published"
     alpha: float = ALPHA
     steps: int | None = None
@@ -71,8 +73,9 @@ class Choices:
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha:g}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        if any(each is not None and not each > 0 for each in (self.scale, self.gsd)):
-            raise ValueError("scale and gsd must be above 0")
+        sizes = (self.scale, self.gsd, self.region_px)
+        if any(each is not None and not each > 0 for each in sizes):
+            raise ValueError("scale, gsd and region_px must be above 0")
 
 
 def event_folders(
@@ -104,7 +107,7 @@ def event_folders(
             event = _read(each, how, notes)
             if event is not None:
                 notes += [f"{event.name}: {note}" for note in event.notes]
-                said = _answers(event, model, segments, how, tally)
+                said = _answers(event, model, how, tally)
                 tally.add(event, said)
                 if maps is not None:
                     made = event_maps.write(Path(maps), event, _maps(said))
@@ -204,7 +207,7 @@ def _bad(error: SourceError, how: Choices, notes: list[str]) -> None:
 
 
 def _answers(
-    event: Event, model: str, segments: str, how: Choices, tally: _Tally
+    event: Event, model: str, how: Choices, tally: _Tally
 ) -> dict[str, Answer]:
     """What every method says of one event."""
     out: dict[str, Answer] = {}
@@ -212,7 +215,7 @@ def _answers(
         with tally.timing(FEATURES):
             given = event_features.features(event, model, device=how.device)
         with tally.timing(REGIONS):
-            regions = event_regions.regions(event, segments)
+            regions = event_regions.regions(event, how.region_px)
         with tally.timing(event_regions.PUBLISHED):
             old = how.protocol == "published-old"
             out[event_regions.PUBLISHED] = event_regions.published_rule(
@@ -267,7 +270,7 @@ def _result(
     return EventFolders(
         folder=folder.resolve().name,
         model=model,
-        segments=event_regions.told(segments),
+        segments=event_regions.told(segments, how.region_px),
         protocol=how.protocol,
         alpha=how.alpha,
         events=len(tally.kinds),

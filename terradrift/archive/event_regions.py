@@ -59,16 +59,19 @@ def way(segments: str) -> str:
     return "superpixels"
 
 
-def told(segments: str) -> str:
+def told(segments: str, region_px: float) -> str:
     """The same in words."""
-    return f"{segments} of about {REGION_PX:g} pixels"
+    return f"{segments} of about {region_px:g} pixels"
 
 
-def regions(event: Event, segments: str) -> Regions:  # noqa: ARG001 - one way so far
-    """Superpixels of both images; their sizes are in pixels, as images differ by 20 times."""
+def regions(event: Event, region_px: float) -> Regions:
+    """Superpixels of both images of about `region_px` pixels.
+
+    In pixels and not in metres, as images of this kind differ by 20 times in resolution.
+    """
     before, after = event.stack.pixels[-2], event.stack.pixels[-1]
     gsd = event.stack.gsd
-    area = REGION_PX * gsd**2
+    area = region_px * gsd**2
     settings = Settings(area_m2=area, least_m2=_LEAST_SHARE * area)
     ranges = superpixels.band_ranges(before, after)
     one, other = (

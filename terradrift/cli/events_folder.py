@@ -28,6 +28,9 @@ def event_folders(
     segments: Annotated[
         str, typer.Option(help="Where regions come from: auto, sam or superpixels.")
     ] = "auto",
+    region_px: Annotated[
+        float, typer.Option(help="Pixels of a superpixel, about: as a small anomaly.")
+    ] = 200.0,
     protocol: Annotated[
         str, typer.Option(help="published, or published-old (two quantiles, by class).")
     ] = "published",
@@ -91,6 +94,7 @@ def event_folders(
             folders.Choices(
                 model=model,
                 segments=segments,
+                region_px=region_px,
                 protocol=protocol,
                 alpha=alpha,
                 steps=steps,
