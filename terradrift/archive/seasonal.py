@@ -16,6 +16,7 @@ from terradrift.archive.method import Judged, Request
 from terradrift.archive.runs import Run
 from terradrift.archive.scene_codes import SceneCodes
 from terradrift.detect.seasonal import judge, pool
+from terradrift.detect.seasonal.scenes import Scenes
 from terradrift.detect.seasonal.settings import Settings
 from terradrift.errors import ArchiveError
 from terradrift.progress import stage
@@ -62,16 +63,10 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
             yield series, _patches(series, ids, settings, space)
 
     with single_blas():
-        known = pool.gather(((s.patch_ids, p) for s, p in blocks()), settings)
-        if known is None:
-            raise ArchiveError(
-                f"no observation of {request.model} in {store.root} has a cloud fraction "
-                f"of at most {settings.max_cloud:g}; pass a larger max_cloud"
-            )
-        scenes = judge.learn(known, settings)
+        scenes = _learned(store, request, settings, blocks)
         about = {
             **_about(store, table, settings, space),
-            "pool_patches": str(len(known.clear)),
+            "pool_patches": str(scenes.patches),
         }
         counts = _Counts()
 
@@ -93,6 +88,22 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         scored=counts.scored,
         notes=_notes(counts, settings),
     )
+
+
+def _learned(
+    store: Store,
+    request: Request,
+    settings: Settings,
+    blocks: Callable[[], Iterator[tuple[Series, judge.Patches]]],
+) -> Scenes:
+    """What the pool tells; its vectors are free again afterwards."""
+    known = pool.gather(((s.patch_ids, p) for s, p in blocks()), settings)
+    if known is None:
+        raise ArchiveError(
+            f"no observation of {request.model} in {store.root} has a cloud fraction of at "
+            f"most {settings.max_cloud:g}; pass a larger max_cloud"
+        )
+    return judge.learn(known, settings)
 
 
 def _patches(

@@ -18,6 +18,8 @@ _LEAST = 16
 """Patches per cluster, on average, at least."""
 _ROUNDS = 50
 _SAME = 1e-9
+_ROWS = 128
+"""Patches whose vectors are turned to single precision at a time."""
 
 
 def epochs(dates: int) -> list[int]:
@@ -50,9 +52,11 @@ class Means:
         Asked in order of time.
         """
         part = slice(self._until, max(at, self._until))
-        seen = self.clear[:, part, None]
-        turned = unit(np.where(seen, self.vectors[:, part], 0))
-        self._total += turned.sum(axis=1, dtype=np.float64)
+        for start in range(0, len(self._total), _ROWS):
+            rows = slice(start, start + _ROWS)
+            seen = self.clear[rows, part, None]
+            turned = unit(np.where(seen, self.vectors[rows, part], 0))
+            self._total[rows] += turned.sum(axis=1, dtype=np.float64)
         self._until = part.stop
         length = np.linalg.norm(self._total, axis=1)
         known = length > 0

@@ -44,7 +44,9 @@ def gather(
     each = len(every) * (d * itemsize + 4 * len(every))
     most = max(settings.min_scene, settings.pool_bytes // each)
     kept.sort(key=lambda member: member[:2], reverse=True)
-    return _together(sorted(kept[:most], key=lambda member: member[1]), every)
+    del kept[most:]
+    kept.sort(key=lambda member: member[1], reverse=True)
+    return _together(kept, every)
 
 
 def _clear_part(patches: Patches, row: int) -> Patches:
@@ -59,12 +61,14 @@ def _clear_part(patches: Patches, row: int) -> Patches:
 
 
 def _together(members: list[_Member], days: NDArray[np.datetime64]) -> Patches:
+    """The members in order from the last; each is let go when it is in its place."""
     m, t = len(members), len(days)
     example = members[0][2].vectors
     vectors = np.zeros((m, t, example.shape[2]), example.dtype)
     clear = np.zeros((m, t), bool)
     scene = np.full((m, t), -1, np.int64)
-    for row, (_, _, own) in enumerate(members):
+    for row in range(m):
+        own = members.pop()[2]
         at = np.searchsorted(days, own.days)
         vectors[row, at], scene[row, at] = own.vectors[0], own.scene[0]
         clear[row, at] = True
