@@ -1,6 +1,6 @@
 """Tiles of an archive as a study of planted changes wants them: images, and how one is swapped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from terradrift.archive.choosing import Choice
 from terradrift.chip import INDICES, TileImage
+from terradrift.detect.image.protocol import ImageDetector
 from terradrift.detect.settings import Settings
 from terradrift.embed.protocol import Embedder
 from terradrift.embed.run import embed as embed_stream
@@ -35,6 +36,8 @@ class Grounds:
     embedder: Embedder
     plan: study.Plan
     threads: int
+    detectors: Mapping[str, ImageDetector]
+    """Methods on pixels, by name."""
 
     def tiles(
         self, most: int
@@ -78,6 +81,7 @@ class Grounds:
             images={day: image for day, image in kept if day in days},
             replace=lambda image: self._replaced(series, image),
             side=kept[0][1].patch_px,
+            detectors=self.detectors,
         )
 
     def _images(self, tile: str) -> Iterator[TileImage]:

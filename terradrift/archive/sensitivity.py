@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.archive import modelling
+from terradrift import plugins
+from terradrift.archive import image_detectors, modelling
 from terradrift.archive.choosing import Choice
 from terradrift.archive.planting import Grounds, spread
 from terradrift.detect.settings import Settings
@@ -13,6 +14,7 @@ from terradrift.errors import ArchiveError
 from terradrift.evaluate import methods as all_methods
 from terradrift.evaluate.injected import study
 from terradrift.evaluate.injected.nuisances import NUISANCES
+from terradrift.evaluate.injected.pixels import BASELINES
 from terradrift.evaluate.injected.result import Sensitivity, summed, thresholds
 from terradrift.evaluate.injected.study import Ground, Trial
 from terradrift.evaluate.method import Method
@@ -22,8 +24,11 @@ from terradrift.progress import stage
 from terradrift.series import Series
 from terradrift.store import units
 from terradrift.store.tables import Store
+from terradrift.threads import single_blas
 
 _OF_BANDS = "spectral"
+_ON_PIXELS = "-pixels"
+"""End of a name that means the detector on pixels where there is one on vectors, too."""
 _PIXEL_DAYS = 24
 """Untouched dates that set the limits of the methods on pixels, at most."""
 
@@ -38,13 +43,16 @@ def sensitivity(
     *,
     detectors: Sequence[str] | None,
     most_tiles: int,
+    device: str = "auto",
     threads: int,
     quiet: bool,
 ) -> Sensitivity:
     """Plant into up to `most_tiles` tiles, those with the most patches first.
 
-    `detectors` are names of `evaluate.methods`; None: those of `DETECTORS` that can read the
-    model's vectors. Writes nothing.
+    `detectors` are names of `evaluate.methods` and of image detectors, which stand beside
+    `BASELINES`; where a name is both, it is the one on pixels with `-pixels` behind it, or if
+    the other reads band means and the vectors are none. None: those of `DETECTORS` that can
+    read the model's vectors. Writes nothing.
 
     Raises:
         UnknownPluginError: no such detector.
@@ -58,14 +66,25 @@ def sensitivity(
             f"{store.root} holds no embeddings of {choice.stored}; run terradrift embed "
             "first"
         )
-    methods = _methods(store, choice, detectors, threads)
+    on_pixels = _on_pixels(choice, detectors or ())
+    methods = _methods(
+        store,
+        choice,
+        [name for name in detectors or DETECTORS if name not in on_pixels],
+        threads,
+        asked=detectors is not None,
+    )
+    images = {
+        plugin: image_detectors.opened(store, plugin, device, {})
+        for plugin in on_pixels.values()
+    }
     embedder = modelling.opened(store, choice)
     if embedder.card.dates > 1:
         raise ArchiveError(
             f"{choice.stored} makes a vector of {embedder.card.dates} dates; planting "
             "works on one date: embed with --dates 1"
         )
-    grounds = Grounds(store, choice, embedder, plan, threads)
+    grounds = Grounds(store, choice, embedder, plan, threads, {**BASELINES, **images})
     trials: list[Trial] = []
     counts: list[tuple[str, dict[str, tuple[int, int]]]] = []
     frames: list[str] = []
@@ -74,8 +93,11 @@ def sensitivity(
     views = (
         plan.layouts + len(NUISANCES) + 2
     )  # the image as it is, and of another season
-    images = sum(min(plan.frames, len(able)) for _, _, able in chosen)
-    with stage("plant", images * views, "images", quiet=quiet) as advance:
+    planted = sum(min(plan.frames, len(able)) for _, _, able in chosen)
+    with (
+        single_blas(),
+        stage("plant", planted * views, "images", quiet=quiet) as advance,
+    ):
         for tile, series, able in chosen:
             ground = grounds.of(tile, series, spread(able, plan.frames))
             known = [_scored(each, series, able) for each in methods]
@@ -83,7 +105,7 @@ def sensitivity(
                 each.name: study.limit(parts, plan.false_positives)
                 for each, parts in zip(methods, known, strict=True)
             }
-            untouched += sum(int(np.isfinite(part).sum()) for part in known[0])
+            untouched += _untouched(series, able, known)
             limits |= _pixel_limits(ground, able, plan)
             trials += study.trials(
                 ground, methods, limits, plan, first=len(frames), done=advance
@@ -94,7 +116,8 @@ def sensitivity(
         raise ArchiveError(
             f"{store.root}: no object could be planted: no clear ground is as large as one"
         )
-    found, gains = thresholds(trials)
+    with single_blas():  # thousands of tiny fits
+        found, gains = thresholds(trials)
     return Sensitivity(
         archive=store.root.name,
         model=choice.stored,
@@ -110,8 +133,44 @@ def sensitivity(
     )
 
 
+def _on_pixels(choice: Choice, names: Sequence[str]) -> dict[str, str]:
+    """Which of the names mean image detectors, and which ones."""
+    known = plugins.names(plugins.IMAGE_DETECTORS)
+    on_vectors = set(plugins.names(plugins.DETECTORS))
+    found = {}
+    for name in names:
+        plain = name.removesuffix(_ON_PIXELS)
+        if plain in known and (
+            name != plain or name not in on_vectors or not _readable(name, choice)
+        ):
+            found[name] = plain
+    return found
+
+
+def _readable(name: str, choice: Choice) -> bool:
+    """Whether the detector of series can read the model's vectors."""
+    plugin = plugins.load(plugins.DETECTORS, name)
+    return choice.stored == _OF_BANDS or reads(plugin) != "bands"
+
+
+def _untouched(
+    series: list[Series],
+    able: NDArray[np.datetime64],
+    known: Sequence[list[NDArray[np.float32]]],
+) -> int:
+    """Observations of patches that set the limits; without a method on them, the clear ones."""
+    if known:
+        return sum(int(np.isfinite(part).sum()) for part in known[0])
+    return sum(int(_clear(part)[:, np.isin(part.days, able)].sum()) for part in series)
+
+
+def _clear(part: Series) -> NDArray[np.bool_]:
+    """(n, t), the observations that are clear enough to be judged."""
+    return np.asarray(np.nan_to_num(part.clear_percent) >= Settings().min_clear)
+
+
 def _methods(
-    store: Store, choice: Choice, names: Sequence[str] | None, threads: int
+    store: Store, choice: Choice, names: Sequence[str], threads: int, *, asked: bool
 ) -> list[Method]:
     """The detectors, of which those of bands take vectors of `spectral` only.
 
@@ -120,11 +179,11 @@ def _methods(
             that judges no single dates.
     """
     bands = store.settings.bands
-    found = all_methods.methods(names or DETECTORS, bands=bands, threads=threads)
+    found = all_methods.methods(names, bands=bands, threads=threads)
     able = [
         each for each in found if reads(each) != "bands" or choice.stored == _OF_BANDS
     ]
-    if names and len(able) < len(found):
+    if asked and len(able) < len(found):
         lost = ", ".join(each.name for each in found if each not in able)
         raise ArchiveError(
             f"{lost} reads band means, got vectors of {choice.stored}; pass "
@@ -147,8 +206,7 @@ def _scored(
         raise ValueError(f"{method.name} does not score single dates")
     out = []
     for part, frame in zip(series, frames, strict=True):
-        clear = np.nan_to_num(part.clear_percent) >= Settings().min_clear
-        out.append(frame.score[clear & np.isin(part.days, able)])
+        out.append(frame.score[_clear(part) & np.isin(part.days, able)])
     return out
 
 

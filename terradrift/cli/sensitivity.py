@@ -15,7 +15,10 @@ def sensitivity(
     model: opt.Model = None,
     detectors: Annotated[
         str | None,
-        typer.Option(metavar="X,Y,...", help="Detectors [default: the usual ones]."),
+        typer.Option(
+            metavar="X,Y,...",
+            help="Detectors, those on pixels, too [default: the usual ones].",
+        ),
     ] = None,
     directions: Annotated[
         bool,
@@ -45,6 +48,7 @@ def sensitivity(
             help="Write sensitivity.json and sensitivity.png there.",
         ),
     ] = None,
+    device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON record on standard output.")
@@ -71,6 +75,7 @@ def sensitivity(
             false_positives=false_positives,
             min_history=min_history,
             seed=seed,
+            device=device,
             threads=threads,
             quiet=quiet,
         )

@@ -51,14 +51,17 @@ class RxTemporal:
                 if len(rows):
                     before = values[here][rows, :at].astype(np.float64)
                     now = values[here][rows, at].astype(np.float64)
-                    out[k + rows, at] = _distance(now, before, past[rows])
+                    out[k + rows, at] = distance(now, before, past[rows])
         return out
 
 
-def _distance(
+def distance(
     now: NDArray[np.float64], past: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(m,) of (m, d) rows, their pasts (m, p, d) and which of these are known (m, p)."""
+    """(m,) of (m, d) rows, their pasts (m, p, d) and which of these are known (m, p).
+
+    NaN where the past has no spread.
+    """
     count = known.sum(axis=1)
     past = np.where(known[..., None], past, 0)
     mean = past.sum(axis=1) / count[:, None]

@@ -57,6 +57,34 @@ def test_it_writes_nothing_and_repeats_itself(spectral: Path) -> None:
     assert "temporal-median" in str(first)
 
 
+def test_detectors_on_pixels_stand_beside_by_name(spectral: Path) -> None:
+    archive = td.open(spectral)
+    plan = {"frames": 1, "layouts": 2, "min_history": 6, "false_positives": 0.02}
+    found = archive.sensitivity(detectors=["rx-temporal-pixels"], quiet=True, **plan)
+    fixed = {
+        f"{name}, {grid}"
+        for name in (
+            "temporal median",
+            "Reed-Xiaoli",
+            "Reed-Xiaoli of the difference",
+            "rx-temporal",
+        )
+        for grid in ("pixels", "patches")
+    }
+    assert set(found.thresholds) == fixed
+    assert found.untouched > 100
+    assert "temporal median, pixels" in found.gains["rx-temporal, pixels"]
+    for name in fixed:
+        assert found.alarms["none"][name] <= 0.1
+    with_both = archive.sensitivity(
+        detectors=["rx-temporal", "rx-temporal-pixels"], quiet=True, **plan
+    )
+    assert set(with_both.thresholds) == fixed | {"rx-temporal"}
+    assert [each.found["rx-temporal, pixels"] for each in with_both.trials] == [
+        each.found["rx-temporal, pixels"] for each in found.trials
+    ]
+
+
 def test_what_cannot_be_planted_into_is_refused(spectral: Path) -> None:
     archive = td.open(spectral)
     with pytest.raises(ArchiveError, match="judges whole histories"):

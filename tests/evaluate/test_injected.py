@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from terradrift.chip import BANDS
-from terradrift.evaluate.injected import objects, pixels, psychometric
+from terradrift.evaluate.injected import objects, psychometric
 from terradrift.evaluate.injected.nuisances import NUISANCES
 from terradrift.evaluate.injected.study import Plan, limit
 
@@ -106,35 +106,6 @@ def test_what_is_never_found_needs_an_infinite_amplitude() -> None:
     )
     found = own.gain(other)
     assert found.value == np.inf
-
-
-def test_medians_of_pixels_leave_out_what_is_not_clear() -> None:
-    random = np.random.default_rng(4)
-    stack = random.random((7, 2, 6, 6)).astype(np.float32)
-    stack[random.random(stack.shape) < 0.4] = np.nan
-    stack[:, :, 0, 0] = np.nan
-    with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning):
-        expected = np.nanmedian(stack, axis=0)
-    np.testing.assert_allclose(pixels.median(stack), expected, rtol=1e-6)
-
-
-def test_reed_xiaoli_is_a_mahalanobis_distance() -> None:
-    random = np.random.default_rng(5)
-    image = random.normal(size=(3, 20, 20)).astype(np.float32)
-    image[:, 4, 4] = np.nan
-    flat = image.reshape(3, -1).T
-    seen = np.isfinite(flat).all(axis=1)
-    inverse = np.linalg.inv(np.cov(flat[seen].T, bias=True))
-    apart = flat - flat[seen].mean(axis=0)
-    expected = np.einsum("nb,bc,nc->n", apart, inverse, apart).reshape(20, 20)
-    np.testing.assert_allclose(pixels.reed_xiaoli(image), expected, rtol=1e-3)
-
-
-def test_patches_take_the_mean_of_their_known_pixels() -> None:
-    score = np.arange(16, dtype=np.float32).reshape(4, 4)
-    score[0, 0] = np.nan
-    coarse = pixels.pooled(score, 2)
-    np.testing.assert_allclose(coarse, [[10 / 3, 4.5], [10.5, 12.5]])
 
 
 def test_a_limit_lets_the_share_pass() -> None:

@@ -1,19 +1,23 @@
 """One tile's frames with planted objects and with nuisances, scored by every method (pure).
 
 A threshold lets `false_positives` of all untouched observations pass. A planted object is
-found where at least half of its area lies in patches (of pixel methods: pixels) above it. The
+found where at least half of its area lies in patches (of methods on pixels: pixels) above it. The
 methods see the series up to the frame and no further.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.chip import TileImage
-from terradrift.evaluate.injected import objects, pixels
+from terradrift.detect.calibrate import MAD_TO_SIGMA
+from terradrift.detect.image.median import deviation, median
+from terradrift.detect.image.protocol import ImageDetector
+from terradrift.evaluate.injected import objects
 from terradrift.evaluate.injected.nuisances import NUISANCES
+from terradrift.evaluate.injected.pixels import BASELINES, Judge, spread_out
 from terradrift.evaluate.method import Method
 from terradrift.series import Series
 
@@ -82,6 +86,13 @@ class Ground:
     replace: Replace
     side: int
     """Pixels per patch."""
+    detectors: Mapping[str, ImageDetector] = field(default_factory=lambda: BASELINES)
+    """Methods on pixels, by name."""
+
+    def judge(self, day: np.datetime64, image: TileImage) -> Judge:
+        """The methods on pixels, set to judge views of one day by those before it."""
+        until = int(np.searchsorted(self.days, day))
+        return Judge(self.detectors, self.days[:until], self.stack[:until], image)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,9 +123,9 @@ def trials(
     `done` is called with 1 after each image that was judged.
     """
     for number, (day, image) in enumerate(ground.images.items(), start=first):
-        history = ground.stack[ground.days < day]
+        judge = ground.judge(day, image)
         now = _inner(image)
-        spread = _spread(history)
+        spread = _spread(ground.stack[ground.days < day])
         for layout in range(plan.layouts):
             random = np.random.default_rng([plan.seed, number, layout])
             planted = objects.place(
@@ -130,7 +141,7 @@ def trials(
             painted = _painted(image, planted)
             maps = {
                 **_by_patch(ground, methods, painted),
-                **_by_pixel(history, _inner(painted), ground.side),
+                **judge.maps(_inner(painted)),
             }
             done(1)
             for each in planted:
@@ -162,7 +173,7 @@ def alarms(
     """
     days = list(ground.images)
     for number, (day, image) in enumerate(ground.images.items()):
-        history = ground.stack[ground.days < day]
+        judge = ground.judge(day, image)
         far = [d for d in days if abs(d - day) >= np.timedelta64(_SEASON_DAYS, "D")]
         views = {"none": image}
         if far:
@@ -178,7 +189,7 @@ def alarms(
         for name, view in views.items():
             maps = {
                 **_by_patch(ground, methods, view),
-                **_by_pixel(history, _inner(view), ground.side),
+                **judge.maps(_inner(view)),
             }
             done(1)
             yield (
@@ -211,16 +222,20 @@ def limit(scores: Sequence[Scores], share: float) -> float:
 def untouched_pixels(
     ground: Ground, days: Sequence[np.datetime64]
 ) -> Iterator[dict[str, Scores]]:
-    """Scores of the pixel methods on the tile as it is, per day."""
+    """Scores of the methods on pixels on the tile as it is, per day."""
+    image = next(iter(ground.images.values()))
     for day in days:
         at = int(np.searchsorted(ground.days, day))
-        yield _by_pixel(ground.stack[:at], ground.stack[at], ground.side)
+        here = replace(image, times=np.full(1, day, "datetime64[us]"))
+        yield ground.judge(day, here).maps(ground.stack[at])
 
 
 def _by_patch(
     ground: Ground, methods: Sequence[Method], image: TileImage
 ) -> dict[str, Scores]:
     """(y, x) score of each pixel's patch by each method; NaN where it abstains."""
+    if not methods:
+        return {}
     series = ground.replace(image)
     return {each.name: _map(series, image, each) for each in methods}
 
@@ -236,20 +251,7 @@ def _map(series: Sequence[Series], image: TileImage, method: Method) -> Scores:
     whole = np.full((y // image.patch_px, x // image.patch_px), np.nan, np.float32)
     found = [of.get(id_, np.nan) for id_ in image.patch_ids.tolist()]
     whole[image.rows, image.cols] = found
-    return _spread_out(whole, image.patch_px)
-
-
-def _spread_out(coarse: Scores, side: int) -> Scores:
-    fine: Scores = np.repeat(np.repeat(coarse, side, axis=0), side, axis=1)
-    return fine
-
-
-def _by_pixel(history: Scores, now: Scores, side: int) -> dict[str, Scores]:
-    maps = {}
-    for name, score in pixels.scores(history, now).items():
-        maps[f"{name}, pixels"] = score
-        maps[f"{name}, patches"] = _spread_out(pixels.pooled(score, side), side)
-    return maps
+    return spread_out(whole, image.patch_px)
 
 
 def _found(each: objects.Planted, above: NDArray[np.bool_]) -> bool:
@@ -273,7 +275,6 @@ def _inner(image: TileImage) -> Scores:
 
 def _spread(history: Scores) -> Scores:
     """(y, x) robust standard deviation over time, root mean square over bands."""
-    middle = pixels.median(history)
-    away = pixels.median(np.abs(history - middle))
-    spread: Scores = 1.4826 * np.sqrt((away**2).mean(axis=0))
+    away = deviation(history, median(history))
+    spread: Scores = MAD_TO_SIGMA * np.sqrt((away**2).mean(axis=0))
     return spread
