@@ -6,6 +6,7 @@ Images are four bands of the classes' spectra with seasons, habits of parcels, t
 haze and noise. There are no clouds: maps stand for monthly composites.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,10 +113,12 @@ def draw(recipe: Recipe) -> Maps:
     return Maps(labels, parcels, transition, onset, days)
 
 
-def render(recipe: Recipe, maps: Maps) -> NDArray[np.uint16]:
-    """(t, band, y, x) reflectance x 10,000 of the maps, at least 1."""
+def render(
+    recipe: Recipe, maps: Maps, bands: Sequence[str] = BANDS
+) -> NDArray[np.uint16]:
+    """(t, band, y, x) reflectance x 10,000 of the maps in `bands`, at least 1."""
     random = np.random.default_rng([recipe.seed, 3])
-    at = spectra.positions(BANDS)
+    at = spectra.positions(tuple(bands))
     looks = np.array(
         [[spectra.spectrum(one)[at] for one in _MATERIALS[name]] for name in CLASSES]
     )
@@ -125,7 +128,7 @@ def render(recipe: Recipe, maps: Maps) -> NDArray[np.uint16]:
     shape = maps.labels.shape[1:]
     grain = 1 + _TEXTURE * ndimage.gaussian_filter(random.standard_normal(shape), 0.7)
     haze = spectra.haze()[at]
-    out = np.empty((recipe.months, len(BANDS), *shape), np.uint16)
+    out = np.empty((recipe.months, len(bands), *shape), np.uint16)
     for month in range(recipe.months):
         of_parcel = _leaf(month % 12 - habit[:, month // 12]) * vigour
         leaf = np.where(
