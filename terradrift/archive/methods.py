@@ -51,6 +51,11 @@ METHODS: dict[str, Listed] = {
         "terradrift.archive.local_method:Settings",
         "embeddings beside all of their patch's own clear past, by distance or by LOF",
     ),
+    "segments": Listed(
+        "terradrift.archive.segmenting:detect",
+        "terradrift.archive.segmenting:Settings",
+        "regions of an image beside the most alike of all their earlier dates",
+    ),
     "seasonal": Listed(
         "terradrift.archive.seasonal:detect",
         "terradrift.detect.seasonal.settings:Settings",

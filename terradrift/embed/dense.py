@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from terradrift.embed.protocol import Embedder, ModelCard
 
-CELLS_PER_PATCH = 4
-"""Cells per patch side of a pooled model, where nothing else is asked for."""
+CELL_PX = 4
+"""Pixels per cell side of a pooled model, where nothing else is asked for."""
 
 
 class DenseFeatures(Protocol):
@@ -72,7 +72,7 @@ def dense(
             f"model {card.name} gives one vector per chip of {card.chip_size} pixels, no "
             "map; choose its tokens where it has any, or another model"
         )
-    return Cells(embedder, cell_px or max(1, patch_px // CELLS_PER_PATCH))
+    return Cells(embedder, cell_px or min(CELL_PX, patch_px))
 
 
 def image(

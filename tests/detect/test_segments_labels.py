@@ -40,7 +40,7 @@ def test_regions_have_the_ground_that_is_asked_for_at_any_pixel_size():
     for gsd in (5, 10):
         found = superpixels.regions(image, image, gsd=gsd, settings=SETTINGS)
         area = maps.areas(found) * gsd**2
-        assert 5_000 < area.mean() < 20_000
+        assert SETTINGS.area_m2 / 2 < area.mean() < SETTINGS.area_m2 * 2
         assert area.min() >= SETTINGS.least_m2
 
 

@@ -46,7 +46,9 @@ class Judgement:
     p_value: NDArray[np.float32]
     """(n,) how often regions of like texture reach that z if nothing happened."""
     n_reference: NDArray[np.int32]
-    """(n,) clear earlier dates."""
+    """(n,) earlier dates that count."""
+    known: NDArray[np.bool_]
+    """(t, n) whether a date counts: clear enough, and with a feature."""
     reason: NDArray[np.str_]
     """(n,) why a score or its calibration is NaN; empty where neither is."""
     scores: NDArray[np.float32]
@@ -176,6 +178,7 @@ def judge_means(
         z=z[-1],
         p_value=ranked(z, texture),
         n_reference=count,
+        known=known,
         reason=np.select(
             [
                 ~seen[-1],

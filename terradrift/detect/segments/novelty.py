@@ -15,6 +15,8 @@ from terradrift.detect.segments.bitemporal import unit
 
 _LEAST = 1e-6
 """Novelty below this is rounding."""
+_FLOOR = 0.1
+"""Standard deviation of logarithms of novelty that there always is."""
 _PRIOR = 4.0
 """Dates that the spread shared by regions counts for, beside the region's own."""
 _GROUPS = 3
@@ -86,13 +88,15 @@ def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     if not usable.any():
         return np.full(scores.shape, np.nan, np.float32)
     # Left out with what happened on it, a date leaves the others as they are: that of the
-    # least spread says what is usual, also where all regions changed on one date.
+    # least spread says what is usual, also where all regions changed on one date. Two dates
+    # that are each other's most alike have one score, so few dates may show no spread.
     own = ssd / freedom
-    prior = _LEAST + min(
-        float(np.median(date[there]))
+    prior = min(
+        float(date[there].mean())
         for date, there in zip(own, usable, strict=True)
         if there.any()
     )
+    prior = max(prior, _FLOOR**2)
     spread = np.sqrt((_PRIOR * prior + ssd) / (_PRIOR + freedom))
     # A mean of few dates is itself uncertain.
     z = (logs - mean) / (spread * np.sqrt(1 + 1 / others))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class Settings:
     """Sizes are in metres, so that they mean the same at every pixel size."""
 
-    area_m2: float = 10_000.0
+    area_m2: float = 4_000.0
     """Ground of a superpixel, within a factor of two or so."""
-    least_m2: float = 2_500.0
+    least_m2: float = 1_000.0
     """A smaller region joins a neighbour."""
     compactness: float = 0.1
     """How much nearness counts beside likeness: 1 is as much as all of a band's range."""
