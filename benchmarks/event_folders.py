@@ -2,6 +2,7 @@
 
     python benchmarks/event_folders.py [SHARED] [--only simulated,history,flanders,fires]
     python benchmarks/event_folders.py --docs docs/evaluation.md
+    python benchmarks/event_folders.py --picture docs/images/event-folders.png
 
 Simulated sites (2 m, RGB bytes, 256 pixels) have labelled events of six classes and controls;
 `history` judges the same sites by their 3 and their 7 latest images under the same thresholds.
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from _event_folders import fires, transplants
+from _event_folders_picture import draw
 
 from terradrift.archive.event_folders import Choices, event_folders
 from terradrift.evaluate import tables
@@ -27,6 +29,8 @@ from terradrift.ingest.simulate.events import event_folders as simulate
 SEEDS = (1, 2)
 EVENTS, CONTROLS, STEPS = 18, 12, 7
 HISTORIES = (3, 7)
+SHOWN = 2
+"""Number of the event in the picture."""
 Table = list[tuple[str, ...]]
 
 _HEAD = (
@@ -207,8 +211,13 @@ def main() -> None:
     parser.add_argument("--only", default="simulated,history,flanders,fires")
     parser.add_argument("--model", default="mosaiks")
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--picture", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
+        if chosen.picture is not None:
+            made = simulate(Path(place), events=SHOWN + 1, controls=0, seed=SEEDS[0])
+            draw(next(made.glob(f"*_{SHOWN:02d}")), chosen.picture)
+            return
         for marker, table in measured(
             chosen.only.split(","), chosen.shared, Path(place), chosen.model
         ):
