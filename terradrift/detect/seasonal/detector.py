@@ -1,7 +1,7 @@
 """The detector `seasonal`: the method on one scene's series of vectors (pure)."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from terradrift.detect.median import complete, observed
 from terradrift.detect.seasonal import judge
 from terradrift.detect.seasonal.settings import Settings
 
+_Of = Literal["cusum", "rank", "spatial", "temporal"]
 _ROWS = 512
 """Patches judged at a time."""
 
@@ -21,13 +22,15 @@ class Seasonal:
     scene: ClassVar[bool] = True
     """Wants the patches of a scene together."""
 
-    of: Literal["spatial", "temporal", "cusum"] = "spatial"
-    """Which score: z less the scene's median; the cosine distance; or CUSUM of the first."""
+    of: _Of = "cusum"
+    """Which score: evidence summed over dates; -log10 of the p-value; z less the scene's
+    median; or the cosine distance."""
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        if self.of not in ("spatial", "temporal", "cusum"):
-            raise ValueError(f"of must be spatial, temporal or cusum, got {self.of!r}")
+        if self.of not in get_args(_Of):
+            known = ", ".join(get_args(_Of))
+            raise ValueError(f"of must be one of {known}, got {self.of!r}")
 
     def detect(
         self,
@@ -51,12 +54,15 @@ class Seasonal:
         for start in range(0, n, _ROWS):
             rows = np.arange(start, min(start + _ROWS, n))
             found = judge.judge(_part(every, rows), scenes, self.settings)
-            out[rows] = {
-                "spatial": found.spatial,
-                "temporal": found.score,
-                "cusum": found.cusum,
-            }[self.of]
+            out[rows] = self._chosen(found)
         return out
+
+    def _chosen(self, found: judge.Judged) -> NDArray[np.float32]:
+        if self.of == "rank":
+            return -np.log10(found.p_value)
+        if self.of == "spatial":
+            return found.spatial
+        return found.score if self.of == "temporal" else found.cusum
 
 
 def _part(patches: judge.Patches, rows: NDArray[np.int64]) -> judge.Patches:
