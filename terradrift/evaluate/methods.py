@@ -48,6 +48,9 @@ _VARIANTS = {
     "index-difference-ndvi": _Variant("index-difference", {"index": "ndvi"}),
     "index-difference-nbr": _Variant("index-difference", {"index": "nbr"}),
     "index-difference-ndwi": _Variant("index-difference", {"index": "ndwi"}),
+    # As published: one no-change set, the first 12 clear dates, and changes that stay.
+    "local-distance-lasting": _Variant("local-distance", {"window": "first"}, 0.5),
+    "local-lof-lasting": _Variant("local-lof", {"window": "first"}, 0.5),
 }
 
 
