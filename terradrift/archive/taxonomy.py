@@ -7,38 +7,35 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from terradrift import __version__, schema
-from terradrift.archive import places, taxonomy_model
-from terradrift.archive.patch_changes import tiles
+from terradrift.archive import anomalies, taxonomy_model
+from terradrift.archive import taxonomy_rows as rows
 from terradrift.archive.runs import Run
 from terradrift.archive.stamp import STAMP, stamp_of
 from terradrift.archive.taxonomy_model import Fitted
+from terradrift.archive.taxonomy_norms import Left, Standard, members
 from terradrift.archive.taxonomy_paths import (
     COMPONENTS,
     Census,
     Histories,
+    Read,
     projection,
     stream,
 )
+from terradrift.archive.taxonomy_tally import Tally
 from terradrift.detect.settings import Settings as Clear
 from terradrift.detect.taxonomy.assign import Assigned, assign
-from terradrift.detect.taxonomy.paths import Paths, calendar
-from terradrift.detect.taxonomy.representatives import representatives
+from terradrift.detect.taxonomy.paths import calendar
 from terradrift.detect.taxonomy.settings import Settings
-from terradrift.detect.taxonomy.split import NONE
-from terradrift.detect.taxonomy.tree import Taxonomy, fit
+from terradrift.detect.taxonomy.tree import fit
 from terradrift.errors import ArchiveError
-from terradrift.grid import Grid
 from terradrift.period import Period
 from terradrift.progress import stage
-from terradrift.series import Series
 from terradrift.space import RAW
 from terradrift.store import spaces
 from terradrift.store.tables import Store
-
-_REPRESENTATIVES = 5
+from terradrift.threads import single_blas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +112,14 @@ def taxonomy(
     before = _stamp(store, model)
     if before.get("made_from") == made_from and before["held"] == held:
         return _counts(store, model, before, fresh=False)
-    fitted = _fit(store, model, settings, asked, period, threads=threads, quiet=quiet)
+    with single_blas():
+        fitted = _fit(
+            store, model, settings, asked, period, threads=threads, quiet=quiet
+        )
     number = taxonomy_model.newest(store, model) + 1
     taxonomy_model.write(store, model, number, fitted)
-    stamp = {"made_from": made_from, "held": held, "number": number}
+    notes = fitted.taxonomy.notes
+    stamp = {"made_from": made_from, "held": held, "number": number, "notes": notes}
     return _placed(store, run, model, fitted, stamp, threads=threads, quiet=quiet)
 
 
@@ -170,19 +171,19 @@ def _fit(
     wanted = census.sample(len(steps), seen_by.components)
     with stage("regimes", len(wanted), "patches", quiet=quiet) as advance:
         parts = []
-        for _, paths in stream(histories, seen_by, steps, threads=threads, only=wanted):
-            parts.append(paths)
-            advance(len(paths))
+        for read in stream(histories, seen_by, steps, threads=threads, only=wanted):
+            parts.append(read.paths)
+            advance(len(read.paths))
+        sample = taxonomy_model.sample_of(parts)
         try:
-            found = fit(
-                taxonomy_model.sample_of(parts), steps, settings, threads=threads
-            )
+            found = fit(sample, steps, settings, threads=threads)
         except ValueError as error:
             raise ArchiveError(
                 f"{error}; ingest more scenes, ask for fewer --steps, or choose a --period "
                 "in which most ground is seen"
             ) from error
-    return Fitted(seen_by, found, asked.min_clear, *period)
+    others = members(sample.patch_ids, assign(found, sample))
+    return Fitted(seen_by, found, asked.min_clear, *period, others)
 
 
 def _placed(
@@ -195,111 +196,44 @@ def _placed(
     threads: int,
     quiet: bool,
 ) -> Classified:
-    """Place all patches, and write both tables; the stamped one last."""
-    name = schema.suffix(model)
-    tally = _Tally(fitted.taxonomy)
-    grid, histories = store.settings.grid, Histories.of(store, model, fitted)
-    with stage("taxonomy", stamp["held"]["patches"], "patches", quiet=quiet) as advance:
+    """Place and judge all patches, and write the three tables; the stamped one last."""
+    name, found = schema.suffix(model), fitted.taxonomy
+    tally, grid = Tally(found), store.settings.grid
+    histories = Histories.of(store, model, fitted)
+    with single_blas():
+        standard = Standard.of(histories, fitted, threads=threads)
 
-        def rows() -> Iterator[pa.RecordBatch]:
-            for block, paths in stream(
-                histories, fitted.projection, fitted.taxonomy.calendar, threads=threads
+    def blocks(what: str) -> Iterator[tuple[Read, Assigned, Left]]:
+        patches = stamp["held"]["patches"]
+        with stage(what, patches, "patches", quiet=quiet) as advance:
+            for read in stream(
+                histories, fitted.projection, found.calendar, threads=threads
             ):
-                found = assign(fitted.taxonomy, paths)
-                tally.add(paths, found)
-                advance(len(paths))
-                yield _rows(grid, run.run_id, block, paths, found)
+                placed = assign(found, read.paths)
+                yield read, placed, standard.judge(read, placed)
+                advance(len(read.paths))
 
-        store.overwrite(f"regimes_{name}", rows(), schema.regimes())
-    table = _table(fitted.taxonomy, tally, run.run_id)
+    def places() -> Iterator[pa.RecordBatch]:
+        for read, placed, left in blocks("taxonomy"):
+            tally.add(read, placed)
+            yield rows.regimes(grid, run.run_id, read, placed, left)
+
+    observations = (
+        rows.anomalies(grid, run.run_id, model, read, left)
+        for read, _, left in blocks("deviations")
+    )
+    about = {"taxonomy": str(stamp["number"]), "space": stamp["made_from"]["space"]}
+    with single_blas():
+        anomalies.replace(store, rows.METHOD, observations, model=model, about=about)
+        store.overwrite(f"regimes_{name}", places(), schema.regimes())
+    table = rows.tree(found, tally, run.run_id)
     told = {**table.schema.metadata, STAMP: json.dumps(stamp, sort_keys=True).encode()}
     table = table.replace_schema_metadata(told)
     store.overwrite(f"taxonomy_{name}", table, table.schema)
     run.rows = store.count(f"regimes_{name}")
-    done = _counts(store, model, stamp, fresh=True, notes=fitted.taxonomy.notes)
+    done = _counts(store, model, stamp, fresh=True)
     run.message = str(done)
     return done
-
-
-class _Tally:
-    """Members of each regime, and those that look most like it."""
-
-    def __init__(self, found: Taxonomy) -> None:
-        self.found = found
-        self.size = np.zeros(len(found.regimes), np.int64)
-        self.nearest: list[list[tuple[float, str]]] = [[] for _ in found.regimes]
-
-    def add(self, paths: Paths, placed: Assigned) -> None:
-        """Count a block."""
-        for regime in self.found.regimes:
-            of = placed.ground if regime.parent == NONE else placed.regime
-            rows = np.flatnonzero(of == regime.number)
-            self.size[regime.number] += len(rows)
-            label = np.where(paths.whole[rows], 0, NONE)
-            near = representatives(
-                paths.values[rows],
-                paths.known[rows],
-                label,
-                regime.path[None],
-                _REPRESENTATIVES,
-            )[0]
-            ids = paths.patch_ids[rows[near]]
-            gap = np.linalg.norm(paths.values[rows[near]] - regime.path, axis=2).mean(
-                axis=1
-            )
-            both = [*self.nearest[regime.number]]
-            both += zip(gap.tolist(), ids.tolist(), strict=True)
-            self.nearest[regime.number] = sorted(both)[:_REPRESENTATIVES]
-
-
-def _table(found: Taxonomy, tally: _Tally, run_id: str) -> pa.Table:
-    total = sum(tally.size[each.number] for each in found.ground)
-    steps = places.instants(found.calendar.steps).to_pylist()
-    rows = [
-        {
-            "regime": each.number,
-            "parent": None if each.parent == NONE else each.parent,
-            "level": each.level,
-            "size": int(tally.size[each.number]),
-            "share": float(tally.size[each.number] / max(total, 1)),
-            "cohesion": None if np.isnan(each.cohesion) else each.cohesion,
-            "representatives": [name for _, name in tally.nearest[each.number]],
-            "centroid": each.path.ravel().tolist(),
-            "n_steps": each.path.shape[0],
-            "dimensions": each.path.shape[1],
-            "steps": steps,
-            "run_id": run_id,
-        }
-        for each in found.regimes
-    ]
-    return pa.Table.from_pylist(rows, schema=schema.taxonomy())
-
-
-def _rows(
-    grid: Grid, run_id: str, block: Series, paths: Paths, found: Assigned
-) -> pa.RecordBatch:
-    n = len(paths)
-    nothing = np.full(n, np.nan, np.float32)
-    columns = [
-        pa.array(paths.patch_ids, pa.string()),
-        pa.array(tiles(grid, block.cells), pa.string()),
-        _numbers(found.regime),
-        _numbers(found.ground),
-        places.nullable(found.distance),
-        places.nullable(found.margin),
-        pa.array(paths.n_clear, pa.int32()),
-        places.nullable(nothing),
-        places.nullable(nothing),
-        pa.nulls(n, pa.int32()),
-        pa.nulls(n, schema.INSTANT),
-        places.words(found.reason),
-        pa.array([run_id] * n, pa.string()),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema.regimes())
-
-
-def _numbers(values: NDArray[np.int32]) -> pa.Array:
-    return pa.array(values, pa.int32(), mask=values == NONE)
 
 
 def _held(store: Store, model: str) -> dict[str, int]:
@@ -338,16 +272,9 @@ def _days(period: str | None) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _counts(
-    store: Store,
-    model: str,
-    stamp: dict[str, Any],
-    *,
-    fresh: bool,
-    notes: tuple[str, ...] | None = None,
+    store: Store, model: str, stamp: dict[str, Any], *, fresh: bool
 ) -> Classified:
     name = schema.suffix(model)
-    if notes is None:
-        notes = taxonomy_model.read(store, model, stamp["number"]).taxonomy.notes
     table = store.scan(f"taxonomy_{name}", ["regime", "parent", "n_steps"]).read_all()
     parents = set(table["parent"].to_pylist())
     return Classified(
@@ -356,6 +283,6 @@ def _counts(
         ground=table["parent"].null_count,
         leaves=sum(each not in parents for each in table["regime"].to_pylist()),
         steps=int(table["n_steps"][0].as_py()),
-        notes=notes,
+        notes=tuple(stamp["notes"]),
         fresh=fresh,
     )

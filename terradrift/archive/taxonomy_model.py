@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -34,6 +35,8 @@ class Fitted:
     since: np.datetime64
     until: np.datetime64
     """First and last day that take part, datetime64[D]."""
+    members: NDArray[np.str_]
+    """Ids of the patches that others are compared with, sorted."""
 
 
 def newest(store: Store, model: str) -> int:
@@ -63,6 +66,7 @@ def write(store: Store, model: str, number: int, fitted: Fitted) -> None:
         "levels": np.array([each.level for each in regimes], np.int32),
         "sizes": np.array([each.size for each in regimes], np.int32),
         "cohesions": np.array([each.cohesion for each in regimes], np.float32),
+        "members": np.frombuffer("\n".join(fitted.members).encode(), np.uint8),
     }
     calendar = taxonomy.calendar
     said = {
@@ -136,6 +140,7 @@ def read(store: Store, model: str, number: int) -> Fitted:
         float(said["min_clear"]),
         np.datetime64(said["since"], "D"),
         np.datetime64(said["until"], "D"),
+        np.array(arrays["members"].tobytes().decode().split("\n"), np.str_),
     )
 
 

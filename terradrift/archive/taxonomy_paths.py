@@ -87,10 +87,26 @@ class Histories:
         return cls(store, model, clear, fitted.since, fitted.until)
 
     def blocks(self) -> Iterator[tuple[Series, NDArray[np.bool_]]]:
-        """Blocks, and what of them is clear and within the period, (n, t)."""
+        """Blocks, and what of them is clear, (n, t), in the period or not."""
         for block in series.blocks(self.store, self.model):
-            inside = (block.days >= self.since) & (block.days <= self.until)
-            yield block, pool.usable(block, self.clear) & inside[None]
+            yield block, pool.usable(block, self.clear)
+
+    def inside(self, days: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """(t,), which days are in the period."""
+        return np.asarray((days >= self.since) & (days <= self.until))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A block of histories, and what becomes of it."""
+
+    block: Series
+    clear: NDArray[np.bool_]
+    """(n, t), also after the period."""
+    reduced: NDArray[np.float32]
+    """(n, t, r), components of the vectors, zeros where not clear."""
+    paths: Paths
+    """By what is clear in the period."""
 
 
 def projection(histories: Histories, space: Space | None, census: Census) -> Projection:
@@ -103,7 +119,8 @@ def projection(histories: Histories, space: Space | None, census: Census) -> Pro
     """
 
     def blocks() -> Iterator[Series]:
-        for block, seen in histories.blocks():
+        for block, clear in histories.blocks():
+            seen = clear & histories.inside(block.days)
             census.add(block, seen)
             percent = np.where(seen, block.clear_percent, np.float32(np.nan))
             if space is None:
@@ -132,18 +149,20 @@ def stream(
     *,
     threads: int,
     only: NDArray[np.str_] | None = None,
-) -> Iterator[tuple[Series, Paths]]:
+) -> Iterator[Read]:
     """Blocks with their paths, in order; of `only` the patches in it (sorted)."""
 
-    def of(block: Series, seen: NDArray[np.bool_]) -> tuple[Series, Paths]:
+    def of(block: Series, clear: NDArray[np.bool_]) -> Read:
         if only is not None:
             at = np.minimum(np.searchsorted(only, block.patch_ids), len(only) - 1)
             rows = np.flatnonzero(only[at] == block.patch_ids)
-            block, seen = _rows(block, rows), seen[rows]
-        reduced = projection.reduce(block.vectors, seen)
-        return block, regular(block.patch_ids, reduced, seen, block.days, calendar)
+            block, clear = _rows(block, rows), clear[rows]
+        reduced = projection.reduce(block.vectors, clear)
+        seen = clear & histories.inside(block.days)
+        paths = regular(block.patch_ids, reduced, seen, block.days, calendar)
+        return Read(block, clear, reduced, paths)
 
-    tasks = (partial(of, block, seen) for block, seen in histories.blocks())
+    tasks = (partial(of, block, clear) for block, clear in histories.blocks())
     return ahead(tasks, threads)
 
 

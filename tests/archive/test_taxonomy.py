@@ -1,14 +1,18 @@
 """`terradrift taxonomy` on an archive: tables, views, placing, and what is refused."""
 
+import datetime as dt
+import itertools
 import json
 import shutil
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from sklearn.metrics import adjusted_rand_score
+import shapely
+from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from typer.testing import CliRunner
 
 import terradrift as td
@@ -33,6 +37,15 @@ def archive(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> td.Arch
 
 def table(archive: td.Archive, name: str) -> pa.Table:
     return archive.store.scan(f"{name}_{MODEL}").read_all()
+
+
+def scores(archive: td.Archive) -> dict[tuple, tuple]:
+    """Score and p-value of each observation."""
+    rows = table(archive, "anomalies_taxonomy").to_pylist()
+    return {
+        (row["patch_id"], row["datetime"]): (row["score"], row["p_value"])
+        for row in rows
+    }
 
 
 def test_every_patch_has_one_row_and_regimes_add_up(archive: td.Archive) -> None:
@@ -72,6 +85,82 @@ def test_representatives_are_the_nearest_patches_to_the_path(
         own = [row for row in rows if row["regime"] == each["regime"]]
         best = min(own, key=lambda row: row["distance"])["patch_id"]
         assert best in each["representatives"]
+
+
+def test_every_observation_is_judged_or_it_is_said_why_not(archive: td.Archive) -> None:
+    rows = table(archive, "anomalies_taxonomy").to_pylist()
+    assert len(rows) == archive.store.count(f"embeddings_{MODEL}")
+    scored = [row for row in rows if row["score"] is not None]
+    assert len(scored) > 0.3 * len(rows)
+    for row in rows:
+        assert (row["score"] is None) == (row["reason"] is not None)
+        assert (row["reason"] == "not clear enough") == (row["clear_percent"] < 70)
+    assert all(0 < row["p_value"] <= 1 and row["n_reference"] >= 7 for row in scored)
+    small = np.mean([row["p_value"] <= 0.1 for row in scored])
+    assert small == pytest.approx(0.1, abs=0.05)
+    top = max(scored, key=lambda row: row["score"])
+    of = {row["patch_id"]: row for row in table(archive, "regimes").to_pylist()}
+    assert of[top["patch_id"]]["max_deviation"] == top["score"]
+    assert of[top["patch_id"]]["deviation_z"] >= top["z"]
+
+
+def unchanged(archive: td.Archive, scenes: Path) -> set[str]:
+    """Patches that no change of the simulation touches."""
+    truth = gpd.read_file(scenes.parent / "truth.geojson").to_crs("OGC:CRS84")
+    shown = archive.sql("SELECT patch_id, geometry FROM patches").to_arrow_table()
+    touched = truth.union_all()
+    return {
+        row["patch_id"]
+        for row in shown.to_pylist()
+        if not shapely.from_wkb(bytes(row["geometry"])).intersects(touched)
+    }
+
+
+def test_patches_that_become_other_ground_stand_out(
+    archive: td.Archive, scenes: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "changed.td"
+    shutil.copytree(archive.store.root, place)
+    store = td.open(place).store
+    paths = {
+        row["regime"]: np.array(row["centroid"])
+        for row in table(archive, "taxonomy").to_pylist()
+        if row["parent"] is None
+    }
+    pairs = itertools.combinations(paths, 2)
+    apart = max(pairs, key=lambda pair: np.linalg.norm(paths[pair[0]] - paths[pair[1]]))
+    rows = sorted(table(archive, "regimes").to_pylist(), key=lambda row: -row["margin"])
+    first, second = (
+        [row["patch_id"] for row in rows if row["ground"] == number][:8]
+        for number in apart
+    )
+    turned = dict(zip([*first, *second], [*second, *first], strict=True))
+    rows = table(archive, "embeddings").to_pylist()
+    onset = sorted({row["datetime"] for row in rows})[8]
+    vectors = {(row["patch_id"], row["scene_id"]): row["embedding"] for row in rows}
+    for row in rows:
+        other = vectors.get((turned.get(row["patch_id"]), row["scene_id"]))
+        if row["datetime"] >= onset and other is not None:
+            row["embedding"] = other
+    embeddings = f"embeddings_{MODEL}"
+    columns = store.dataset(embeddings).schema
+    store.overwrite(embeddings, pa.Table.from_pylist(rows, schema=columns), columns)
+    td.open(place).taxonomy(
+        period=f"../{onset - dt.timedelta(days=1):%Y-%m-%d}", quiet=True
+    )
+    found = table(td.open(place), "anomalies_taxonomy").to_pylist()
+    late = [
+        row for row in found if row["datetime"] >= onset and row["score"] is not None
+    ]
+    others = unchanged(archive, scenes)
+    late = [row for row in late if row["patch_id"] in {*turned, *others}]
+    changed = [row["patch_id"] in turned for row in late]
+    assert roc_auc_score(changed, [row["score"] for row in late]) > 0.9
+    early = [
+        row for row in found if row["datetime"] < onset and row["score"] is not None
+    ]
+    changed = [row["patch_id"] in turned for row in early]
+    assert roc_auc_score(changed, [row["score"] for row in early]) < 0.7
 
 
 def test_views_show_regimes_with_their_places(archive: td.Archive) -> None:
@@ -126,7 +215,7 @@ def test_new_dates_are_placed_without_fitting_and_old_ones_stay(
     with pytest.raises(ArchiveError, match="without --assign first"):
         opened.taxonomy(assign=True, quiet=True)
     opened.taxonomy(regimes=3, paths=1, period="../2019-05", quiet=True)
-    before = table(opened, "regimes")
+    before, judged = table(opened, "regimes"), scores(opened)
     number = taxonomy_model.newest(opened.store, MODEL)
     held = opened.store.count(f"embeddings_{MODEL}")
     opened.ingest(scenes)
@@ -135,8 +224,13 @@ def test_new_dates_are_placed_without_fitting_and_old_ones_stay(
     assert opened.taxonomy(assign=True, quiet=True).fresh
     assert taxonomy_model.newest(opened.store, MODEL) == number
     after = table(opened, "regimes")
-    # Dates after the period are not of the path, so nothing moves.
-    assert after.drop(["run_id"]).equals(before.drop(["run_id"]))
+    # Dates after the period are not of the path, but they are judged.
+    later = ["max_deviation", "deviation_z", "run_id"]
+    assert after.drop(later).equals(before.drop(later))
+    again = scores(opened)
+    assert again.items() > judged.items()
+    new = [each for key, each in again.items() if key not in judged]
+    assert sum(score is not None for score, _ in new) > 0.3 * len(new)
     assert opened.taxonomy(regimes=3, paths=1, period="../2019-05", quiet=True).fresh
     assert taxonomy_model.newest(opened.store, MODEL) == number + 1
 

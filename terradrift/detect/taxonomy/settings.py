@@ -19,7 +19,8 @@ class Settings:
     most_paths: int = 6
     """The largest numbers that are tried."""
     min_size: int | None = None
-    """Fewest patches of the sample in a cluster; None: a hundredth of it, 8 or more."""
+    """Fewest patches of the sample in a cluster; None: a hundredth of it, 16 or more, of
+    which 8 are left on a day with half the sky clouded, to judge one by."""
     min_support: float = 0.05
     """By how much the mean silhouette has to exceed that of points without structure.
     Clusters with less are not told apart, unless their number was given."""
@@ -64,7 +65,7 @@ class Settings:
 
     def least(self, patches: int) -> int:
         """Fewest members of a cluster on a sample of so many patches."""
-        return self.min_size or max(8, patches // 100)
+        return self.min_size or max(16, patches // 100)
 
     def band(self, steps: int) -> int | None:
         """Steps that a path may run early or late; None: paths are compared step by step."""

@@ -6,6 +6,7 @@ mean state is taken off. A cluster is split only where that is supported.
 """
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,8 @@ def fit(
             f"{len(whole)} of {len(paths)} are"
         )
     whole = whole[np.argsort(paths.patch_ids[whole], kind="stable")]
+    # What is loaded later is not limited, and its threads wait for each other for minutes.
+    import_module("sklearn.cluster")
     with single_blas():
         return _fitted(paths.values[whole], calendar, settings, threads)
 
