@@ -12,7 +12,7 @@ from terradrift.embed import dense as densely
 from terradrift.embed import device as devices
 from terradrift.embed import library
 from terradrift.embed.how import How
-from terradrift.embed.protocol import Embedder
+from terradrift.embed.protocol import Embedder, Placeable
 from terradrift.embed.spec import Spec
 from terradrift.errors import TerradriftError
 from terradrift.ingest.events.event import Event
@@ -66,7 +66,9 @@ def features(event: Event, model: str, *, device: str = AUTO) -> Features:
     """
     stack = event.stack
     try:
-        embedder = _embedder(event, model, device)
+        embedder = _embedder(event, model)
+        if isinstance(embedder, Placeable):
+            embedder = embedder.to(devices.resolve(device))
         card = embedder.card
         cell = None if card.token_stride else _cell_px(event, card.dimensions)
         giver = densely.dense(embedder, patch_px=cell or 1, cell_px=cell)
@@ -82,6 +84,7 @@ def features(event: Event, model: str, *, device: str = AUTO) -> Features:
                             gsd=stack.gsd,
                             wavelengths=stack.wavelengths,
                             time=day.astype("datetime64[us]"),
+                            center=event.center,
                             level=stack.level,
                         )
                     )
@@ -95,13 +98,12 @@ def features(event: Event, model: str, *, device: str = AUTO) -> Features:
     return Features(model, maps, float(giver.stride))
 
 
-def _embedder(event: Event, model: str, device: str) -> Embedder:
+def _embedder(event: Event, model: str) -> Embedder:
     plugin = plugins.load(plugins.EMBEDDERS, model)
     if isinstance(plugin, Spec):
         how = How(tokens=True, allow_mismatch=True)
         token = next(iter(plugin.tokens), 1)
-        made = plugin.embedder(event.stack.bands, patch_px=token, how=how)
-        return made.to(devices.resolve(device))
+        return plugin.embedder(event.stack.bands, patch_px=token, how=how)
     if not getattr(plugin, "needs_fit", False):
         simple: Embedder = plugin.for_bands(event.stack.bands)
         return simple
@@ -138,7 +140,7 @@ def _sample(event: Event, side: int) -> Chips:
         bands=stack.bands,
         wavelengths=stack.wavelengths,
         times=np.full(n, stack.times[0, 0]),
-        centers=np.full((n, 2), np.nan),
+        centers=np.broadcast_to(event.center, (n, 2)).astype(np.float64),
         gsd=stack.gsd,
         level=stack.level,
     )

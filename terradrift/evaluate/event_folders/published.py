@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from terradrift.ingest.events.event import BACKGROUND
+
 Map = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
@@ -45,7 +47,7 @@ class Scores:
 
 def anomalous(label: NDArray[np.integer]) -> Mask:
     """(y, x), where a label means an anomaly: every category but 1, which is background."""
-    return np.asarray(label > 1)
+    return np.asarray(label > BACKGROUND)
 
 
 def filtered(change: Map) -> NDArray[np.float64]:

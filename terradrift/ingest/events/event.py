@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.ingest.frame import Frame
+from terradrift.ingest.frame import Frame, transformer
 from terradrift.stack import Stack
 
 UNKNOWN = -1
 """Label of a pixel that the label raster does not cover."""
+BACKGROUND = 1
+"""Labels up to this mean that nothing happened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,17 @@ class Event:
     def control(self) -> bool:
         """Whether nothing but normal change happened here."""
         return self.kind == 0
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Longitude and latitude of the middle in degrees; NaN where it is not known."""
+        if self.frame is None:
+            return np.nan, np.nan
+        a, b, c, d, e, f = self.frame.transform
+        col, row = self.frame.width / 2, self.frame.height / 2
+        to_degrees = transformer(self.frame.crs, "EPSG:4326")
+        x, y = to_degrees.transform(a * col + b * row + c, d * col + e * row + f)
+        return float(x), float(y)
 
     @property
     def seen(self) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from terradrift.chip import BANDS
 from terradrift.errors import SourceError
 from terradrift.ingest.events.align import check, classes_on, metres, pixels_on
-from terradrift.ingest.events.event import UNKNOWN, Event
+from terradrift.ingest.events.event import BACKGROUND, UNKNOWN, Event
 from terradrift.ingest.events.images import Header, header
 from terradrift.ingest.events.layout import EventFiles
 from terradrift.ingest.frame import Frame
@@ -74,7 +74,18 @@ def read(found: Checked, *, gsd: float | None = None) -> Event:
         frames = frames[kept]
     days = [when for when, _ in (*files.history, files.monitored)]
     side = gsd if target.frame is None else metres(target.frame)
-    label = found.label
+    label = None
+    if found.label is not None:
+        label = classes_on(found.label, target, unknown=UNKNOWN)
+        if (label == UNKNOWN).all():
+            raise SourceError(
+                f"{found.label.path}: expected a label of the ground of "
+                f"{target.path.name}, got one of other ground; check its geotransform"
+            )
+        if label.max() <= BACKGROUND:
+            notes.append("nothing is labelled: no value above 1, which is background")
+    if lost := _placeless(found):
+        notes.append(f"taken pixel by pixel, for they say no place: {', '.join(lost)}")
     return Event(
         name=files.name,
         kind=files.kind,
@@ -85,11 +96,19 @@ def read(found: Checked, *, gsd: float | None = None) -> Event:
             names=np.array([head.path.stem for head in heads])[kept],
             side=side or 1.0,
         ),
-        label=None if label is None else classes_on(label, target, unknown=UNKNOWN),
+        label=label,
         frame=target.frame,
         metres=side,
         notes=tuple(notes),
     )
+
+
+def _placeless(found: Checked) -> list[str]:
+    """Names of rasters that do not say where they lie, if others of the event do."""
+    label = () if found.label is None else (found.label,)
+    heads = (*found.history, found.monitored, *label)
+    bare = [head.path.name for head in heads if head.frame is None]
+    return bare if len(bare) < len(heads) else []
 
 
 def _stack(

@@ -213,6 +213,25 @@ def test_damaged_files_and_other_bands_are_refused_in_one_line(site: Path) -> No
         event(site)
 
 
+def test_a_label_of_other_ground_or_of_nothing(site: Path) -> None:
+    far = PLACE @ Affine.translation(5000, 0)
+    path = site / "anomaly_20200913_label.tif"
+    tif(path, np.full((1, 30, 40), 5, np.uint8), place=far)
+    with pytest.raises(SourceError, match="got one of other ground"):
+        event(site)
+    tif(path, np.ones((1, 30, 40), np.uint8), place=None)
+    assert event(site).notes == (
+        "nothing is labelled: no value above 1, which is background",
+        "taken pixel by pixel, for they say no place: anomaly_20200913_label.tif",
+    )
+
+
+def test_the_middle_in_degrees(site: Path) -> None:
+    longitude, latitude = event(site).center
+    assert longitude == pytest.approx(3.0, abs=0.01)
+    assert latitude == pytest.approx(45.15, abs=0.01)
+
+
 def test_fractions_are_no_label(site: Path) -> None:
     tif(site / "anomaly_20200913_label.tif", np.full((1, 30, 40), 0.5, np.float32))
     with pytest.raises(SourceError, match="expected whole numbers in a label"):
