@@ -8,20 +8,25 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from terradrift import __version__, schema
-from terradrift.archive import anomalies, places, segment_dense, segment_window, stacks
+from terradrift.archive import (
+    anomalies,
+    places,
+    segment_dense,
+    segment_regions,
+    segment_window,
+    stacks,
+)
 from terradrift.archive.method import Judged, Request
 from terradrift.archive.pixel_windows import Extent
 from terradrift.archive.runs import Run
 from terradrift.archive.segment_files import Files
-from terradrift.archive.segment_window import Frame, Segment
+from terradrift.archive.segment_window import Frame
 from terradrift.detect.segments import settings as rules
-from terradrift.detect.segments import superpixels
 from terradrift.embed.ahead import ahead
 from terradrift.embed.dense import DenseFeatures
 from terradrift.stack import Stack
@@ -41,7 +46,7 @@ _LEAST_PX = 64
 class Settings(rules.Settings):
     """How regions are made and judged on an archive."""
 
-    segments: Literal["auto", "sam", "superpixels"] = "auto"
+    segments: segment_regions.Kind = "auto"
     """Where regions come from; auto: masks of SAM 2.1 where its weights are here."""
     cell_px: int | None = None
     """Pixels per cell side of a pooled model; None: 4, or a patch where that is less."""
@@ -87,7 +92,14 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         chip_size=settings.chip_size,
         device=request.device,
     )
-    segment, how = _segment(settings, store, request)
+    grid = store.settings.grid
+    segment, how = segment_regions.segmenter(
+        settings.segments,
+        settings.rules,
+        gsd=grid.patch_size / grid.patch_px,
+        bands=store.settings.bands,
+        device=request.device,
+    )
     extent = _extent(store, model, settings, request)
     rows = _Rows(run, request)
     bad: list[str] = []
@@ -137,16 +149,6 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         maps=maps,
         notes=(how, *rows.notes(), *(f"left out {scene}" for scene in bad)),
     )
-
-
-def _segment(settings: Settings, store: Store, request: Request) -> tuple[Segment, str]:
-    """How regions are made, and that in words."""
-    gsd = store.settings.grid.patch_size / store.settings.grid.patch_px
-
-    def by_superpixels(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        return superpixels.regions(before, after, gsd=gsd, settings=settings.rules)
-
-    return by_superpixels, "segments: superpixels (SLIC)"
 
 
 def _extent(
