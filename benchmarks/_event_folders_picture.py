@@ -15,6 +15,8 @@ from terradrift.ingest.events.read import checked, read
 from terradrift.report import ink
 
 ALPHA = 0.05
+WHITE = 0.3
+"""Value of the white of a picture."""
 _RIGHT, _WRONG, _MISSED = ink.GRADUAL, ink.TRANSIENT, ink.PERSISTENT
 
 
@@ -33,7 +35,7 @@ def draw(site: Path, path: Path) -> None:
         figure = Figure(figsize=(8.4, 4.6), layout="constrained")
         axes = figure.subplots(2, 4).ravel()
         for axis, at in zip(axes[:3], (-3, -2, -1), strict=True):
-            axis.imshow(np.moveaxis(event.stack.pixels[at], 0, -1).clip(0, 1))
+            axis.imshow((np.moveaxis(event.stack.pixels[at], 0, -1) / WHITE).clip(0, 1))
         titles = (f"normal, {days[-3]}", f"latest normal, {days[-2]}")
         for axis, title in zip(axes, (*titles, f"monitored, {days[-1]}"), strict=False):
             axis.set_title(title, fontsize=9)

@@ -53,7 +53,7 @@ class Choices:
     steps: int | None = None
     """Latest images of the history that are used; None: all."""
     scale: float | None = None
-    """Value in 0..1 per digital number; None: what the file says, or its type."""
+    """Reflectance per digital number; None: what the file says, or its type."""
     gsd: float | None = None
     """Metres per pixel of images that do not say where they lie."""
     skip_bad: bool = False

@@ -19,7 +19,9 @@ from terradrift.ingest.frame import Frame
 
 _RGB = ("red", "green", "blue")
 _SENTINEL2 = 1e-4
-_SCALES = {"uint8": 1 / 255, "uint16": _SENTINEL2, "int16": _SENTINEL2}
+_WHITE = 0.3
+"""What the white of a picture stands for: models of pictures stretch reflectance so."""
+_SCALES = {"uint8": _WHITE / 255, "uint16": _SENTINEL2, "int16": _SENTINEL2}
 """Of whole numbers that state no scale; floats are taken as they are."""
 
 
@@ -34,7 +36,7 @@ class Header:
     """Canonical names; `band1` where it is not said. Three bytes are red, green, blue."""
     scale: float
     offset: float
-    """Value in 0..1 = number * scale + offset."""
+    """Value, reflectance or like it, = number * scale + offset."""
     frame: Frame | None
     """Where the pixels lie; None: the file does not say."""
 
@@ -67,7 +69,7 @@ def header(path: Path, *, scale: float | None = None) -> Header:
 
 
 def pixels(head: Header) -> NDArray[np.float32]:
-    """(band, y, x) values of about 0..1, NaN where the file says there is nothing.
+    """(band, y, x) values as of reflectance, NaN where the file says there is nothing.
 
     Raises:
         SourceError: what is stored there cannot be decoded.

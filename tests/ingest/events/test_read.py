@@ -65,12 +65,12 @@ def event(folder: Path):
     return read(checked(found))
 
 
-def test_bytes_are_red_green_and_blue_from_0_to_1(site: Path) -> None:
+def test_bytes_are_red_green_and_blue_of_which_white_is_0_3(site: Path) -> None:
     found = event(site)
     assert found.stack.bands == ("red", "green", "blue")
     assert found.stack.wavelengths == pytest.approx([0.665, 0.56, 0.49])
     assert found.stack.pixels.shape == (3, 3, 30, 40)
-    assert found.stack.pixels[:, 0, 0, 0] == pytest.approx([0.2, 0.4, 0.6])
+    assert found.stack.pixels[:, 0, 0, 0] == pytest.approx([0.06, 0.12, 0.18])
     assert found.stack.days.astype(str).tolist() == [
         "2018-01-01",
         "2019-01-01",
@@ -90,7 +90,7 @@ def test_a_label_s_0_is_background_also_where_it_is_called_nodata(site: Path) ->
 
 def test_the_latest_steps_of_a_history(site: Path) -> None:
     found = event(site).recent(1)
-    assert found.stack.pixels[:, 0, 0, 0] == pytest.approx([0.4, 0.6])
+    assert found.stack.pixels[:, 0, 0, 0] == pytest.approx([0.12, 0.18])
     assert len(event(site).recent(9).stack) == 3
     with pytest.raises(ValueError, match="at least 1, got 0"):
         event(site).recent(0)
@@ -140,9 +140,9 @@ def test_images_of_other_size_and_crs_are_laid_by_their_place(site: Path) -> Non
     )
     found = event(site)
     assert found.stack.pixels.shape == (3, 3, 30, 40)
-    degrees = found.stack.pixels[0, 0] * 255
+    degrees = found.stack.pixels[0, 0] * 255 / 0.3
     assert degrees[2:-2, 2:-2] == pytest.approx(99)
-    at = found.stack.pixels[1, 0] * 255
+    at = found.stack.pixels[1, 0] * 255 / 0.3
     # A pixel's middle is 2 m * column + 1 m east of the corner, 4 pixels of 4 m in.
     wanted = (np.arange(40) * 2 + 1 + 16) / 4 - 0.5
     assert at[10, 2:-2] == pytest.approx(wanted[2:-2], abs=0.01)
