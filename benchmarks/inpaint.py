@@ -161,7 +161,8 @@ def taught(found: Sequence[Stack], split: Split, steps: int) -> Inpaint:
     losses = training.losses()
     print(
         f"{steps} steps on {len(training.days)} days, {time.process_time() - started:.0f} "
-        f"CPU s; held-out days of training: {losses}",
+        f"CPU s; held-out days of training: {losses}; days taught: "
+        f"{training.losses(held_out=False)}",
         flush=True,
     )
     return Inpaint(fitted=training.fitted())

@@ -66,6 +66,7 @@ class Inpainting:
                 expected_sha256=str(told.get("encoder_sha256", "")),
             ),
             trained_on=str(told["sha256"])[:12],
+            trained_until=str(told["until"]),
         )
 
 

@@ -54,6 +54,8 @@ class Inpaint:
     encoder: Encoder | None = field(default=None, repr=False)
     trained_on: str = ""
     """First digits of the digest of the network, so that a repr says which it was."""
+    trained_until: str = ""
+    """Last day of the history; scores of days up to it may be of pixels that it was taught."""
 
     def __post_init__(self) -> None:
         if self.smooth_px < 1 or self.smooth_px % 2 == 0:
@@ -67,7 +69,12 @@ class Inpaint:
     @property
     def halo_px(self) -> int:
         """Pixels of surroundings that the score of a pixel depends on."""
-        return _OWN_HALO_PX if self.encoder is None else _FOREIGN_HALO_PX
+        if self.encoder is None:
+            reach, cell = _OWN_HALO_PX, 1 << (len(self.fitted.settings.widths) - 1)
+        else:
+            reach, cell = _FOREIGN_HALO_PX, self.encoder.strides[-1]
+        # Whole cells, so that windows side by side are cut alike and agree.
+        return -(-(reach + self.smooth_px // 2) // cell) * cell
 
     def detect(self, stack: Stack, /) -> Anomaly:
         """Judge the last frame; NaN where it, or all that came before, is not clear.

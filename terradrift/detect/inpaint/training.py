@@ -37,7 +37,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 class Losses(NamedTuple):
-    """Of days that were never a target, on the same clear pixels."""
+    """On the same clear pixels, of days that were never a target unless said otherwise."""
 
     absolute: float
     """Mean absolute error of the network, reflectance."""
@@ -126,11 +126,11 @@ class Training:
                 self.mean[name].lerp_(value, 1 - keep)
         return float(cost.detach())
 
-    def losses(self) -> Losses | None:
-        """Of the averaged weights on held-out days; None where none is held out."""
+    def losses(self, *, held_out: bool = True) -> Losses | None:
+        """Of the averaged weights on held-out days, or on those taught; None without any."""
         net = self._averaged()
         rows = []
-        for cube, index in self._some(self.held):
+        for cube, index in self._some(self.held if held_out else self.days):
             found, sample = self._on(net, cube, index)
             rows.append(_errors(found, sample, cube, index, self.scaling))
         if not rows:
