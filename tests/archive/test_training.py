@@ -182,3 +182,33 @@ def test_foundation_model_takes_over_from_stride_4(archive: Path) -> None:
     fitted = taught.fitted()
     assert not any("backbone" in name for name in fitted.state)
     assert fitted.network(encoder, torch.device("cpu")).strides[-1] == 32
+
+
+def test_trained_network_judges_an_archive(archive: Path, tmp_path: Path) -> None:
+    trained(archive, 2, resume=False)
+    opened = td.open(archive)
+    done = opened.detect(
+        method="inpaint",
+        maps=tmp_path / "maps",
+        min_history=3,
+        smooth_px=1,
+        threads=1,
+        quiet=True,
+    )
+    assert done.table == "anomalies_inpaint"
+    assert done.scored > 100
+    rows = opened.sql("select score, method from anomalies_inpaint").df()
+    assert len(rows) == done.observations
+    assert (rows["score"].dropna() > 0).all()
+    assert any(Path(each).suffix == ".tif" for each in done.maps)
+    about = opened.store.dataset("anomalies_inpaint").schema.metadata
+    assert b"trained_until='2019-" in about[b"detector"]
+
+
+def test_archive_without_a_network_says_how_to_train_one(
+    archive: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "fresh.td"
+    td.create(place, td.Grid(80)).ingest(archive.parent / "scenes" / "catalog.json")
+    with pytest.raises(ArchiveError, match="run `terradrift train inpaint"):
+        td.open(place).detect(method="inpaint", quiet=True)
