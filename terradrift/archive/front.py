@@ -551,6 +551,9 @@ class Archive:
         steps: int | None = None,
         season: bool = False,
         assign: bool = False,
+        refine: bool = False,
+        stability: bool = False,
+        output: str | Path | None = None,
         seed: int = 0,
         threads: int | None = None,
         quiet: bool = False,
@@ -566,6 +569,11 @@ class Archive:
             steps: of the calendar; None: by the data.
             season: take all years together, by day of the year.
             assign: place new patches and dates among the regimes that were found before.
+            refine: learn a space from the regimes, keep it as `triplet/1`, `triplet/2` and so
+                on, and find the regimes anew in it.
+            stability: find them again by other seeds, patches and dates; say how far these
+                agree.
+            output: folder for pictures and `taxonomy.json`.
             seed: of the sample and the clustering.
             threads: None: all that are allowed.
             quiet: no progress.
@@ -575,6 +583,7 @@ class Archive:
             ArchiveError: nothing is embedded, or too few patches are seen often enough.
         """
         from terradrift.archive import taxonomy as classifying
+        from terradrift.archive import taxonomy_pictures
         from terradrift.detect.taxonomy.settings import Settings
 
         chosen, many = model or self.model, threading_.resolve(threads)
@@ -582,16 +591,26 @@ class Archive:
             with recorded(
                 self.store, "taxonomy", {"model": chosen, "assign": True}
             ) as run:
-                return classifying.place(
+                done = classifying.place(
                     self.store, run, chosen, threads=many, quiet=quiet
                 )
-        settings = Settings(regimes=regimes, paths=paths, method=method, seed=seed)
-        asked = classifying.Asked(period=period, steps=steps, season=season)
-        parameters = {"model": chosen, **asdict(settings), **asdict(asked)}
-        with recorded(self.store, "taxonomy", parameters) as run:
-            return classifying.taxonomy(
-                self.store, run, chosen, settings, asked, threads=many, quiet=quiet
+        else:
+            settings = Settings(regimes=regimes, paths=paths, method=method, seed=seed)
+            asked = classifying.Asked(
+                period=period,
+                steps=steps,
+                season=season,
+                refine=refine,
+                stability=stability,
             )
+            parameters = {"model": chosen, **asdict(settings), **asdict(asked)}
+            with recorded(self.store, "taxonomy", parameters) as run:
+                done = classifying.taxonomy(
+                    self.store, run, chosen, settings, asked, threads=many, quiet=quiet
+                )
+        if output is not None:
+            taxonomy_pictures.draw(self.store, chosen, Path(output), threads=many)
+        return done
 
     def watch(
         self,

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from terradrift import __version__, schema
-from terradrift.archive import anomalies, taxonomy_model
+from terradrift.archive import anomalies, taxonomy_model, taxonomy_refining
 from terradrift.archive import taxonomy_rows as rows
 from terradrift.archive.runs import Run
 from terradrift.archive.stamp import STAMP, stamp_of
@@ -26,13 +26,13 @@ from terradrift.archive.taxonomy_paths import (
 from terradrift.archive.taxonomy_tally import Tally
 from terradrift.detect.settings import Settings as Clear
 from terradrift.detect.taxonomy.assign import Assigned, assign
-from terradrift.detect.taxonomy.paths import calendar
+from terradrift.detect.taxonomy.paths import Paths, calendar
 from terradrift.detect.taxonomy.settings import Settings
 from terradrift.detect.taxonomy.tree import fit
 from terradrift.errors import ArchiveError
 from terradrift.period import Period
 from terradrift.progress import stage
-from terradrift.space import RAW
+from terradrift.space import RAW, Space
 from terradrift.store import spaces
 from terradrift.store.tables import Store
 from terradrift.threads import single_blas
@@ -50,6 +50,10 @@ class Asked:
     """Take all years together: steps are days of the year."""
     min_clear: float = 70.0
     """Percent."""
+    refine: bool = False
+    """Learn a space from the regimes, and find them anew in it."""
+    stability: bool = False
+    """Find them again by other seeds, patches and dates, and say how far they agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def taxonomy(
     if before.get("made_from") == made_from and before["held"] == held:
         return _counts(store, model, before, fresh=False)
     with single_blas():
-        fitted = _fit(
+        fitted = _found(
             store, model, settings, asked, period, threads=threads, quiet=quiet
         )
     number = taxonomy_model.newest(store, model) + 1
@@ -145,7 +149,7 @@ def place(
     return _placed(store, run, model, fitted, stamp, threads=threads, quiet=quiet)
 
 
-def _fit(
+def _found(
     store: Store,
     model: str,
     settings: Settings,
@@ -155,11 +159,55 @@ def _fit(
     threads: int,
     quiet: bool,
 ) -> Fitted:
+    """Regimes, in a space that was learned from them where that is asked for."""
+
+    def fit_in(space: Space | None) -> tuple[Fitted, Paths]:
+        return _fit(
+            store,
+            model,
+            settings,
+            asked,
+            period,
+            space=space,
+            threads=threads,
+            quiet=quiet,
+        )
+
+    fitted, sample = fit_in(spaces.current(store, model))
+    notes: tuple[str, ...] = ()
+    if asked.refine:
+        learned = taxonomy_refining.learn(
+            Histories.of(store, model, fitted),
+            sample.patch_ids,
+            assign(fitted.taxonomy, sample).regime,
+            days=store.count("scenes"),
+            seed=settings.seed,
+        )
+        notes = (taxonomy_refining.told(learned),)
+        fitted, sample = fit_in(learned.space)
+    found = fitted.taxonomy
+    if asked.stability:
+        notes += (taxonomy_refining.steadiness(sample, found, settings, threads),)
+    return replace(fitted, taxonomy=replace(found, notes=(*found.notes, *notes)))
+
+
+def _fit(
+    store: Store,
+    model: str,
+    settings: Settings,
+    asked: Asked,
+    period: tuple[np.datetime64, np.datetime64],
+    *,
+    space: Space | None,
+    threads: int,
+    quiet: bool,
+) -> tuple[Fitted, Paths]:
+    """Regimes in a space, and the sample that they were found on."""
     clear = Clear(min_clear=asked.min_clear, seed=settings.seed, dimensions=COMPONENTS)
     histories = Histories(store, model, clear, *period)
     census = Census(settings.seed, settings.most)
     with stage("components", 1, "readings", quiet=quiet) as advance:
-        seen_by = projection(histories, spaces.current(store, model), census)
+        seen_by = projection(histories, space, census)
         advance(1)
     steps = calendar(
         census.days,
@@ -183,7 +231,7 @@ def _fit(
                 "in which most ground is seen"
             ) from error
     others = members(sample.patch_ids, assign(found, sample))
-    return Fitted(seen_by, found, asked.min_clear, *period, others)
+    return Fitted(seen_by, found, asked.min_clear, *period, others), sample
 
 
 def _placed(
@@ -222,7 +270,8 @@ def _placed(
         rows.anomalies(grid, run.run_id, model, read, left)
         for read, _, left in blocks("deviations")
     )
-    about = {"taxonomy": str(stamp["number"]), "space": stamp["made_from"]["space"]}
+    space = fitted.projection.space
+    about = {"taxonomy": str(stamp["number"]), "space": space.label if space else RAW}
     with single_blas():
         anomalies.replace(store, rows.METHOD, observations, model=model, about=about)
         store.overwrite(f"regimes_{name}", places(), schema.regimes())

@@ -156,7 +156,7 @@ def stream(
         if only is not None:
             at = np.minimum(np.searchsorted(only, block.patch_ids), len(only) - 1)
             rows = np.flatnonzero(only[at] == block.patch_ids)
-            block, clear = _rows(block, rows), clear[rows]
+            block, clear = rows_of(block, rows), clear[rows]
         reduced = projection.reduce(block.vectors, clear)
         seen = clear & histories.inside(block.days)
         paths = regular(block.patch_ids, reduced, seen, block.days, calendar)
@@ -166,7 +166,8 @@ def stream(
     return ahead(tasks, threads)
 
 
-def _rows(block: Series, rows: NDArray[np.int64]) -> Series:
+def rows_of(block: Series, rows: NDArray[np.int64]) -> Series:
+    """Some of a block's patches."""
     return Series(
         block.patch_ids[rows],
         block.cells[rows],

@@ -1,5 +1,6 @@
 """`terradrift taxonomy`: regimes of ground and their paths through time."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +50,23 @@ def taxonomy(
             "--assign", help="Place new patches and dates; find nothing anew."
         ),
     ] = False,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine",
+            help="Learn a space from the regimes, keep it, find them anew in it.",
+        ),
+    ] = False,
+    stability: Annotated[
+        bool,
+        typer.Option(
+            "--stability", help="Say how far regimes depend on seeds and dates."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write pictures and taxonomy.json there."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample and the clustering.")] = 0,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
@@ -68,6 +86,9 @@ def taxonomy(
             steps=steps,
             season=season,
             assign=assign,
+            refine=refine,
+            stability=stability,
+            output=output,
             seed=seed,
             threads=threads,
             quiet=quiet,

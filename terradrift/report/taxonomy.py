@@ -62,8 +62,8 @@ def colour_map(drawn: Drawn) -> Figure:
     """Three components of each patch's path as red, green and blue: alike is alike."""
     with ink.style():
         figure, axes = _frame(drawn)
-        known: NDArray[np.bool_] = np.isfinite(drawn.colours).all(axis=1)
-        shown = np.where(known[:, None], drawn.colours, 0.88)
+        known = np.isfinite(drawn.colours).all(axis=1, keepdims=True)
+        shown = np.where(known, drawn.colours, 0.88)
         axes.add_collection(
             PolyCollection(
                 list(drawn.corners),
