@@ -24,7 +24,7 @@ def draw(site: Path, path: Path) -> None:
     """Two images of the history, the monitored one, both scores, and marks of both rules."""
     (files,) = find(site).events
     event = read(checked(files))
-    given = event_features.features(event, "mosaiks")
+    given = event_features.features(event, "mosaiks", region_px=event_regions.REGION_PX)
     regions = event_regions.regions(event, event_regions.REGION_PX)
     rule = event_regions.published_rule(regions, given, old=False)
     ours = event_regions.calibrated(regions, given, event, alpha=ALPHA)

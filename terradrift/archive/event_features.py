@@ -1,5 +1,6 @@
 """Dense features of the images of one event: a vector per cell and date."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,9 @@ from terradrift.ingest.events.event import Event
 
 AUTO = "auto"
 _BEST, _FALLBACK = "sam-vitb", "mosaiks"
-_CELL_PX = 4
-"""Of a pooled model, in pixels: a 64th of an image of 256, as SAM's cells are of theirs."""
+_LEAST_CELL_PX = 2
+_CELLS_ACROSS = 3.5
+"""Cells of a pooled model along a region, about: means over fewer are of other ground."""
 _MOST_BYTES = 1 << 30
 """Of the features of an event with a pooled model; larger images have larger cells."""
 _FIT_SQUARES = 8192
@@ -55,8 +57,10 @@ def chosen(model: str) -> str:
     return _BEST if library.present(spec) else _FALLBACK
 
 
-def features(event: Event, model: str, *, device: str = AUTO) -> Features:
-    """The dense maps of all images of an event.
+def features(
+    event: Event, model: str, *, region_px: float, device: str = AUTO
+) -> Features:
+    """The dense maps of all images of an event, for regions of about `region_px` pixels.
 
     A model that is fitted is fitted to the event's history, never to the monitored image.
 
@@ -66,11 +70,13 @@ def features(event: Event, model: str, *, device: str = AUTO) -> Features:
     """
     stack = event.stack
     try:
-        embedder = _embedder(event, model)
+        embedder = _embedder(event, model, region_px)
         if isinstance(embedder, Placeable):
             embedder = embedder.to(devices.resolve(device))
         card = embedder.card
-        cell = None if card.token_stride else _cell_px(event, card.dimensions)
+        cell = (
+            None if card.token_stride else _cell_px(event, card.dimensions, region_px)
+        )
         giver = densely.dense(embedder, patch_px=cell or 1, cell_px=cell)
         # Matrices are small: threads of BLAS would wait for each other.
         with threads.single_blas():
@@ -98,7 +104,7 @@ def features(event: Event, model: str, *, device: str = AUTO) -> Features:
     return Features(model, maps, float(giver.stride))
 
 
-def _embedder(event: Event, model: str) -> Embedder:
+def _embedder(event: Event, model: str, region_px: float) -> Embedder:
     plugin = plugins.load(plugins.EMBEDDERS, model)
     if isinstance(plugin, Spec):
         how = How(tokens=True, allow_mismatch=True)
@@ -109,15 +115,16 @@ def _embedder(event: Event, model: str) -> Embedder:
         return simple
     context = int(getattr(plugin, "sample_context_px", 0))
     # Twice the number of its kernels, which is fixed: the size of a cell depends on it.
-    cell = _cell_px(event, 256)
+    cell = _cell_px(event, 256, region_px)
     fitted: Embedder = plugin.fit(_sample(event, cell + 2 * context))
     return fitted
 
 
-def _cell_px(event: Event, dimensions: int) -> int:
+def _cell_px(event: Event, dimensions: int, region_px: float) -> int:
     t, _, y, x = event.stack.pixels.shape
-    least = np.sqrt(4 * t * dimensions * y * x / _MOST_BYTES)
-    return max(_CELL_PX, int(np.ceil(least)))
+    least = math.ceil(math.sqrt(4 * t * dimensions * y * x / _MOST_BYTES))
+    across = round(math.sqrt(region_px) / _CELLS_ACROSS)
+    return max(_LEAST_CELL_PX, across, least)
 
 
 def _sample(event: Event, side: int) -> Chips:
@@ -129,7 +136,7 @@ def _sample(event: Event, side: int) -> Chips:
         raise ValueError(
             f"expected images of at least {side} pixels per side, got {width} x {height}"
         )
-    step = max(side // 2, int(np.sqrt(t * height * width / _FIT_SQUARES)))
+    step = max(side // 2, int(math.sqrt(t * height * width / _FIT_SQUARES)))
     windows = sliding_window_view(past, (side, side), (2, 3))  # type: ignore[call-overload]  # its stubs know one axis only
     cut = windows[:, :, ::step, ::step].transpose(0, 2, 3, 1, 4, 5)
     cut = cut.reshape(-1, band, side, side)

@@ -213,7 +213,9 @@ def _answers(
     out: dict[str, Answer] = {}
     with threads.single_blas():
         with tally.timing(FEATURES):
-            given = event_features.features(event, model, device=how.device)
+            given = event_features.features(
+                event, model, region_px=how.region_px, device=how.device
+            )
         with tally.timing(REGIONS):
             regions = event_regions.regions(event, how.region_px)
         with tally.timing(event_regions.PUBLISHED):
