@@ -11,7 +11,8 @@ steps early or late, where the same steps are not alike and only warping helps.
 
 Each side runs in a process of its own, on one thread, after a small warm-up that compiles.
 Sides: `components`, ours: k-means of the leading components of whole series; `warped`, ours:
-warped k-means with barycentres from there on; `same-start`, ours: the same from 20 given
+warped k-means with barycentres from there on, and from two
+draws of seeds; `same-start`, ours: the same from 20 given
 series on, in three rounds of five sweeps; `tslearn`, its warped k-means with barycentres, from
 these series on, in as many; `euclidean`, scikit-learn's k-means of whole series; `faiss`, that
 of FAISS. ARI is against the planted shapes; `equal` the share of series with tslearn's label.
@@ -77,18 +78,18 @@ def _components(rows: Rows) -> NDArray[np.integer]:
 
 
 def _warped(rows: Rows) -> NDArray[np.integer]:
-    from terradrift.detect.taxonomy import dtw
+    from terradrift.detect.taxonomy import warped
 
-    return dtw.cluster(rows, _components(rows), BAND).label
+    return warped.best(rows, SHAPES, BAND).label
 
 
 def _same_start(rows: Rows) -> NDArray[np.integer]:
-    from terradrift.detect.taxonomy import dtw
+    from terradrift.detect.taxonomy import dtw, warped
 
     every = STEPS - 1
     start = dtw.squared_distances(rows, _begun(rows), every).argmin(axis=1)
     start = np.unique(start, return_inverse=True)[1]
-    return dtw.cluster(rows, start, every, rounds=ROUNDS, sweeps=SWEEPS).label
+    return warped.cluster(rows, start, every, rounds=ROUNDS, sweeps=SWEEPS).label
 
 
 def _tslearn(rows: Rows) -> NDArray[np.integer]:

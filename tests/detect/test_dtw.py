@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from terradrift.detect.taxonomy import dtw
+from terradrift.detect.taxonomy import dtw, warped
 from terradrift.detect.taxonomy.kmeans import flat, kmeans
 
 
@@ -115,12 +115,12 @@ def shifted(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_shapes_that_begin_at_any_time_are_told_apart_by_warping_only() -> None:
     paths, of = shifted(0)
     by_step = kmeans(flat(paths, 32), 4)
-    found = dtw.cluster(paths, by_step, 8)
+    found = warped.cluster(paths, by_step, 8)
     before = adjusted_rand_score(of, by_step)
     after = adjusted_rand_score(of, found.label)
     assert before < 0.5
     assert after > before + 0.3
-    again = dtw.cluster(paths, by_step, 8, threads=3)
+    again = warped.cluster(paths, by_step, 8, threads=3)
     np.testing.assert_array_equal(found.label, again.label)
     np.testing.assert_array_equal(found.centroids, again.centroids)
     assert found.inertia == again.inertia
@@ -129,7 +129,7 @@ def test_shapes_that_begin_at_any_time_are_told_apart_by_warping_only() -> None:
 def test_each_round_brings_paths_nearer_to_their_barycentres() -> None:
     paths, _ = shifted(1)
     start = kmeans(flat(paths, 32), 4)
-    inertia = [dtw.cluster(paths, start, 8, rounds=n).inertia for n in range(4)]
+    inertia = [warped.cluster(paths, start, 8, rounds=n).inertia for n in range(4)]
     assert inertia == sorted(inertia, reverse=True)
     assert inertia[-1] < inertia[0]
 

@@ -190,6 +190,26 @@ def test_planted_regimes_are_found_on_both_levels(method: str, seed: int) -> Non
     assert adjusted_rand_score(leaf, placed.regime) > 0.95
 
 
+def test_paths_that_run_early_or_late_are_told_apart_by_warping() -> None:
+    random = np.random.default_rng(0)
+    bumps = np.zeros((3, 24, R))
+    bumps[:, 9:15] = 2 * random.normal(size=(3, 6, R))
+    of, late = random.integers(0, 3, 300), random.integers(-4, 5, 300)
+    values = np.stack(
+        [np.roll(bumps[k], at, axis=0) for k, at in zip(of, late, strict=True)]
+    )
+    values = (values + 0.3 * random.normal(size=values.shape)).astype(np.float32)
+    ids = np.array([f"{at:03d}" for at in range(300)])
+    paths = Paths(ids, values, np.ones((300, 24), bool), np.full(300, 24, np.int32))
+    steps = Calendar(np.datetime64("2018-01-15") + np.arange(24) * 30, 30, 120, 30)
+    ari = {}
+    for method in ("kmeans", "dtw"):
+        tree = fit(paths, steps, Settings(method=method, regimes=1, most_paths=4))
+        ari[method] = adjusted_rand_score(of, assign(tree, paths).regime)
+    assert ari["dtw"] > 0.9
+    assert ari["kmeans"] < 0.5
+
+
 def test_ground_without_paths_is_not_split(found: tuple[Paths, Taxonomy]) -> None:
     _, tree = found
     single = [each.number for each in tree.ground if not tree.children(each.number)]

@@ -43,7 +43,7 @@ def silhouettes(
 
     found = np.full(len(points), np.nan, np.float32)
     rows = np.flatnonzero(label >= 0)
-    rows = rows[_evenly(len(rows), MEASURED)]
+    rows = rows[evenly(len(rows), MEASURED)]
     if not 2 <= len(np.unique(label[rows])) < len(rows):
         return found
     found[rows] = silhouette_samples(points[rows].astype(np.float32), label[rows])
@@ -55,24 +55,36 @@ def choices(points: NDArray[np.floating], most: int, *, seed: int = 0) -> list[C
 
     None where there are fewer than 8 points or all are equal.
     """
-    rows = points[_evenly(len(points), _FITTED)].astype(np.float32)
+    rows = points[evenly(len(points), _FITTED)].astype(np.float32)
     if len(rows) < 8 or not np.ptp(rows, axis=0).any():
         return []
     plain = structureless(rows, seed)
     found = []
     for k in range(2, min(most, len(rows) // 4) + 1):
         told, by_chance = (
-            mean_silhouette(each, kmeans(each, k, seed=seed, restarts=_RESTARTS))
+            mean(silhouettes(each, kmeans(each, k, seed=seed, restarts=_RESTARTS)))
             for each in (rows, plain)
         )
         found.append(Choice(k, told, told - by_chance))
     return found
 
 
-def mean_silhouette(points: NDArray[np.floating], label: NDArray[np.integer]) -> float:
-    """Mean of `silhouettes`, -1..1; NaN where there is one cluster."""
-    found = silhouettes(points, label)
-    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+def of_distances(
+    apart: NDArray[np.floating], label: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """(n,) silhouettes by distances (n, n); NaN where there is one cluster."""
+    from sklearn.metrics import silhouette_samples
+
+    if not 2 <= len(np.unique(label)) < len(label):
+        return np.full(len(label), np.nan, np.float32)
+    found = silhouette_samples(apart, label, metric="precomputed")
+    return np.asarray(found, np.float32)
+
+
+def mean(silhouettes: NDArray[np.floating]) -> float:
+    """Mean of those that were measured, -1..1; NaN where there is one cluster."""
+    known = np.isfinite(silhouettes)
+    return float(silhouettes[known].mean()) if known.any() else float("nan")
 
 
 def structureless(points: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
@@ -85,6 +97,6 @@ def structureless(points: NDArray[np.floating], seed: int) -> NDArray[np.float32
     return np.asarray(mixed + points.mean(axis=0), np.float32)
 
 
-def _evenly(n: int, most: int) -> NDArray[np.int64]:
+def evenly(n: int, most: int) -> NDArray[np.int64]:
     """At most `most` rows of `n`, evenly."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))

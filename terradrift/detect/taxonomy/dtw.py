@@ -1,4 +1,4 @@
-"""Dynamic time warping of paths: distances, k-means, barycentres (pure).
+"""Dynamic time warping of paths: distances and barycentres (pure).
 
 Two paths of the same steps are compared along the best way of meeting: each step of one
 meets one or more of the other, in order and no more than `band` steps apart (Sakoe and
@@ -9,7 +9,6 @@ every step is the mean of what meets it (Petitjean, Ketterlin and Gançarski 201
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import CDLL, c_int, c_int64
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,25 +18,11 @@ from numpy.typing import NDArray
 
 from terradrift import kernels
 
-ROUNDS = 10
 SWEEPS = 3
-"""Rounds of k-means at most, and of averaging in each."""
+"""Rounds of averaging."""
 _CHUNK = 512
 """Series of a task. The same for any number of threads, so that sums are."""
 _FAR = np.float32(1e30)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Warped:
-    """Clusters of `n` paths."""
-
-    label: NDArray[np.int64]
-    """(n,), 0 .. k - 1."""
-    centroids: NDArray[np.float32]
-    """(k, s, d), barycentres."""
-    inertia: float
-    """Sum over paths of the squared distance to their barycentre."""
-    rounds: int
 
 
 def squared_distances(
@@ -138,52 +123,6 @@ def barycentre(
         if np.array_equal(before, middle):
             break
     return middle
-
-
-def cluster(
-    paths: NDArray[np.floating],
-    start: NDArray[np.integer],
-    band: int,
-    *,
-    rounds: int = ROUNDS,
-    sweeps: int = SWEEPS,
-    threads: int = 1,
-) -> Warped:
-    """k-means of paths (n, s, d) by warped distances, from the clusters `start` (n,) on.
-
-    Args:
-        paths: finite.
-        start: labels 0 .. k - 1, such as those of k-means step by step; each is used.
-        band: as of `squared_distances`.
-        rounds: at most, 0 or more; fewer where no label changes.
-        sweeps: of averaging in each round, at most.
-        threads: that share the paths.
-    """
-    rows = np.ascontiguousarray(paths, np.float32)
-    label = np.asarray(start, np.int64)
-    k = int(label.max()) + 1
-    middles = np.stack([rows[label == at].mean(axis=0) for at in range(k)])
-    done, apart = 0, squared_distances(rows, middles, band, threads=threads)
-    while done < rounds:
-        done += 1
-        middles = np.stack(
-            [
-                barycentre(
-                    rows,
-                    np.flatnonzero(label == at),
-                    middles[at],
-                    band,
-                    sweeps=sweeps,
-                    threads=threads,
-                )
-                for at in range(k)
-            ]
-        )
-        apart = squared_distances(rows, middles, band, threads=threads)
-        before, label = label, apart.argmin(axis=1)
-        if np.array_equal(before, label):
-            break
-    return Warped(label, middles, float(apart.min(axis=1).sum()), done)
 
 
 def _checked(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.detect.taxonomy.choose import Choice, choices, silhouettes
+from terradrift.detect.taxonomy.choose import Choice
 from terradrift.detect.taxonomy.dense import dense
-from terradrift.detect.taxonomy.kmeans import kmeans
 from terradrift.detect.taxonomy.settings import Settings
+from terradrift.detect.taxonomy.ways import ByPoint, Way
 
 NONE = -1
 
@@ -26,7 +26,7 @@ class Parted:
 
 
 def split(
-    points: NDArray[np.float32],
+    way: Way,
     settings: Settings,
     *,
     given: int | None,
@@ -34,10 +34,10 @@ def split(
     least: int,
     threads: int = 1,
 ) -> Parted:
-    """Part points (n, d), leading components first.
+    """Part the patches of one level.
 
     Args:
-        points: finite.
+        way: what they are parted by; by density only points can be.
         settings: of the taxonomy.
         given: how many clusters; None: of 2 to `most` the number of most support whose
             clusters are all large and coherent enough, or one.
@@ -45,16 +45,16 @@ def split(
         least: points of a cluster; asked of a number that is not given.
         threads: that share the work.
     """
-    n = len(points)
-    if settings.method == "hdbscan":
-        return _told(points, dense(points, least, threads=threads))
+    n = len(way)
+    if settings.method == "hdbscan" and isinstance(way, ByPoint):
+        return _told(way, dense(way.points, least, threads=threads))
     if given is not None:
-        return _told(points, kmeans(points, min(given, n), seed=settings.seed))
+        return _told(way, way.cluster(min(given, n)))
     if n < 2 * least:
         return one(n, f"{n} patches, and two of {least} are needed")
     refused = "nothing parts the patches"
     found = sorted(
-        choices(points, min(most, n // least), seed=settings.seed),
+        way.choices(min(most, n // least)),
         key=lambda choice: (-choice.support, choice.k),
     )
     for choice in reversed(found):
@@ -63,7 +63,7 @@ def split(
     for choice in found:
         if _weak(choice, settings):
             continue
-        parted = _told(points, kmeans(points, choice.k, seed=settings.seed))
+        parted = _told(way, way.cluster(choice.k))
         said = _loose(parted, settings, least)
         if not said:
             return parted
@@ -86,11 +86,9 @@ def by_size(label: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.where(label >= 0, number[label], NONE)
 
 
-def cohesion(
-    points: NDArray[np.float32], label: NDArray[np.integer]
-) -> NDArray[np.float32]:
+def _cohesion(way: Way, label: NDArray[np.integer]) -> NDArray[np.float32]:
     """(k,) mean silhouette of each cluster; NaN where none of its points was measured."""
-    found = silhouettes(points, label)
+    found = way.silhouettes(label)
     measured = np.isfinite(found)
     count = np.bincount(label[measured], minlength=int(label.max()) + 1)
     total = np.bincount(label[measured], found[measured], minlength=len(count))
@@ -98,11 +96,11 @@ def cohesion(
         return np.asarray(total / np.where(count, count, np.nan), np.float32)
 
 
-def _told(points: NDArray[np.float32], label: NDArray[np.int64]) -> Parted:
+def _told(way: Way, label: NDArray[np.int64]) -> Parted:
     if label.max() < 1:
-        return one(len(points), "nothing parts the patches")
+        return one(len(way), "nothing parts the patches")
     label = by_size(label)
-    return Parted(label, cohesion(points, label), "")
+    return Parted(label, _cohesion(way, label), "")
 
 
 def _weak(choice: Choice, settings: Settings) -> str:

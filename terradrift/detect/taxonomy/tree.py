@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terradrift.detect.features import components
-from terradrift.detect.taxonomy import dtw
+from terradrift.detect.taxonomy.dtw import barycentre
 from terradrift.detect.taxonomy.kmeans import flat
 from terradrift.detect.taxonomy.paths import Calendar, Paths
 from terradrift.detect.taxonomy.settings import Settings
-from terradrift.detect.taxonomy.split import NONE, by_size, cohesion, split
+from terradrift.detect.taxonomy.split import NONE, split
+from terradrift.detect.taxonomy.ways import ByPoint, ByWarping, Way
 from terradrift.threads import single_blas
 
 GROUND, PATH = 1, 2
@@ -96,7 +97,7 @@ def _fitted(
 ) -> Taxonomy:
     least, band = settings.least(len(values)), settings.band(len(calendar))
     ground = split(
-        components(values.mean(axis=1), settings.dimensions),
+        ByPoint(components(values.mean(axis=1), settings.dimensions), settings.seed),
         settings,
         given=settings.regimes,
         most=settings.most_regimes,
@@ -111,9 +112,13 @@ def _fitted(
     for parent in range(len(regimes)):
         members = values[ground.label == parent]
         shape = members - members.mean(axis=1, keepdims=True)
-        points = flat(shape, settings.dimensions)
+        way: Way = (
+            ByPoint(flat(shape, settings.dimensions), settings.seed)
+            if band is None
+            else ByWarping(shape, band, settings.seed, threads)
+        )
         found = split(
-            points,
+            way,
             settings,
             given=settings.paths,
             most=settings.most_paths,
@@ -122,39 +127,26 @@ def _fitted(
         )
         if found.reason:
             notes.append(f"regime {parent} has one path: {found.reason}")
-        elif band is None:
-            regimes += [
-                _regime(parent, PATH, members[found.label == k], found.cohesion[k])
-                for k in range(len(found.cohesion))
-            ]
-        else:
-            label = dtw.cluster(shape, found.label, band, threads=threads).label
-            regimes += _warped(parent, members, points, by_size(label), band)
+            continue
+        regimes += [
+            _regime(parent, PATH, members[found.label == k], found.cohesion[k], band)
+            for k in range(len(found.cohesion))
+        ]
     numbered = tuple(replace(each, number=at) for at, each in enumerate(regimes))
     return Taxonomy(calendar, numbered, band, tuple(notes))
 
 
-def _warped(
-    parent: int,
-    members: NDArray[np.float32],
-    points: NDArray[np.float32],
-    label: NDArray[np.int64],
-    band: int,
-) -> list[Regime]:
-    """Path regimes whose paths are the barycentres of their members' shapes."""
-    state = members.mean(axis=1, keepdims=True)
-    shape, cohesions = members - state, cohesion(points, label)
-    made = []
-    for k in range(len(cohesions)):
-        own = np.flatnonzero(label == k)
-        middle = dtw.barycentre(shape, own, shape[own].mean(axis=0), band)
-        path = middle - middle.mean(axis=0) + state[own].mean(axis=0)
-        made.append(Regime(NONE, parent, PATH, len(own), float(cohesions[k]), path))
-    return made
-
-
 def _regime(
-    parent: int, level: int, members: NDArray[np.float32], cohesion: np.float32
+    parent: int,
+    level: int,
+    members: NDArray[np.float32],
+    cohesion: np.float32,
+    band: int | None = None,
 ) -> Regime:
     path = members.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if band is not None:
+        state = members.mean(axis=1, keepdims=True)
+        shape = members - state
+        middle = barycentre(shape, np.arange(len(shape)), shape.mean(axis=0), band)
+        path = middle - middle.mean(axis=0) + state.mean(axis=0)
     return Regime(NONE, parent, level, len(members), float(cohesion), path)
