@@ -51,12 +51,16 @@ class Stack:
 
     def upto(self, frame: int) -> "Stack":
         """The frames before `frame`, and it as the last; views, not copies."""
-        until = slice(frame + 1)
+        return self.between(0, frame + 1)
+
+    def between(self, first: int, end: int) -> "Stack":
+        """The frames from `first` up to, but not including, `end`; views, not copies."""
+        some = slice(first, end)
         return replace(
             self,
-            days=self.days[until],
-            pixels=self.pixels[until],
-            times=self.times[until],
-            scenes=self.scenes[until],
-            clear_percent=self.clear_percent[until],
+            days=self.days[some],
+            pixels=self.pixels[some],
+            times=self.times[some],
+            scenes=self.scenes[some],
+            clear_percent=self.clear_percent[some],
         )

@@ -1,6 +1,7 @@
 """The table of one method's anomalies: written whole or not at all, described, read back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
@@ -35,8 +36,27 @@ def replace(
     plain = schema.anomalies()
     told = {**plain.metadata, **{k.encode(): v.encode() for k, v in about.items()}}
     described = plain.with_metadata(told)
-    store.overwrite(name, _checked(rows, name), described)
+    store.overwrite(name, _checked(_on_one_thread(rows), name), described)
     return store.count(name)
+
+
+def _on_one_thread(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows, all made on one thread that lives as long as they are wanted.
+
+    Lance asks for rows from threads that come and go; PROJ and GDAL, which keep state per
+    thread, crash the process when what makes the rows reads pixels there.
+    """
+    source = iter(rows)
+    with ThreadPoolExecutor(1, "anomalies") as thread:
+        try:
+            while True:
+                batch = thread.submit(next, source, None).result()
+                if batch is None:
+                    return
+                yield batch
+        finally:
+            if isinstance(source, Generator):
+                thread.submit(source.close).result()
 
 
 def _checked(rows: Iterable[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
