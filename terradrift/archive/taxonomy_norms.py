@@ -127,8 +127,9 @@ class Standard:
     def _flips(self, read: Read) -> Flips | None:
         if self.taxonomy.calendar.folded:
             return None
-        leaves = np.stack([leaf.path for leaf in self.taxonomy.leaves])
-        return flips(read.paths.values, read.paths.known, leaves)
+        # Between grounds: paths of one ground are so alike that a season turns them.
+        ground = np.stack([each.path for each in self.taxonomy.ground])
+        return flips(read.paths.values, read.paths.known, ground)
 
 
 def members(ids: NDArray[np.str_], placed: Assigned) -> NDArray[np.str_]:
