@@ -25,7 +25,9 @@ def draw(site: Path, path: Path) -> None:
     (files,) = find(site).events
     event = read(checked(files))
     given = event_features.features(event, "mosaiks", region_px=event_regions.REGION_PX)
-    regions = event_regions.regions(event, event_regions.REGION_PX)
+    regions = event_regions.regions(
+        event, event_regions.Way.of("superpixels", event_regions.REGION_PX)
+    )
     rule = event_regions.published_rule(regions, given, old=False)
     ours = event_regions.calibrated(regions, given, event, alpha=ALPHA)
     best = ours[event_regions.CALIBRATED]

@@ -169,7 +169,9 @@ def measured(
     if {"simulated", "history"} & set(names):
         folder = simulated(place / "simulated")
         by_steps = {
-            steps: event_folders(folder, Choices(steps=steps, model=model))
+            steps: event_folders(
+                folder, Choices(steps=steps, model=model, segments="superpixels")
+            )
             for steps in (HISTORIES if "history" in names else (STEPS,))
         }
         whole = by_steps[STEPS]

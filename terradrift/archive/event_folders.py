@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from terradrift import plugins, threads
 from terradrift.archive import event_features, event_maps, event_pixels, event_regions
+from terradrift.archive.event_regions import Way
 from terradrift.errors import SourceError
 from terradrift.evaluate import whole
 from terradrift.evaluate.event_folders import page, result
@@ -98,7 +99,7 @@ def event_folders(
     """
     how = choices or Choices()
     model = event_features.chosen(how.model)
-    segments = event_regions.way(how.segments)
+    way = event_regions.Way.of(how.segments, how.region_px, how.device)
     ready, notes = _ready(Path(folder), how)
     tally = _Tally()
     written: list[str] = []
@@ -107,14 +108,14 @@ def event_folders(
             event = _read(each, how, notes)
             if event is not None:
                 notes += [f"{event.name}: {note}" for note in event.notes]
-                said = _answers(event, model, how, tally)
+                said = _answers(event, model, way, how, tally)
                 tally.add(event, said)
                 if maps is not None:
                     made = event_maps.write(Path(maps), event, _maps(said))
                     written += [str(path) for path in made]
             advance(1)
     return _result(
-        Path(folder), how, model, segments, tally, notes=notes, written=written
+        Path(folder), how, model, way.words, tally, notes=notes, written=written
     )
 
 
@@ -207,7 +208,7 @@ def _bad(error: SourceError, how: Choices, notes: list[str]) -> None:
 
 
 def _answers(
-    event: Event, model: str, how: Choices, tally: _Tally
+    event: Event, model: str, way: Way, how: Choices, tally: _Tally
 ) -> dict[str, Answer]:
     """What every method says of one event."""
     out: dict[str, Answer] = {}
@@ -217,7 +218,7 @@ def _answers(
                 event, model, region_px=how.region_px, device=how.device
             )
         with tally.timing(REGIONS):
-            regions = event_regions.regions(event, how.region_px)
+            regions = event_regions.regions(event, way)
         with tally.timing(event_regions.PUBLISHED):
             old = how.protocol == "published-old"
             out[event_regions.PUBLISHED] = event_regions.published_rule(
@@ -272,7 +273,7 @@ def _result(
     return EventFolders(
         folder=folder.resolve().name,
         model=model,
-        segments=event_regions.told(segments, how.region_px),
+        segments=segments,
         protocol=how.protocol,
         alpha=how.alpha,
         events=len(tally.kinds),

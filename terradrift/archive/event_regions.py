@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.archive import segment_regions
 from terradrift.archive.event_features import Features
+from terradrift.archive.segment_window import Segment
 from terradrift.detect.segments import features as means
-from terradrift.detect.segments import superpixels
 from terradrift.detect.segments.judge import judge
 from terradrift.detect.segments.settings import Settings
+from terradrift.embed import device as devices
+from terradrift.embed import sam_masks
+from terradrift.embed.sam_masks import SamMasks
 from terradrift.errors import WeightsError
 from terradrift.evaluate.event_folders import published
 from terradrift.evaluate.event_folders import published_scores as rule
@@ -40,46 +44,68 @@ class Regions:
     """Label maps of the latest normal image, of the monitored one, and of both together."""
 
     before: NDArray[np.int32]
-    """(y, x), 0 where not clear."""
+    """(y, x), 1..n, like the others: every pixel is in one."""
     after: NDArray[np.int32]
     both: NDArray[np.int32]
-    """(y, x), 1..n: every pixel is in one."""
 
 
-def way(segments: str) -> str:
-    """How regions are made: `auto` is superpixels as long as SAM has no masks here.
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """How regions are made, whatever the event."""
+
+    sam: SamMasks | None
+    """None: superpixels alone."""
+    region_px: float
+    """Pixels of a superpixel, about; not metres, as images differ by 20 times in those."""
+    words: str
+
+    @classmethod
+    def of(cls, kind: str, region_px: float, device: str = "auto") -> "Way":
+        """`sam`, `superpixels`, or `auto`: SAM where a checkpoint of it is here.
+
+        Raises:
+            WeightsError: `sam` without a checkpoint or without its library.
+        """
+        path = sam_masks.checkpoint()
+        size = f"superpixels of about {region_px:g} pixels"
+        if kind == "superpixels" or (kind == "auto" and path is None):
+            return cls(None, region_px, size)
+        try:
+            found = sam_masks.opened(path, devices.resolve(device))
+        except ImportError as error:
+            raise WeightsError(str(error)) from error
+        return cls(found, region_px, f"masks of SAM 2.1, {size} elsewhere")
+
+    def segment(self, event: Event) -> Segment:
+        """For the images of one event.
+
+        Raises:
+            WeightsError: they have no red, green and blue for SAM.
+        """
+        gsd, bands = event.stack.gsd, event.stack.bands
+        area = self.region_px * gsd**2
+        settings = Settings(area_m2=area, least_m2=_LEAST_SHARE * area)
+        if self.sam is None:
+            return segment_regions.by_superpixels(settings, gsd=gsd)
+        if absent := [name for name in sam_masks.RGB if name not in bands]:
+            raise WeightsError(
+                f"{event.name}: segments by SAM need red, green and blue, the images lack "
+                f"{', '.join(absent)}; pass --segments superpixels"
+            )
+        return segment_regions.by_sam(self.sam, settings, gsd=gsd, bands=bands)
+
+
+def regions(event: Event, way: Way) -> Regions:
+    """Regions of the latest normal image, the monitored one, and both.
 
     Raises:
-        WeightsError: SAM is asked for.
-    """
-    if segments == "sam":
-        raise WeightsError(
-            "masks of SAM are not available here; pass --segments superpixels"
-        )
-    return "superpixels"
-
-
-def told(segments: str, region_px: float) -> str:
-    """The same in words."""
-    return f"{segments} of about {region_px:g} pixels"
-
-
-def regions(event: Event, region_px: float) -> Regions:
-    """Superpixels of both images of about `region_px` pixels.
-
-    In pixels and not in metres, as images of this kind differ by 20 times in resolution.
+        WeightsError: as `Way.segment`.
     """
     before, after = event.stack.pixels[-2], event.stack.pixels[-1]
-    gsd = event.stack.gsd
-    area = region_px * gsd**2
-    settings = Settings(area_m2=area, least_m2=_LEAST_SHARE * area)
-    ranges = superpixels.band_ranges(before, after)
-    one, other = (
-        superpixels.superpixels(image, ranges, gsd=gsd, settings=settings)
-        for image in (before, after)
+    segment = way.segment(event)
+    return Regions(
+        segment(before, before), segment(after, after), segment(before, after)
     )
-    both = superpixels.joined(one, other, before, after, gsd=gsd, settings=settings)
-    return Regions(one, other, both)
 
 
 def published_rule(found: Regions, given: Features, *, old: bool) -> Answer:

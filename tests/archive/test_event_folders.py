@@ -259,3 +259,32 @@ def test_nothing_is_left_of_what_cannot_be_done(folder: Path) -> None:
         event_folders(folder / "nowhere", quiet=True)
     with pytest.raises(WeightsError):
         event_folders(folder, Choices(segments="sam"), quiet=True)
+
+
+@pytest.mark.slow
+def test_masks_of_the_official_network_make_regions(folder: Path) -> None:
+    pytest.importorskip("sam2")
+    import torch
+
+    from terradrift.embed.sam_masks import How, SamMasks
+    from terradrift.embed.vision import library
+    from tests.embed.test_dense_sam_masks import CONFIG, SMALL
+
+    library("torchvision")
+    torch.manual_seed(0)
+    network = library("sam2.build_sam").build_sam2(
+        CONFIG, device="cpu", hydra_overrides_extra=SMALL
+    )
+    how = How(points=2, predicted_iou=-1, stability=0, box_iou=0.9)
+    way = event_regions.Way(SamMasks(network.eval(), how), 200.0, "")
+    (site,) = (each for each in find(folder).events if each.kind == 3)
+    event = read(checked(site))
+    found = event_regions.regions(event, way)
+    plain = event_regions.regions(event, event_regions.Way.of("superpixels", 200.0))
+    for labels in (found.before, found.after, found.both):
+        assert labels.shape == event.label.shape
+        assert labels.min() == 1
+    assert not np.array_equal(found.both, plain.both)
+    bare = replace(event, stack=replace(event.stack, bands=("a", "b", "c")))
+    with pytest.raises(WeightsError, match="red, green and blue"):
+        event_regions.regions(bare, way)
