@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terradrift import schema
-from terradrift.errors import ArchiveError
+from terradrift.errors import ArchiveError, SchemaError
 from terradrift.grid import Grid
 from terradrift.store.majortom import fragments, models, source
+from terradrift.store.majortom.cells import CellGrid
 from terradrift.store.majortom.held import add_patches, free
 from terradrift.store.majortom.places import kept, place
 from terradrift.store.majortom.turned import FOOTPRINTS, SAMPLE_PX, transposed
@@ -66,17 +67,20 @@ class Imported:
 
 
 def grid_for(path: Path) -> Grid:
-    """The grid for an archive of a file's fragments: patches as wide as their stride.
+    """The grid for an archive of a file's fragments: as many patches to a cell as it has.
 
     Raises: as `source.check`, and SchemaError for boxes that are no fragments.
     """
     source.check(path)
     first = source.first(path)
-    pixel = float(first.pixel[0])
-    side = int(first.side[0])
-    starts = fragments.offsets(SAMPLE_PX, side) if side <= SAMPLE_PX else [0]
-    stride = int(starts[1]) if len(starts) > 1 else side
-    return Grid(patch_size=round(stride * pixel), gsd=pixel)
+    pixel, side = float(first.pixel[0]), int(first.side[0])
+    if side > SAMPLE_PX:
+        raise SchemaError(
+            f"{path}: expected fragments of samples of {SAMPLE_PX} pixels, got {side}"
+        )
+    count = len(fragments.offsets(SAMPLE_PX, side))
+    patch_px = int(CellGrid().distance_km * 1000 / pixel) // count
+    return Grid(patch_size=round(patch_px * pixel), gsd=pixel)
 
 
 def import_published(
