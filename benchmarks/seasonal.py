@@ -55,7 +55,8 @@ PATCH, DATES, EVERY, QUIET_DAYS = 80, 150, 6, 400
 ALARMED_DAYS = 120
 """Observations so long after an onset tell of it."""
 SCORES = ("nearest", "drift", "temporal", "spatial")
-AS_WRITTEN = Settings(scale=False, evidence="score", loudest=5.9)
+NEAREST = Settings(measure="nearest")
+AS_WRITTEN = Settings(measure="nearest", scale=False, evidence="score", loudest=5.9)
 """METHODS 4.4 as near as the settings allow: evidence of a date is still bounded."""
 CLOUDS = (0.0, 0.1, 0.3, 0.5)
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -64,9 +65,11 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 def planted(seeds: Sequence[int], model: str) -> Iterator[tuple[str, Table]]:
     for blind in (False, True):
         found: dict[str, list[dict[str, float]]] = {name: [] for name in CONDITIONS}
+        whole: list[dict[str, float]] = []
         for seed in seeds:
             with tempfile.TemporaryDirectory() as folder:
                 frame = _simulated(seed, model, Path(folder), blind=blind)
+            whole.append(_by_patch(frame))
             for name, values in _by_condition(frame).items():
                 found[name].append(values)
         sky = "mask that calls snow vegetation" if blind else "mask that knows snow"
@@ -79,6 +82,8 @@ def planted(seeds: Sequence[int], model: str) -> Iterator[tuple[str, Table]]:
             "persistent, quiet: ours / as written",
         )
         yield sky, (head, [_condition_row(*one) for one in found.items()])
+        head = (f"patches, {sky}", "quiet ever told", "changed told after", "days late")
+        yield "patches", (head, list(_patch_rows(whole)))
 
 
 def _simulated(seed: int, model: str, folder: Path, *, blind: bool) -> pd.DataFrame:
@@ -113,7 +118,8 @@ def _simulated(seed: int, model: str, folder: Path, *, blind: bool) -> pd.DataFr
     known = pd.DataFrame(
         {"patch_id": ids, "onset": onset, "lasting": lasting, "quiet": quiet}
     )
-    frame = frame.merge(known, on="patch_id")
+    told = archive.sql("SELECT patch_id, n_changes > 0 AS reported FROM patch_changes")
+    frame = frame.merge(known, on="patch_id").merge(told.df(), on="patch_id")
     since = frame["datetime"] - frame["onset"]
     frame["changed"] = (
         frame["lasting"]
@@ -128,7 +134,8 @@ def _judged(archive: td.Archive, model: str, folder: Path) -> pd.DataFrame:
     frames = []
     for settings in (AS_WRITTEN, Settings()):
         given = {
-            name: getattr(settings, name) for name in ("scale", "evidence", "loudest")
+            name: getattr(settings, name)
+            for name in ("measure", "scale", "evidence", "loudest")
         }
         archive.detect(model, method="seasonal", quiet=True, threads=THREADS, **given)
         frames.append(observations(archive, model, folder))
@@ -136,6 +143,43 @@ def _judged(archive: td.Archive, model: str, folder: Path) -> pd.DataFrame:
     keys = ["patch_id", "datetime"]
     other = written[[*keys, "persistent", "p"]]
     return frame.merge(other, on=keys, suffixes=("", "_written"), how="left")
+
+
+def _by_patch(frame: pd.DataFrame) -> dict[str, float]:
+    """Shares of patches that are persistent on any date, or reported by `detect`."""
+    out = {}
+    patches = frame.groupby("patch_id")[["quiet", "lasting", "reported"]].first()
+    quiet, lasting = patches["quiet"], patches["lasting"]
+    for name in ("persistent", "persistent_written"):
+        told = frame[frame[name].fillna(value=False).astype(bool)]
+        ever = patches.index.isin(told["patch_id"])
+        late = told[told["lasting"] & (told["datetime"] >= told["onset"])]
+        since = (late["datetime"] - late["onset"]).groupby(late["patch_id"]).min()
+        out[f"{name} quiet"] = float(ever[quiet].mean())
+        out[f"{name} changed"] = float(len(since) / max(lasting.sum(), 1))
+        out[f"{name} days"] = float(since.dt.days.median())
+    out["reported quiet"] = float(patches.loc[quiet, "reported"].mean())
+    out["reported changed"] = float(patches.loc[lasting, "reported"].mean())
+    return out
+
+
+def _patch_rows(parts: list[dict[str, float]]) -> Iterator[tuple[str, ...]]:
+    for name, words in (
+        ("persistent", "seasonal: persistent"),
+        ("persistent_written", "as written: persistent"),
+        ("reported", "detect: a change, known from the whole history"),
+    ):
+        days = [part.get(f"{name} days", np.nan) for part in parts]
+        yield (
+            words,
+            *(
+                _interval(
+                    mean([part[f"{name} {each}"] for part in parts], within=(0.0, 1.0))
+                )
+                for each in ("quiet", "changed")
+            ),
+            _interval(mean(days), 0),
+        )
 
 
 def _by_condition(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -277,13 +321,17 @@ def quality(shared: Path) -> Iterator[tuple[str, Table]]:
 
 def _methods() -> list[Any]:
     return [
-        Largest(name="seasonal: persistence", detector=Seasonal()),
-        Largest(name="seasonal: rank", detector=Seasonal(of="rank")),
+        Largest(name="seasonal: persistence", detector=Seasonal(of="cusum")),
+        Largest(name="seasonal: rank", detector=Seasonal()),
         Largest(name="seasonal: spatial", detector=Seasonal(of="spatial")),
         Largest(name="seasonal: temporal", detector=Seasonal(of="temporal")),
         Largest(
+            name="nearest: persistence",
+            detector=Seasonal(of="cusum", settings=NEAREST),
+        ),
+        Largest(
             name="as written: persistence",
-            detector=Seasonal(settings=AS_WRITTEN),
+            detector=Seasonal(of="cusum", settings=AS_WRITTEN),
         ),
         Largest(name="drift, nearest", detector=Drift(variant="nearest")),
         WholeDetection(threads=THREADS),
@@ -435,7 +483,7 @@ def _plain(
             places = np.flatnonzero(chosen)[-settings.max_reference :]
             if not len(places):
                 continue
-            value = 1 - (turned[places] @ turned[at]).max()
+            value = _apart(turned[at], turned[places])
             left = []
             for place in places:
                 others = [
@@ -444,7 +492,7 @@ def _plain(
                     if abs(gap[other] - gap[place]) >= settings.guard_days
                 ]
                 if others:
-                    left.append(1 - (turned[others] @ turned[place]).max())
+                    left.append(_apart(turned[place], turned[others]))
             calibration = pd.Series(left, dtype=float)
             middle = calibration.median()
             spread = 1.4826 * (calibration - middle).abs().median()
@@ -452,6 +500,11 @@ def _plain(
             score[np.flatnonzero(clear)[at]] = value
         scores.append(score)
     return np.array(scores)
+
+
+def _apart(one: NDArray[np.float32], past: NDArray[np.float32]) -> float:
+    middle = past.sum(axis=0)
+    return float(1 - one @ middle / np.linalg.norm(middle))
 
 
 def _interval(found: Interval, digits: int = 3) -> str:

@@ -42,6 +42,7 @@ class _Variant:
 
 _VARIANTS = {
     "previous-date-euclidean": _Variant("previous-date", {"distance": "euclidean"}),
+    "seasonal-cusum": _Variant("seasonal", {"of": "cusum"}),
     "temporal-median-q90": _Variant("temporal-median", quantile=0.9),
     "temporal-median-z": _Variant("temporal-median", {"robust": True, "min_past": 3}),
     "index-difference-q90": _Variant("index-difference", quantile=0.9),

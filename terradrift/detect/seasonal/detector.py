@@ -10,7 +10,7 @@ from terradrift.detect.median import complete, observed
 from terradrift.detect.seasonal import judge
 from terradrift.detect.seasonal.settings import Settings
 
-_Of = Literal["cusum", "rank", "spatial", "temporal"]
+_Of = Literal["rank", "cusum", "spatial", "temporal"]
 _ROWS = 512
 """Patches judged at a time."""
 
@@ -22,8 +22,8 @@ class Seasonal:
     scene: ClassVar[bool] = True
     """Wants the patches of a scene together."""
 
-    of: _Of = "cusum"
-    """Which score: evidence summed over dates; -log10 of the p-value; z less the scene's
+    of: _Of = "rank"
+    """Which score: -log10 of the p-value; evidence summed over dates; z less the scene's
     median; or the cosine distance."""
     settings: Settings = field(default_factory=Settings)
 

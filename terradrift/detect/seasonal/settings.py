@@ -15,8 +15,8 @@ _LEAST = {
 class Settings:
     """Parameters of `seasonal`; none is tuned to a data set."""
 
-    measure: Literal["nearest", "centroid"] = "nearest"
-    """Distance to the nearest of the reference, or to its mean direction."""
+    measure: Literal["centroid", "nearest"] = "centroid"
+    """Distance to the mean direction of the reference, or to the nearest of it."""
     window_days: int = 45
     """Half width of the season window, circular day of year."""
     guard_days: int = 15
@@ -62,7 +62,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("measure", ("nearest", "centroid")),
+            ("measure", ("centroid", "nearest")),
             ("evidence", ("rank", "score")),
         ):
             if getattr(self, name) not in known:
