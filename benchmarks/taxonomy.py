@@ -269,13 +269,13 @@ def scale(n: int) -> None:
     seen_by = Projection(basis)
     steps = calendar(days, clear.sum(axis=0), len(ids))
     settings = Settings()
-    every = max(1, n // settings.most)
+    share = min(1.0, settings.most / n)
 
     def paths():
         for names, vectors, clear in blocks():
             yield regular(names, seen_by.reduce(vectors, clear), clear, days, steps)
 
-    parts = [each.of(np.arange(0, len(each), every)) for each in paths()]
+    parts = [each.of(random.random(len(each)) < share) for each in paths()]
     sample = Paths(
         *(
             np.concatenate([getattr(part, name) for part in parts])
