@@ -157,8 +157,12 @@ def _patches(
         last=np.where(past, order, -1).max(axis=0, initial=-1),
         # A patch may lack a score where its largest region has one: too little is clear.
         reason=np.select(
-            [~enough & (of_region != ""), ~enough, ~np.isfinite(p_value)],
-            [of_region, NOT_CLEAR, FEW_REFERENCES],
+            [
+                ~enough & np.isin(of_region, ["", FEW_REFERENCES]),
+                ~enough,
+                ~np.isfinite(p_value),
+            ],
+            [NOT_CLEAR, of_region, FEW_REFERENCES],
             "",
         ),
     )

@@ -132,3 +132,21 @@ def test_a_damaged_checkpoint_is_no_reason_for_superpixels(
     (tmp_path / "sam2.1_hiera_tiny.pt").write_bytes(b"no checkpoint")
     with pytest.raises(WeightsError, match="expected a file of safetensors"):
         segment_regions.segmenter("auto", Settings(), gsd=10.0, bands=sam_masks.RGB)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_loaded_whole_or_refused(tmp_path: Path) -> None:
+    pytest.importorskip("sam2")
+    import torch
+
+    network = sam_masks._network(CONFIG)
+    state = network.state_dict()
+    path = tmp_path / "sam2.1_hiera_tiny.pt"
+    torch.save({"model": state}, path)
+    found = sam_masks.opened(path).network.state_dict()
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[key], state[key]) for key in state)
+    del state["no_mem_embed"]
+    torch.save({"model": state}, path)
+    with pytest.raises(WeightsError, match="got another network's"):
+        sam_masks.opened(path)
