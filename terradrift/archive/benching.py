@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.archive import choosing
+from terradrift.archive import choosing, stored_anomalies
 from terradrift.detect.settings import Settings
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.evaluate import bench_page, whole
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from terradrift.archive.choosing import Choice
     from terradrift.archive.front import Archive
     from terradrift.evaluate.fields import Reading
+    from terradrift.evaluate.method import Method
     from terradrift.series import Series
     from terradrift.store.tables import Store
 
@@ -69,6 +70,9 @@ def bench(
     store = archive.store
     wanted = list(dict.fromkeys(models or held_models(store) or [archive.model]))
     bands = store.settings.bands
+    kept = _stored(store, None if control is None else control.store, detectors)
+    if detectors is not None:
+        detectors = [name for name in detectors if not _is_stored(name)]
     chosen = all_methods.methods(detectors, bands=bands, threads=threads)
     if given is not None and not given.labels.exists():
         raise SourceError(f"expected labels, got no file {given.labels}")
@@ -76,27 +80,29 @@ def bench(
         _comparable(store, control.store)
     plain = [each for each in chosen if reads(each) != "embedding"]
     names = [each.name for each in chosen if reads(each) == "embedding"]
-    needed = ([BANDS] if plain else []) + (wanted if names else [])
+    alone = bool(kept) and not plain and not names
+    needed = ([BANDS] if plain else []) + (wanted if names or alone else [])
     both = [archive] if control is None else [archive, control]
     missing = [(each, choice) for each in both for choice in _missing(each, needed)]
     for each, choice in missing:
         each.embed(choice.stored, threads=threads, quiet=quiet, current=False)
-    jobs = [(BANDS, plain)]
+    jobs: list[tuple[str, Sequence[Method]]] = [(BANDS, plain)]
     for model in wanted if names else []:
         space = spaces.current(store, model)
         own = all_methods.methods(names, bands=bands, threads=threads, space=space)
         jobs.append((model, own))
+    jobs.append((BANDS if plain else wanted[0], kept))
     lines: list[Line] = []
     notes: tuple[str, ...] = ()
     dates = patches = 0
     total = sum(len(own) for _, own in jobs)
     with stage("bench", total, "judgements", quiet=quiet) as advance:
-        for model, own in jobs:
-            if not own:
+        for model, of_model in jobs:
+            if not of_model:
                 continue
             site, said = site_of(store, model, given)
             other = None if control is None else site_of(control.store, model, None)[0]
-            for judged in compare(own, site, other):
+            for judged in compare(of_model, site, other):
                 lines.append(judged)
                 advance(1)
             notes = notes or said
@@ -113,6 +119,18 @@ def bench(
         notes=notes,
         lines=tuple(lines),
     )
+
+
+def _is_stored(name: str) -> bool:
+    return name.startswith(stored_anomalies.NAME)
+
+
+def _stored(
+    store: Store, control: Store | None, detectors: Sequence[str] | None
+) -> list[Method]:
+    """What other methods left in the archive, all or as asked; see `stored_anomalies`."""
+    asked = None if detectors is None else list(filter(_is_stored, detectors))
+    return list(stored_anomalies.methods(store, control, asked))
 
 
 def held_models(store: Store) -> list[str]:

@@ -23,6 +23,7 @@ from terradrift.evaluate.measures import Interval
 from terradrift.evaluate.method import Judged, Method
 from terradrift.evaluate.methods import Scored, WholeDetection
 from terradrift.evaluate.ranked import reads
+from terradrift.evaluate.stored import Stored
 from terradrift.evaluate.summary import evaluate
 from terradrift.evaluate.truth import Objects, Truth
 from terradrift.series import Series
@@ -88,8 +89,9 @@ def _line(method: Method, site: Site, control: Site | None, done: _Done) -> Line
         )
         least = threshold(true.changed, judged.score)
         dated = _dated(true, judged, least)
-        if control is not None and np.isfinite(least):
-            other, _, _ = _timed(method, control.series, done)
+        elsewhere = method.control if isinstance(method, Stored) else method
+        if control is not None and elsewhere is not None and np.isfinite(least):
+            other, _, _ = _timed(elsewhere, control.series, done)
             everywhere = np.ones(len(other.score), bool)
             passed = other.score >= least
             on_control = alarms(other.score, passed, everywhere, control.ground)
@@ -112,6 +114,8 @@ def _timed(
 ) -> tuple[Judged, list[Block], float]:
     """What a method says, what the whole detection said if it asked that, and CPU seconds."""
     start = time.process_time()
+    if isinstance(method, Stored):
+        return method.judge(series), [], np.nan
     if not isinstance(method, WholeDetection | Scored):
         return method.judge(series), [], time.process_time() - start
     whole = method.detection if isinstance(method, Scored) else method

@@ -40,5 +40,7 @@ def share(value: Alarms) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds; hundredths where these are few."""
+    """Seconds; hundredths where these are few; a dash where they were not taken."""
+    if not np.isfinite(value):
+        return NONE
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
