@@ -11,8 +11,7 @@ from terradrift.detect.taxonomy.settings import Settings
 from terradrift.detect.taxonomy.tree import Taxonomy, fit
 from terradrift.evaluate.taxonomy.agreement import stability
 
-SEEDS = 4
-HALVES = 4
+TIMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,12 @@ class Stability:
 
 
 def repeated(
-    paths: Paths, calendar: Calendar, settings: Settings, *, threads: int = 1
+    paths: Paths,
+    calendar: Calendar,
+    settings: Settings,
+    *,
+    times: int = TIMES,
+    threads: int = 1,
 ) -> Stability:
     """Find the regimes again by other seeds and patches, and on fewer dates.
 
@@ -46,6 +50,7 @@ def repeated(
         paths: of a sample of patches.
         calendar: their steps.
         settings: of the taxonomy.
+        times: that regimes are found by other seeds, and on other dates; 2 at least.
         threads: that share the work.
 
     Raises:
@@ -57,14 +62,14 @@ def repeated(
             f"{len(paths)} and {len(calendar)}"
         )
     by_seed, by_date, leaves = [], [], []
-    for seed in range(SEEDS):
+    for seed in range(times):
         random = np.random.default_rng([settings.seed, 8, seed])
         rows = np.sort(random.permutation(len(paths))[: len(paths) // 2])
         again = replace(settings, seed=settings.seed + 1 + seed)
         found = fit(paths.of(rows), calendar, again, threads=threads)
         leaves.append(len(found.leaves))
         by_seed.append(_leaf(found, paths))
-    for half in range(HALVES):
+    for half in range(times):
         random = np.random.default_rng([settings.seed, 9, half])
         steps = np.sort(random.permutation(len(calendar))[: len(calendar) // 2])
         some = replace(calendar, steps=calendar.steps[steps])

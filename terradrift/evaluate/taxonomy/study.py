@@ -23,6 +23,9 @@ from terradrift.evaluate.taxonomy.pipeline import Regimes, classify
 from terradrift.evaluate.taxonomy.stability import repeated
 from terradrift.space import Space
 
+_TIMES = 3
+"""Regimes are found again, for their stability."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
@@ -126,7 +129,9 @@ def measure(
     flat = kmeans(values[known].reshape(int(known.sum()), -1), many, seed=settings.seed)
     of_leaf = agreement(truth.leaf, found.leaf, seed=settings.seed)
     place = coherence(truth.cells, found.leaf, seed=settings.seed)
-    steady = repeated(found.paths, found.taxonomy.calendar, settings, threads=threads)
+    steady = repeated(
+        found.paths, found.taxonomy.calendar, settings, times=_TIMES, threads=threads
+    )
     return Measured(
         grounds=float(len(found.taxonomy.ground)),
         leaves=float(len(found.taxonomy.leaves)),
