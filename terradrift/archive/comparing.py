@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from terradrift.archive import benching
+from terradrift.archive.compare_truth import order, shares, truths, where
 from terradrift.archive.two_dates import between, days_of, span
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.evaluate import compare_page, whole
 from terradrift.evaluate import methods as all_methods
 from terradrift.evaluate.compare import Map, Shares, common_cells, graded, onto
 from terradrift.evaluate.compare_result import Compared, Line
-from terradrift.evaluate.cover import Cover, Patches, cover
-from terradrift.evaluate.labels import read_vector
 from terradrift.evaluate.ranked import reads
-from terradrift.evaluate.rasters import SUFFIXES, read_raster
-from terradrift.grid import Grid
 from terradrift.progress import stage
 from terradrift.store import spaces
 from terradrift.store.series import blocks
@@ -82,7 +80,7 @@ def compare(
         raise ValueError(f"cell must be at least 1 metre, got {cell}")
     if not labels.exists():
         raise SourceError(f"expected labels, got no file {labels}")
-    stores = [each.store for each in archives]
+    stores = list({each.store.root: each.store for each in archives}.values())
     jobs = _jobs(stores, models)
     size = cell or max(store.settings.grid.patch_size for store in stores)
     dates = None
@@ -98,37 +96,22 @@ def compare(
         for store, model in jobs:
             maps += _maps(store, model, dates, detectors, threads)
             advance(1)
-    truths, notes = _truths(stores, labels, reading, period)
-    grounds = [truths[str(store.root)] for store in stores]
+    found_of, notes = truths(stores, labels, reading, period)
+    grounds = [found_of[str(store.root)] for store in stores]
     cells = common_cells(grounds, size)
     if len(cells) == 0:
         raise ArchiveError(
             "expected archives of the same ground in one CRS, got "
             + " and ".join(
-                _where(store, g) for store, g in zip(stores, grounds, strict=True)
+                where(store, g) for store, g in zip(stores, grounds, strict=True)
             )
         )
-    common = _shares(cells, size, labels, reading, period)[0]
+    common = shares(cells, size, labels, reading, period)[0]
     if not common.share[common.known].any():
         raise SourceError(
             f"{labels}: nothing changed on the ground that all archives share"
         )
-    lines = []
-    for each in maps:
-        own = truths[each.archive]
-        order = _order(own.cells, each.own.cells)
-        held = Shares(each.own.cells, own.size, own.share[order], own.known[order])
-        mapped = Map("", each.model, each.measure, each.score, held)
-        lines.append(
-            Line(
-                archive=each.archive,
-                model=each.model,
-                measure=each.measure,
-                patch_size=own.size,
-                common=graded(onto(mapped, cells, size), common),
-                own=graded(each.score, held),
-            )
-        )
+    lines = [_line(each, found_of[each.archive], cells, common) for each in maps]
     said = (
         f"Distance between {dates[0]} and {dates[1]}"
         if dates
@@ -136,6 +119,21 @@ def compare(
     )
     return Compared(
         labels=labels.name, cell=size, dates=said, notes=notes, lines=tuple(lines)
+    )
+
+
+def _line(found: Map, own: Shares, cells: NDArray[np.int64], common: Shares) -> Line:
+    """One map on the common cells, and on its own patches."""
+    rows = order(own.cells, found.own.cells)
+    held = Shares(found.own.cells, own.size, own.share[rows], own.known[rows])
+    mapped = replace(found, own=held)
+    return Line(
+        archive=found.archive,
+        model=found.model,
+        measure=found.measure,
+        patch_size=own.size,
+        common=graded(onto(mapped, cells, common.size), common),
+        own=graded(found.score, held),
     )
 
 
@@ -206,74 +204,6 @@ def _maps(
             )
         ground = Shares(cells, size, empty, empty == 0)
         yield Map(str(store.root), model, name, score, ground)
-
-
-def _truths(
-    stores: Sequence[Store],
-    labels: Path,
-    reading: Reading,
-    period: tuple[np.datetime64, np.datetime64],
-) -> tuple[dict[str, Shares], tuple[str, ...]]:
-    """What labels say of each archive's patches, by its root."""
-    from terradrift.archive import judged
-
-    truths, notes = {}, tuple[str, ...]()
-    for store in stores:
-        patches, _ = judged.patches(store)
-        found, said = _shares(patches.cells, patches.size, labels, reading, period)
-        truths[str(store.root)] = found
-        notes = notes or said
-    return truths, notes
-
-
-def _shares(
-    cells: NDArray[np.int64],
-    size: int,
-    labels: Path,
-    reading: Reading,
-    period: tuple[np.datetime64, np.datetime64],
-) -> tuple[Shares, tuple[str, ...]]:
-    """What labels say of squares of the grid of `size` metres."""
-    patches = Patches(_ids(cells, size), cells, size)
-    found = _cover(labels, reading, patches, period)
-    return Shares.of(cells, size, found.changed, found.unknown), found.notes
-
-
-def _cover(
-    labels: Path,
-    reading: Reading,
-    patches: Patches,
-    period: tuple[np.datetime64, np.datetime64],
-) -> Cover:
-    if labels.suffix.lower() in SUFFIXES:
-        return read_raster(labels, reading, patches, period)
-    return cover(patches, read_vector(labels, reading), period=period)
-
-
-def _ids(cells: NDArray[np.int64], size: int) -> NDArray[np.str_]:
-    ids = np.empty(len(cells), f"<U{len(f'{10**9}_{size}m_') + 24}")
-    for code in np.unique(cells[:, 0]).tolist():
-        here = cells[:, 0] == code
-        ids[here] = Grid(patch_size=size).patch_ids(
-            code, cells[here, 1], cells[here, 2]
-        )
-    return ids
-
-
-def _order(cells: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(k,) rows of `cells` (n, 3) that are `wanted` (k, 3)."""
-    both = np.concatenate([cells, wanted])
-    _, number = np.unique(both, axis=0, return_inverse=True)
-    number = number.ravel()
-    place = np.full(int(number.max()) + 1, -1)
-    place[number[: len(cells)]] = np.arange(len(cells))
-    return np.asarray(place[number[len(cells) :]])
-
-
-def _where(store: Store, ground: Shares) -> str:
-    codes = ", ".join(f"EPSG:{code}" for code in np.unique(ground.cells[:, 0]).tolist())
-    row, col = ground.cells[0, 1:].tolist()
-    return f"{store.root} in {codes} around {col * ground.size:,} {row * ground.size:,}"
 
 
 def write(found: Compared, path: Path) -> list[Path]:

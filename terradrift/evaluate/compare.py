@@ -6,7 +6,7 @@ over the cells of one grid, and every cell is held to one truth, the share of it
 What each model's own grid would say stands beside it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,14 +177,6 @@ def _best(hits: NDArray[np.float64], rest: NDArray[np.float64]) -> tuple[float, 
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     at = int(f1.argmax())
     return float(precision[at]), float(recall[at])
-
-
-def same_ground(maps: Sequence[Map]) -> list[Shares]:
-    """The grounds of the maps, each once."""
-    seen: dict[tuple[str, int, int], Shares] = {}
-    for each in maps:
-        seen[each.archive, each.own.size, len(each.own.cells)] = each.own
-    return list(seen.values())
 
 
 def _box(ground: Shares, code: int) -> tuple[float, float, float, float]:
