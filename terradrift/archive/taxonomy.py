@@ -113,8 +113,8 @@ def taxonomy(
         "version": __version__,
         "tables": [schema.name(schema.taxonomy()), schema.name(schema.regimes())],
     }
-    before = _stamp(store, model)
-    if before.get("made_from") == made_from and before["held"] == held:
+    before = _whole(store, model)
+    if before and (before["made_from"], before["held"]) == (made_from, held):
         return _counts(store, model, before, fresh=False)
     with single_blas():
         fitted = _found(
@@ -135,14 +135,14 @@ def place(
     Raises:
         ArchiveError: there are none yet, or their file is gone.
     """
-    before = _stamp(store, model)
+    before = taxonomy_model.stamp(store, model)
     if not before:
         raise ArchiveError(
             f"{store.root} holds no taxonomy of {model}; run terradrift taxonomy without "
             "--assign first"
         )
     held = _held(store, model)
-    if before["held"] == held:
+    if before["held"] == held and _whole(store, model):
         return _counts(store, model, before, fresh=False)
     fitted = taxonomy_model.read(store, model, before["number"])
     stamp = {**before, "held": held}
@@ -244,7 +244,7 @@ def _placed(
     threads: int,
     quiet: bool,
 ) -> Classified:
-    """Place and judge all patches, and write the three tables; the stamped one last."""
+    """Place and judge all patches, and write the three tables, each with the same stamp."""
     name, found = schema.suffix(model), fitted.taxonomy
     tally, grid = Tally(found), store.settings.grid
     histories = Histories.of(store, model, fitted)
@@ -271,13 +271,15 @@ def _placed(
         for read, _, left in blocks("deviations")
     )
     space = fitted.projection.space
-    about = {"taxonomy": str(stamp["number"]), "space": space.label if space else RAW}
+    told = {STAMP.decode(): json.dumps(stamp, sort_keys=True)}
+    about = {"space": space.label if space else RAW, **told}
     with single_blas():
         anomalies.replace(store, rows.METHOD, observations, model=model, about=about)
-        store.overwrite(f"regimes_{name}", places(), schema.regimes())
+        columns = schema.regimes()
+        columns = columns.with_metadata({**columns.metadata, **told})
+        store.overwrite(f"regimes_{name}", places(), columns)
     table = rows.tree(found, tally, run.run_id)
-    told = {**table.schema.metadata, STAMP: json.dumps(stamp, sort_keys=True).encode()}
-    table = table.replace_schema_metadata(told)
+    table = table.replace_schema_metadata({**table.schema.metadata, **told})
     store.overwrite(f"taxonomy_{name}", table, table.schema)
     run.rows = store.count(f"regimes_{name}")
     done = _counts(store, model, stamp, fresh=True)
@@ -297,14 +299,22 @@ def _held(store: Store, model: str) -> dict[str, int]:
             f"{store.root} holds no embeddings of {model}; run terradrift embed first"
         )
     held = {table: store.count(f"{table}_{name}") for table in ("embeddings", "units")}
-    column = store.scan(f"embeddings_{name}", ["patch_id"]).read_all()
-    return {**held, "patches": len(column["patch_id"].unique())}
+    return {**held, "patches": store.count("patches")}
 
 
-def _stamp(store: Store, model: str) -> dict[str, Any]:
-    """What the tables were made from; empty where there are none."""
-    found = stamp_of(store, f"taxonomy_{schema.suffix(model)}")
-    return dict(json.loads(found)) if found else {}
+def _whole(store: Store, model: str) -> dict[str, Any]:
+    """The stamp that all tables bear; empty where one is not there or of another run.
+
+    A run that was killed between two tables leaves them apart.
+    """
+    name = schema.suffix(model)
+    tables = (f"taxonomy_{name}", f"regimes_{name}", _anomalies(model))
+    found = {stamp_of(store, table) for table in tables}
+    return taxonomy_model.stamp(store, model) if len(found) == 1 else {}
+
+
+def _anomalies(model: str) -> str:
+    return anomalies.table_name(rows.METHOD, model)
 
 
 def _days(period: str | None) -> tuple[np.datetime64, np.datetime64]:

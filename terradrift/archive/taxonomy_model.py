@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from terradrift import schema
+from terradrift.archive.stamp import stamp_of
 from terradrift.detect.pool import Basis
 from terradrift.detect.taxonomy.paths import Calendar, Paths, Projection
 from terradrift.detect.taxonomy.tree import Regime, Taxonomy
@@ -45,6 +47,15 @@ def newest(store: Store, model: str) -> int:
     found = (store.root / "models").glob(f"taxonomy.{name}.*.safetensors")
     numbers = (re.fullmatch(r".*\.(\d+)\.safetensors", path.name) for path in found)
     return max((int(match[1]) for match in numbers if match), default=0)
+
+
+def stamp(store: Store, model: str) -> dict[str, Any]:
+    """What the table of regimes was made from; empty where there is none.
+
+    `number` is that of its taxonomy.
+    """
+    found = stamp_of(store, f"taxonomy_{schema.suffix(model)}")
+    return dict(json.loads(found)) if found else {}
 
 
 def path(store: Store, model: str, number: int) -> Path:

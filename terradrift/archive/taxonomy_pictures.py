@@ -55,13 +55,12 @@ def draw(store: Store, model: str, folder: Path, *, threads: int) -> list[Path]:
     Raises:
         ArchiveError: the model has no taxonomy.
     """
-    name = schema.suffix(model)
-    number = taxonomy_model.newest(store, model)
-    if not store.exists(f"taxonomy_{name}") or number == 0:
+    stamp = taxonomy_model.stamp(store, model)
+    if not stamp:
         raise ArchiveError(
             f"{store.root} holds no taxonomy of {model}; run terradrift taxonomy first"
         )
-    fitted = taxonomy_model.read(store, model, number)
+    fitted = taxonomy_model.read(store, model, stamp["number"])
     drawn, told = _gathered(store, model, fitted, threads)
     parts = {
         folder / f"{name}.png": ink.png(make(drawn))

@@ -188,6 +188,19 @@ def test_a_second_run_finds_all_up_to_date(archive: td.Archive) -> None:
     assert not archive.taxonomy(assign=True, quiet=True).fresh
 
 
+def test_tables_of_two_runs_are_made_anew(archive: td.Archive, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.td", tmp_path / "other.td"
+    shutil.copytree(archive.store.root, one)
+    shutil.copytree(archive.store.root, other)
+    assert td.open(other).taxonomy(regimes=2, paths=1, quiet=True).leaves == 2
+    # As a run that was killed between two tables leaves them.
+    shutil.rmtree(one / f"regimes_{MODEL}.lance")
+    shutil.copytree(other / f"regimes_{MODEL}.lance", one / f"regimes_{MODEL}.lance")
+    assert td.open(one).taxonomy(quiet=True).fresh
+    mended = table(td.open(one), "regimes")
+    assert mended.drop(["run_id"]).equals(table(archive, "regimes").drop(["run_id"]))
+
+
 def test_the_same_seed_gives_the_same_regimes_whatever_the_blocks(
     archive: td.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

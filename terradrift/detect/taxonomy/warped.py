@@ -42,14 +42,17 @@ def best(
 ) -> Warped:
     """The best `k` clusters of paths (n, s, d): from those step by step, and from seeds.
 
-    There are fewer where paths are equal.
+    Where warping moves no path to another cluster, those step by step are it. There are
+    fewer than `k` where paths are equal.
     """
-    begun = [kmeans(flat(paths, _COMPONENTS), k, seed=seed)]
-    begun += [
-        seeded(paths, k, band, np.random.default_rng([seed, at]), threads=threads)
-        for at in range(starts)
-    ]
-    found = (cluster(paths, start, band, threads=threads) for start in begun)
+    by_step = kmeans(flat(paths, _COMPONENTS), k, seed=seed)
+    found = [cluster(paths, by_step, band, threads=threads)]
+    if np.array_equal(found[0].label, by_step):
+        return found[0]
+    for at in range(starts):
+        random = np.random.default_rng([seed, at])
+        start = seeded(paths, k, band, random, threads=threads)
+        found.append(cluster(paths, start, band, threads=threads))
     return min(found, key=lambda each: each.inertia)
 
 
