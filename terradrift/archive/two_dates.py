@@ -23,7 +23,7 @@ def span(before: str, after: str) -> tuple[np.datetime64, np.datetime64]:
     Raises:
         ValueError: no dates, or the second is not later.
     """
-    first, last = Period.parse(before), Period.parse(after)
+    first, last = _period(before), _period(after)
     end = np.datetime64(first.end.replace(tzinfo=None), "us") - np.timedelta64(1, "us")
     start = np.datetime64(last.start.replace(tzinfo=None), "us")
     days = end.astype("datetime64[D]"), start.astype("datetime64[D]")
@@ -32,6 +32,17 @@ def span(before: str, after: str) -> tuple[np.datetime64, np.datetime64]:
             f"expected a date before and a later one after, got {before} and {after}"
         )
     return days
+
+
+def _period(text: str) -> Period:
+    try:
+        if "/" in text:
+            raise ValueError(text)  # noqa: TRY301 - one message for both
+        return Period.parse(text)
+    except ValueError as error:
+        raise ValueError(
+            f"expected a date such as 2018-05-16 or 2018-05, got {text!r}"
+        ) from error
 
 
 def between(

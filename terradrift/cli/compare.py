@@ -12,7 +12,7 @@ from terradrift.cli.output import line, say, usage
 def compare(
     archives: Annotated[
         list[Path],
-        typer.Argument(metavar="ARCHIVE...", help="Archives of the same ground."),
+        typer.Argument(metavar="ARCHIVE", help="Archives of the same ground."),
     ],
     labels: Annotated[
         Path,

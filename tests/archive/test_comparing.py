@@ -91,6 +91,9 @@ def test_what_cannot_be_compared_is_told_in_one_line(
         td.create(tmp_path / "empty.td").compare(labels)
     with pytest.raises(ValueError, match="a date before and a later one after, got"):
         span("2019-05", "2019-05-03")
+    for wrong in ("x", "2019-05/2019-06", "2019-13"):
+        with pytest.raises(ValueError, match="expected a date such as 2018-05-16 or"):
+            span("2019-01-01", wrong)
 
 
 def test_one_date_is_nothing_to_compare(
