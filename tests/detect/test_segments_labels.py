@@ -44,6 +44,13 @@ def test_regions_have_the_ground_that_is_asked_for_at_any_pixel_size():
         assert area.min() >= SETTINGS.least_m2
 
 
+def test_coarse_pixels_make_regions_of_several_all_the_same():
+    image = field((60, 60))
+    found = superpixels.regions(image, image, gsd=60, settings=SETTINGS)
+    assert maps.areas(found).min() >= 6
+    assert maps.areas(found).mean() > 12
+
+
 def test_what_is_not_clear_is_a_region_of_its_own():
     before, after = field(), field(seed=1)
     before[:, :20] = np.nan

@@ -8,9 +8,9 @@ class Settings:
     """Sizes are in metres, so that they mean the same at every pixel size."""
 
     area_m2: float = 4_000.0
-    """Ground of a superpixel, within a factor of two or so."""
+    """Ground of a superpixel, within a factor of two or so; never fewer than 25 pixels."""
     least_m2: float = 1_000.0
-    """A smaller region joins a neighbour."""
+    """A smaller region joins a neighbour, and one of fewer than 6 pixels."""
     compactness: float = 0.1
     """How much nearness counts beside likeness: 1 is as much as all of a band's range."""
     min_clear: float = 0.5

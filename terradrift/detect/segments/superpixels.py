@@ -14,6 +14,8 @@ from terradrift.detect.segments.settings import Settings
 
 _LOW, _HIGH = 0.02, 0.98
 """Quantiles that bound the range of a band."""
+_SUPERPIXEL_PX, _LEAST_PX = 25, 6
+"""Pixels of a superpixel and of the least region, however coarse they are."""
 _SAMPLE = 1 << 20
 """Pixels that ranges are taken from, about."""
 
@@ -67,7 +69,7 @@ def joined(
             for image in (before, after)
         ]
     )
-    least = _pixels(settings.least_m2, gsd)
+    least = _pixels(settings.least_m2, gsd, _LEAST_PX)
     return merged(refined(first, second), least, kind=clear, image=both)
 
 
@@ -131,7 +133,7 @@ def _slic(
     # By the root of the number of bands, so that compactness means the same for any.
     scaled = (image - low) / ((high - low) * np.float32(np.sqrt(len(image))))
     scaled[:, ~clear] = 0.5 / np.sqrt(len(image))
-    count = max(1, round(clear.size / _pixels(settings.area_m2, gsd)))
+    count = max(1, round(clear.size / _pixels(settings.area_m2, gsd, _SUPERPIXEL_PX)))
     found = segmentation.slic(
         np.moveaxis(scaled, 0, -1),
         n_segments=count,
@@ -146,5 +148,5 @@ def _slic(
     return parts
 
 
-def _pixels(area_m2: float, gsd: float) -> int:
-    return max(1, round(area_m2 / gsd**2))
+def _pixels(area_m2: float, gsd: float, least: int) -> int:
+    return max(least, round(area_m2 / gsd**2))
