@@ -80,6 +80,8 @@ def test_detectors_on_pixels_stand_beside_by_name(spectral: Path) -> None:
         detectors=["rx-temporal", "rx-temporal-pixels"], quiet=True, **plan
     )
     assert set(with_both.thresholds) == fixed | {"rx-temporal"}
+    assert "rx-temporal, patches" in with_both.gains["rx-temporal, pixels"]
+    assert "rx-temporal, pixels" in with_both.gains["rx-temporal"]
     assert [each.found["rx-temporal, pixels"] for each in with_both.trials] == [
         each.found["rx-temporal, pixels"] for each in found.trials
     ]

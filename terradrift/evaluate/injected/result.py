@@ -21,6 +21,8 @@ _WIDTH = 99
 _UNIT = {"materials": "share of the ground", "directions": "reflectance"}
 REFERENCES = ("temporal median", "Reed-Xiaoli", "Reed-Xiaoli of the difference")
 """What gains are told against, on patches and on pixels."""
+ASKED = ("rx-temporal",)
+"""What they are told against, too, where it was asked for: Reed-Xiaoli's third form."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,8 +151,12 @@ def thresholds(
     others = [
         f"{name}, {grid}" for name in REFERENCES for grid in ("pixels", "patches")
     ]
+    asked = [f"{name}, {grid}" for name in ASKED for grid in ("pixels", "patches")]
+    rivals = [*others, *(name for name in asked if name in curves)]
     gains = {
-        name: {other: curves[name].gain(curves[other]) for other in others}
+        name: {
+            other: curves[name].gain(curves[other]) for other in rivals if other != name
+        }
         for name in names
         if name not in others
     }
