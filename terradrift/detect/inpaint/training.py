@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from terradrift.detect.image.median import median
 from terradrift.detect.inpaint.context import summary
 from terradrift.detect.inpaint.cube import Cube, Scaling, scaling
 from terradrift.detect.inpaint.loss import likelihood, loss
@@ -266,6 +267,6 @@ def _errors(
     away = picked((target - found.mean).abs()) * scaling.width
     start = picked((target - summary(sample.given).usual).abs()) * scaling.width
     mask = seen[0].cpu().numpy()
-    past = np.moveaxis(cube.pixels[:index], 1, -1)[:, mask]
-    now = np.moveaxis(cube.pixels[index], 0, -1)[mask]
-    return away, start, np.abs(now - np.nanmedian(past, axis=0)), cost
+    middle = median(cube.pixels[:index])[:, mask].T
+    now = cube.pixels[index][:, mask].T
+    return away, start, np.abs(now - middle), cost
