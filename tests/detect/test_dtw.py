@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from terradrift.detect.features import components
 from terradrift.detect.taxonomy import dtw, warped
 from terradrift.detect.taxonomy.kmeans import flat, kmeans
 
@@ -129,9 +130,18 @@ def test_shapes_that_begin_at_any_time_are_told_apart_by_warping_only() -> None:
 def test_each_round_brings_paths_nearer_to_their_barycentres() -> None:
     paths, _ = shifted(1)
     start = kmeans(flat(paths, 32), 4)
-    inertia = [warped.cluster(paths, start, 8, rounds=n).inertia for n in range(4)]
+    inertia = [warped.cluster(paths, start, 8, rounds=n).inertia for n in range(1, 5)]
     assert inertia == sorted(inertia, reverse=True)
     assert inertia[-1] < inertia[0]
+
+
+def test_few_components_of_long_paths_are_the_leading_ones() -> None:
+    paths = made(400, 20, 20) * np.linspace(3, 0.2, 20, dtype=np.float32)
+    found, want = flat(paths, 12), components(paths.reshape(400, -1), 12)
+    assert found.shape == want.shape
+    kept = (found.var(axis=0) / want.var(axis=0)).sum() / 12
+    assert kept > 0.95
+    np.testing.assert_array_equal(found, flat(paths, 12))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from terradrift.detect.features import components
 
 RESTARTS = 4
 _ROUNDS = 100
+_MANY = 4
+"""Times the components that are wanted, from which on all others are not worth finding."""
 
 
 def kmeans(
@@ -40,5 +42,23 @@ def kmeans(
 
 
 def flat(paths: NDArray[np.floating], dimensions: int) -> NDArray[np.float32]:
-    """Leading components (n, c) of paths (n, s, r) taken as one vector each."""
-    return components(paths.reshape(len(paths), -1), dimensions)
+    """Leading components (n, c) of paths (n, s, r) taken as one vector each.
+
+    As of `features.components`; where few of many are wanted, by random projections
+    (Halko, Martinsson and Tropp 2011), always the same ones.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    rows = np.asarray(paths.reshape(len(paths), -1), np.float32)
+    if min(rows.shape) < _MANY * dimensions:
+        return components(rows, dimensions)
+    centered = rows - rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    _, scale, axes = randomized_svd(
+        centered, dimensions, n_oversamples=8, n_iter=3, random_state=0
+    )
+    axes = axes[scale**2 > 1e-10 * max(float(scale[0]) ** 2, 1e-30)]
+    if not len(axes):
+        return np.zeros((len(rows), 1), np.float32)
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+    axes *= np.where(largest < 0, -1, 1)[:, None]
+    return np.asarray(centered @ axes.T, np.float32)

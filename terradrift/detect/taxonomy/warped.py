@@ -96,7 +96,7 @@ def cluster(
         paths: finite.
         start: labels 0 .. k - 1, such as those of k-means step by step; each is used.
         band: as of `dtw.squared_distances`.
-        rounds: at most, 0 or more; fewer where no label changes.
+        rounds: at most, 1 or more; fewer where no label changes.
         sweeps: of averaging in each round, at most.
         threads: that share the paths.
     """
@@ -104,7 +104,7 @@ def cluster(
     label = np.asarray(start, np.int64)
     k = int(label.max()) + 1
     middles = np.stack([rows[label == at].mean(axis=0) for at in range(k)])
-    done, apart = 0, squared_distances(rows, middles, band, threads=threads)
+    inertia, done = float("nan"), 0
     while done < rounds:
         done += 1
         middles = np.stack(
@@ -122,9 +122,10 @@ def cluster(
         )
         apart = squared_distances(rows, middles, band, threads=threads)
         before, label = label, apart.argmin(axis=1)
+        inertia = float(apart.min(axis=1).sum(dtype=np.float64))
         if np.array_equal(before, label):
             break
-    return Warped(label, middles, float(apart.min(axis=1).sum(dtype=np.float64)), done)
+    return Warped(label, middles, inertia, done)
 
 
 def _numbered(label: NDArray[np.int64]) -> NDArray[np.int64]:
