@@ -19,7 +19,8 @@ from pathlib import Path
 from _event_folders import fires, transplants
 from _event_folders_picture import draw
 
-from terradrift.archive.event_folders import Choices, event_folders
+from terradrift.archive.event_choices import Choices
+from terradrift.archive.event_folders import event_folders
 from terradrift.evaluate import tables
 from terradrift.evaluate.bench_cells import interval
 from terradrift.evaluate.event_folders.result import EventFolders, OnControls, Row
@@ -140,7 +141,7 @@ def history(found: dict[int, EventFolders]) -> Table:
             "method",
             *(
                 f"{what}, {steps} images"
-                for what in ("recall", "precision", "controls: ground marked")
+                for what in ("recall", "precision", "AP", "controls: ground marked")
                 for steps in found
             ),
         )
@@ -152,6 +153,7 @@ def history(found: dict[int, EventFolders]) -> Table:
                 row.method,
                 *(_cell(each.published and each.published.recall) for each in rows),
                 *(_cell(each.precision) for each in rows),
+                *(_cell(each.average_precision) for each in rows),
                 *(_controls(each.controls)[0] for each in rows),
             )
         )

@@ -85,13 +85,14 @@ def event_folders(
     they mark on controls. Needs no archive and writes none.
     """
     from terradrift.archive import event_folders as folders
+    from terradrift.archive.event_choices import Choices
 
     with usage():
         if output is not None:
             folders.files(output)
         found = folders.event_folders(
             folder,
-            folders.Choices(
+            Choices(
                 model=model,
                 segments=segments,
                 region_px=region_px,

@@ -10,7 +10,8 @@ import pytest
 import rasterio
 
 from terradrift.archive import event_features, event_pixels, event_regions
-from terradrift.archive.event_folders import Choices, event_folders, files, write
+from terradrift.archive.event_choices import Choices
+from terradrift.archive.event_folders import event_folders, files, write
 from terradrift.errors import SourceError, UnknownPluginError, WeightsError
 from terradrift.evaluate.event_folders.result import EventFolders
 from terradrift.ingest.events.find import find
