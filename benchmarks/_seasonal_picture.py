@@ -29,7 +29,7 @@ def draw(archive: td.Archive, model: str, frame: pd.DataFrame, path: Path) -> No
     other = frame[frame["patch_id"] == quiet].sort_values("datetime")
     shown = frame[frame["condition"] == "snow"]["datetime"].dt.floor("D").unique()
     with ink.style():
-        figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+        figure = Figure(figsize=(7.0, 5.1), layout="constrained")
         score, spatial, cusum = figure.subplots(3, 1, sharex=True)
         score.fill_between(
             band["datetime"],
@@ -64,11 +64,12 @@ def draw(archive: td.Archive, model: str, frame: pd.DataFrame, path: Path) -> No
         cusum.set_ylabel("CUSUM of\nits rank")
         cusum.axhline(settings.limit, color=ink.TRANSIENT, lw=0.8, ls="--")
         cusum.text(
-            mine["datetime"].iloc[0],
-            settings.limit * 1.15,
+            0.3,
+            settings.limit * 1.1,
             "persistent above",
             color=ink.TRANSIENT,
             va="bottom",
+            transform=cusum.get_yaxis_transform(),
         )
         for number, axes in enumerate((score, spatial, cusum)):
             ink.quiet(axes)
