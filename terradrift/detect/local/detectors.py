@@ -1,7 +1,7 @@
 """The detectors `local-distance` and `local-lof`: a patch against its own no-change set.
 
 After the local detection of the change-detection study of Telecom Paris and Airbus Defence
-and Space (project page, 2025), without its leak: nothing is fitted to a later date.
+and Space (IndiraFa, project page), without its leak: nothing is fitted to a later date.
 """
 
 from dataclasses import dataclass
