@@ -219,7 +219,7 @@ def test_regimes_are_called_by_what_their_indices_do():
         course(0.15, 0.8, 6),
         course(0.4, 0.8, 7),
         course(0.55, 0.85, 5),
-        course(0.25, 0.4, 5),
+        course(0.25, 0.45, 5),
         course(0.05, 0.6, 8, ndwi=0.1),
         np.full((len(DAYS), 3), np.nan),
     ]
@@ -260,4 +260,10 @@ def test_a_month_counts_once_however_often_it_was_seen():
     days = np.array(["2018-06-01"] * 9 + ["2018-12-01"], "datetime64[D]")
     found = season(np.array([0.8] * 9 + [0.2]), days)
     assert found.mean == pytest.approx(0.5)
-    assert (found.peak_month, found.low_month) == (6, 12)
+    assert found.peak_month == 6
+
+
+def test_one_month_under_snow_makes_no_season():
+    evergreen = course(0.7, 0.75, 7)
+    evergreen[0] = (0.05, 0.6, 0.1)
+    assert names(evergreen[None], DAYS)[0].label == "evergreen vegetation"

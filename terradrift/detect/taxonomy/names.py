@@ -39,8 +39,7 @@ class Season:
     """-1..1, of the months that are known; NaN where none is."""
     low: float
     high: float
-    """Least and greatest mean of a month."""
-    low_month: int
+    """10th and 90th percentile of the months: one of twelve under snow makes no season."""
     peak_month: int
     """1 .. 12; 0 where no month is known."""
 
@@ -69,14 +68,11 @@ def season(values: NDArray[np.floating], days: NDArray[np.datetime64]) -> Season
     known = np.isfinite(values)
     months = [m for m in range(12) if (known & (month == m)).any()]
     if not months:
-        return Season(np.nan, np.nan, np.nan, 0, 0)
+        return Season(np.nan, np.nan, np.nan, 0)
     means = np.array([values[known & (month == m)].mean() for m in months])
+    low, high = np.percentile(means, [10, 90])
     return Season(
-        float(means.mean()),
-        float(means.min()),
-        float(means.max()),
-        months[int(means.argmin())] + 1,
-        months[int(means.argmax())] + 1,
+        float(means.mean()), float(low), float(high), months[int(means.argmax())] + 1
     )
 
 
@@ -161,8 +157,7 @@ def _sentence(course: tuple[Season, ...]) -> str:
     for name, one in zip(INDICES, course, strict=True):
         if one.peak_month:
             parts.append(
-                f"{name.upper()} {one.mean:.2f}, from {one.low:.2f} in "
-                f"{_MONTHS[one.low_month - 1]} to {one.high:.2f} in "
-                f"{_MONTHS[one.peak_month - 1]}"
+                f"{name.upper()} {one.mean:.2f} ({one.low:.2f} to {one.high:.2f}, most in "
+                f"{_MONTHS[one.peak_month - 1]})"
             )
     return f"{'; '.join(parts)}." if parts else "No spectral index is known."
