@@ -24,9 +24,11 @@ from quality import CASES, labels
 
 import terradrift as td
 from terradrift.errors import ArchiveError
-from terradrift.evaluate import measures
-from terradrift.evaluate.measures import Interval
+from terradrift.evaluate import measures, ranking
+from terradrift.evaluate.intervals import Draws, default_side
+from terradrift.evaluate.measures import Interval, squares
 from terradrift.evaluate.planted_series_measures import mean
+from terradrift.evaluate.ranking import Ranking
 from terradrift.evaluate.taxonomy import planted
 from terradrift.evaluate.taxonomy.pipeline import together
 from terradrift.evaluate.taxonomy.study import Study, Truth, study
@@ -222,13 +224,17 @@ def changes(shared: Path) -> Iterator[tuple[str, Table]]:
                 parts = histories(archive, model)
                 known = labels(case, truth(parts, folder / case.truth, case.patch_size))
                 ids = np.concatenate([one.patch_ids for one in parts])
+                cells = np.concatenate([one.cells for one in parts])
+                blocks = squares(cells, default_side(cells, case.patch_size))
                 for period, words in ((f"../{day}", "the past"), (None, "all dates")):
                     try:
                         rows.append(
                             (
                                 f"{name}, {model}",
                                 words,
-                                *_scored(archive, model, period, day, (ids, known)),
+                                *_scored(
+                                    archive, model, period, day, (ids, known, blocks)
+                                ),
                             )
                         )
                     except ArchiveError as error:
@@ -241,9 +247,9 @@ def _scored(
     model: str,
     period: str | None,
     day: str,
-    known: tuple[NDArray[np.str_], NDArray[np.int64]],
+    known: tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[str, ...]:
-    ids, label = known
+    ids, label, blocks = known
     done = archive.taxonomy(model, period=period, threads=THREADS, quiet=True)
     told = archive.sql(
         "SELECT patch_id, median(score) AS score, median(z) AS z, "
@@ -262,11 +268,14 @@ def _scored(
     flips = turned.set_index("patch_id")["n_flips"].reindex(ids).to_numpy() > 0
     use = label >= 0
     true = label[use] > 0
+    draws = Draws.of(blocks, use, label > 0)
+    ranked = Ranking.of(label > 0, score, use, draws)
+    first, area = ranked.measures([ranking.average_precision, ranking.roc_auc])
     limit = np.nanquantile(score[use][~true], 0.95)
     return (
         f"{done.leaves}",
-        f"{measures.average_precision(true, score[use]):.2f}; {true.mean():.2f}",
-        f"{measures.roc_auc(true, score[use]):.2f}",
+        f"{_interval(first)}; {true.mean():.2f}",
+        _interval(area),
         f"{measures.average_precision(true, z[use]):.2f}",
         f"{flips[use][true].mean():.0%}, {flips[use][~true].mean():.0%}",
         f"{np.nanmean(alarms[use][~true]):.3f}",
