@@ -51,7 +51,7 @@ def place(
     lonlat = np.empty((n, 5, 2))
     for code in np.unique(epsg).tolist():
         here = epsg == code
-        lonlat[here] = _moved(code, 4326, x[here], y[here])
+        lonlat[here] = moved(code, 4326, x[here], y[here])
     middle = lonlat[:, 4]
     # Drawn in one piece across the antimeridian.
     lonlat[..., 0] = (
@@ -62,7 +62,7 @@ def place(
     for _ in range(2):
         for code in np.unique(zones).tolist():
             here = zones == code
-            at = _moved(4326, code, middle[here, 0], middle[here, 1]) / grid.patch_size
+            at = moved(4326, code, middle[here, 0], middle[here, 1]) / grid.patch_size
             col, row = np.floor(at).T.astype(np.int64)
             cells[here] = np.column_stack([np.full(len(row), code), row, col])
             off[here] = np.hypot(*(at - np.floor(at) - 0.5).T) * grid.patch_size
@@ -109,10 +109,10 @@ def _centers(cells: NDArray[np.int64], grid: Grid) -> NDArray[np.float64]:
     return found
 
 
-def _moved(
+def moved(
     source: int, target: int, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(..., 2) of coordinates of the same shape."""
+    """(..., 2) of coordinates of one shape, from one EPSG code to another."""
     to = pyproj.Transformer.from_crs(source, target, always_xy=True)
     # The last point goes in twice: pyproj makes scalars of arrays of length 1.
     across, up = (np.append(axis.ravel(), axis.ravel()[-1:]) for axis in (x, y))
