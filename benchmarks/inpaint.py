@@ -166,8 +166,11 @@ def taught(found: Sequence[Stack], split: Split, steps: int) -> Inpaint:
         cubes, found[0].bands, Settings(), device=torch.device("cpu"), gsd=found[0].gsd
     )
     started = time.process_time()
-    for _ in range(steps):
+    training.measure()
+    for step in range(steps):
         training.step()
+        if step % 100 == 99:
+            training.measure()
     losses = training.losses()
     print(
         f"{steps} steps on {len(training.days)} days, {time.process_time() - started:.0f} "

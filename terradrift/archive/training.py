@@ -37,8 +37,6 @@ _SIDE_PX = 64
 _MOST_BYTES = 1 << 30
 """Of the history that is kept to train on."""
 _READ_PX = 512
-_MEASURE = 5
-"""Every so many times that the state is kept, held-out days are measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ class Wish:
     threads: int = 1
     quiet: bool = False
     keep_steps: int = 100
-    """Steps after which the loss is told and the state is kept."""
+    """Steps after which held-out days are measured and the state is kept."""
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
@@ -245,7 +243,7 @@ def _taught(
     if wish.resume:
         kept = training_files.restored(models, key)
         if kept is not None:
-            training.restore(kept.arrays, kept.steps)
+            training.restore(kept.arrays, kept.told)
             curve = kept.curve
         elif training_files.exists(models) and not wish.quiet:
             print(  # noqa: T201 - words for people
@@ -259,12 +257,13 @@ def _taught(
     run.device = device
 
     def keep() -> None:
-        arrays, _ = training.state()
-        training_files.keep(models, key, arrays, training.steps, curve)
+        training_files.keep(models, key, *training.state(), curve)
 
     _steps(training, curve, wish, _Until(most, deadline), keep)
     if training.steps > resumed:
         keep()
+    # After the state is kept: where a run happens to end does not change later ones.
+    training.measure()
     losses = training.losses()
     fitted = training.fitted()
     told = {
@@ -306,6 +305,8 @@ def _steps(
     most, deadline = until
     costs: list[float] = []
     start = training.steps
+    if not start:
+        training.measure()
     now = time.monotonic()
     timed = most == sys.maxsize
     total = round(deadline - now) if timed else max(0, most - start)
@@ -319,8 +320,7 @@ def _steps(
             if training.steps % wish.keep_steps == 0:
                 curve.trained.append((training.steps, float(np.mean(costs))))
                 costs.clear()
-                measured = training.steps % (_MEASURE * wish.keep_steps) == 0
-                losses = training.losses() if measured else None
+                losses = training.measure()
                 if losses is not None:
                     curve.held_out.append((training.steps, losses))
                 keep()

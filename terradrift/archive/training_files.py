@@ -35,7 +35,8 @@ class Kept(NamedTuple):
     """A training as it was at one step."""
 
     arrays: dict[str, NDArray[np.float32]]
-    steps: int
+    told: dict[str, Any]
+    """What `Training.state` tells beside them."""
     curve: Curve
 
 
@@ -43,14 +44,14 @@ def keep(
     models: Path,
     key: str,
     arrays: Mapping[str, NDArray[np.float32]],
-    steps: int,
+    state: Mapping[str, Any],
     curve: Curve,
 ) -> None:
     """Write the state in place of the last one, whole or not at all; `key` says of what."""
     models.mkdir(exist_ok=True)
     told = {
         "key": key,
-        "steps": steps,
+        "state": dict(state),
         "trained": curve.trained,
         "held_out": [(step, losses._asdict()) for step, losses in curve.held_out],
     }
@@ -78,7 +79,7 @@ def restored(models: Path, key: str) -> Kept | None:
         [(step, cost) for step, cost in about["trained"]],
         [(step, Losses(**losses)) for step, losses in about["held_out"]],
     )
-    return Kept(arrays, int(about["steps"]), curve)
+    return Kept(arrays, about["state"], curve)
 
 
 def report(models: Path, told: Mapping[str, Any], curve: Curve) -> None:

@@ -76,8 +76,7 @@ def test_training_that_was_killed_goes_on_to_the_same_network(archive: Path) -> 
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    kept = weights.load(state, "inpaint-training/1")[1]["steps"]
-    assert isinstance(kept, int)
+    kept = weights.load(state, "inpaint-training/1")[1]["state"]["steps"]
     # However far it came before it was killed, going on is as if nothing had been.
     again = trained(archive, max(6, kept))
     assert again.resumed == kept

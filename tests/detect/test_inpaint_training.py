@@ -63,6 +63,19 @@ def test_a_few_steps_beat_the_median_on_days_that_were_held_out() -> None:
     assert after.laplace < after.laplace_median
 
 
+def test_what_is_kept_is_the_best_on_held_out_days() -> None:
+    taught = training(replace(SMALL, rate=3.0, warm=1, average=0.0))
+    untaught = taught.measure()
+    for _ in range(5):
+        taught.step()
+    worse = taught.measure()
+    assert untaught is not None
+    assert worse is not None
+    assert worse.laplace > untaught.laplace
+    assert taught.losses() == untaught
+    assert taught.fitted().state["head.weight"].any() == np.False_
+
+
 def test_same_seed_gives_the_same_network_and_another_another() -> None:
     first, again, other = (training(replace(SMALL, seed=seed)) for seed in (1, 1, 2))
     for each in (first, again, other):

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from terradrift.detect.inpaint.settings import Settings
 
 _CLIP = 1.0
-_JUDGED = 240
+_MEASURED = 60
 """Pairs of window and day that a measurement looks at, at most."""
+_JUDGED = 240
+"""Those that the noise is told by."""
 _LEAST_DAYS = 4
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -105,6 +107,8 @@ class Training:
             self.network.parameters(), lr=settings.rate, weight_decay=settings.decay
         )
         self.mean = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self.best: dict[str, torch.Tensor] | None = None
+        self.best_cost: float | None = None
         self.steps = 0
         self._undo = [torch.from_numpy(each).to(device) for each in self.scaling]
 
@@ -127,11 +131,33 @@ class Training:
                 self.mean[name].lerp_(value, 1 - keep)
         return float(cost.detach())
 
+    def measure(self) -> Losses | None:
+        """Of the running mean of the weights as it is; the best so far is what is kept.
+
+        So a short history is not learned by heart: on few days held-out ones get worse in
+        the end, and the untaught network, measured first, may remain the best.
+        """
+        found = self._losses(self.mean, self.held, _MEASURED)
+        best = np.inf if self.best_cost is None else self.best_cost
+        if found is not None and found.laplace < best:
+            self.best = {name: value.clone() for name, value in self.mean.items()}
+            self.best_cost = found.laplace
+        return found
+
     def losses(self, *, held_out: bool = True) -> Losses | None:
-        """Of the averaged weights on held-out days, or on those taught; None without any."""
-        net = self._averaged()
+        """Of what is kept, on held-out days or on those taught; None without any."""
+        days = self.held if held_out else self.days
+        return self._losses(self._kept(), days, _MEASURED)
+
+    def _kept(self) -> dict[str, torch.Tensor]:
+        return self.mean if self.best is None else self.best
+
+    def _losses(
+        self, weights: dict[str, torch.Tensor], days: NDArray[np.datetime64], most: int
+    ) -> Losses | None:
+        net = self._loaded(weights)
         rows = []
-        for cube, index in self._some(self.held if held_out else self.days):
+        for cube, index in self._some(days, most):
             found, sample = self._on(net, cube, index)
             rows.append(_errors(found, sample, cube, index, self.scaling))
         if not rows:
@@ -150,11 +176,11 @@ class Training:
         )
 
     def fitted(self) -> Fitted:
-        """The averaged weights, and what residuals are like on all days that they saw."""
-        net = self._averaged()
+        """The weights that are kept, and what residuals are like on all days."""
+        net = self._loaded(self._kept())
         days = np.concatenate([self.days, self.held])
         off, away = [], []
-        for cube, index in self._some(days):
+        for cube, index in self._some(days, _JUDGED):
             found, sample = self._on(net, cube, index)
             seen = sample.clear & found.known
             mean, scale = levelled(
@@ -169,7 +195,7 @@ class Training:
             bands=self.bands,
             settings=self.settings,
             scaling=self.scaling,
-            state={k: v.cpu().numpy().copy() for k, v in self.mean.items()},
+            state={k: v.cpu().numpy().copy() for k, v in self._kept().items()},
             noise=noise(np.concatenate(off), np.concatenate(away)),
             encoder=self.encoder_name,
             gsd=self.gsd,
@@ -181,15 +207,20 @@ class Training:
         for name, value in self.network.state_dict().items():
             arrays[f"now.{name}"] = value.cpu().numpy().copy()
             arrays[f"mean.{name}"] = self.mean[name].cpu().numpy().copy()
+            if self.best is not None:
+                arrays[f"best.{name}"] = self.best[name].cpu().numpy().copy()
         for name, parameter in self.network.named_parameters():
             held = self.optimiser.state.get(parameter, {})
             for key in ("exp_avg", "exp_avg_sq"):
                 if key in held:
                     arrays[f"{key}.{name}"] = held[key].cpu().numpy().copy()
-        return arrays, {"steps": self.steps}
+        return arrays, {"steps": self.steps, "best_cost": self.best_cost}
 
-    def restore(self, arrays: Mapping[str, NDArray[np.float32]], steps: int) -> None:
+    def restore(
+        self, arrays: Mapping[str, NDArray[np.float32]], told: Mapping[str, Any]
+    ) -> None:
         """Go on from a `state`."""
+        steps = int(told["steps"])
 
         def tensor(name: str) -> torch.Tensor:
             return torch.from_numpy(arrays[name].copy()).to(self.device)
@@ -198,6 +229,9 @@ class Training:
             {name: tensor(f"now.{name}") for name in self.mean}
         )
         self.mean = {name: tensor(f"mean.{name}") for name in self.mean}
+        self.best_cost = told["best_cost"]
+        if self.best_cost is not None:
+            self.best = {name: tensor(f"best.{name}") for name in self.mean}
         for name, parameter in self.network.named_parameters():
             if f"exp_avg.{name}" in arrays:
                 self.optimiser.state[parameter] = {
@@ -222,7 +256,7 @@ class Training:
     def _on(self, net: Inpainter, cube: Cube, index: int) -> tuple[Predicted, Sample]:
         return self._predicted(net, whole(cube, index, self.scaling, self.settings))
 
-    def _averaged(self) -> Inpainter:
+    def _loaded(self, weights: dict[str, torch.Tensor]) -> Inpainter:
         net = Inpainter(
             len(self.bands),
             widths=self.settings.widths,
@@ -230,14 +264,14 @@ class Training:
             context=self.settings.context,
             encoder=self.encoder,
         )
-        net.load_state_dict(self.mean)
+        net.load_state_dict(weights)
         return net.to(self.device).eval()
 
-    def _some(self, days: NDArray[np.datetime64]) -> list[tuple[Cube, int]]:
-        """Windows and frames of `days`, the same at every call."""
+    def _some(self, days: NDArray[np.datetime64], most: int) -> list[tuple[Cube, int]]:
+        """Up to `most` windows and frames of `days`, the same at every call."""
         pairs = _pairs(self.cubes, days, self.settings)
         random = np.random.default_rng([self.settings.seed, 2])
-        some = random.permutation(len(pairs))[:_JUDGED]
+        some = random.permutation(len(pairs))[:most]
         return [(self.cubes[pairs[at][0]], pairs[at][1]) for at in np.sort(some)]
 
 
