@@ -26,7 +26,12 @@ class ImageDetector(Protocol):
 
     An implementation is a frozen dataclass of its parameters, all with defaults unless it
     must be trained, so that its `repr` says how scores were made. Earlier frames say what is
-    usual; nothing of the last frame enters what is expected of it.
+    usual; nothing of the last frame enters what is expected of it. The first line of its
+    docstring is what users are told of it.
+
+    One that must be trained is an entry point with a method `trained(models, *, device,
+    **parameters)`, which gives the detector by what lies in the folder `models` of an
+    archive. One whose pixels' scores depend on the whole window says so by `frame = True`.
     """
 
     @property
