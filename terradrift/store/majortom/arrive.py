@@ -11,13 +11,14 @@ from terradrift import schema
 from terradrift.errors import ArchiveError, SchemaError
 from terradrift.grid import Grid
 from terradrift.store.majortom import fragments, models, source
-from terradrift.store.majortom.cells import CellGrid
 from terradrift.store.majortom.held import add_patches, free
 from terradrift.store.majortom.places import kept, place
 from terradrift.store.majortom.turned import FOOTPRINTS, SAMPLE_PX, transposed
 from terradrift.store.majortom.units import Arriving
 from terradrift.store.tables import Store
 from terradrift.store.units import Writer, embeddings_table
+
+_OF_STRIDE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ class Imported:
 
 
 def grid_for(path: Path) -> Grid:
-    """The grid for an archive of a file's fragments: as many patches to a cell as it has.
+    """The grid for an archive of a file's fragments: patches a tenth below their stride.
+
+    Wider ones leave out more fragments, narrower ones stand for less of each (docs/decisions/0014).
 
     Raises: as `source.check`, and SchemaError for boxes that are no fragments.
     """
@@ -78,8 +81,9 @@ def grid_for(path: Path) -> Grid:
         raise SchemaError(
             f"{path}: expected fragments of samples of {SAMPLE_PX} pixels, got {side}"
         )
-    count = len(fragments.offsets(SAMPLE_PX, side))
-    patch_px = int(CellGrid().distance_km * 1000 / pixel) // count
+    starts = fragments.offsets(SAMPLE_PX, side)
+    stride = int(starts[1]) if len(starts) > 1 else side
+    patch_px = round(_OF_STRIDE * stride)
     return Grid(patch_size=round(patch_px * pixel), gsd=pixel)
 
 

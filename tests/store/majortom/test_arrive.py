@@ -163,7 +163,7 @@ def test_of_two_fragments_of_one_patch_the_nearer_stays_on_all_dates(
     told = own.import_major_tom(file, model="toy")
     assert 0 < told.collided < 0.2 * len(made)
     assert told.rows + told.collided == len(made)
-    assert told.off_most < 2000 / 2**0.5
+    assert told.off_most < 1900 / 2**0.5
     for series in blocks(own.store, told.model):
         same = series.vectors[:, :, :3]
         np.testing.assert_array_equal(same[:, 0], same[:, 1])  # one fragment per patch
@@ -248,7 +248,7 @@ def test_a_broken_file_is_told_in_one_line_and_leaves_nothing(
     tmp_path: Path, change: Callable[[list[dict]], None], message: str
 ) -> None:
     file = broken(change)(tmp_path / "part.parquet")
-    own = td.create(tmp_path / "a.td", td.Grid(2000, gsd=10))
+    own = td.create(tmp_path / "a.td", td.Grid(1900, gsd=10))
     with pytest.raises(SchemaError, match=message) as error:
         own.import_major_tom(file, model="toy")
     assert "\n" not in str(error.value)
@@ -258,7 +258,7 @@ def test_a_broken_file_is_told_in_one_line_and_leaves_nothing(
 def test_other_files_and_archives_are_refused(tmp_path: Path, finished: Path) -> None:
     made = published.rows(published.CELLS[:1])
     file = published.write(tmp_path / "part.parquet", made)
-    own = td.create(tmp_path / "a.td", td.Grid(2000, gsd=10))
+    own = td.create(tmp_path / "a.td", td.Grid(1900, gsd=10))
     with pytest.raises(
         SchemaError, match=r"numbers, and published sets have 768 \(dino"
     ):
@@ -327,7 +327,7 @@ def test_the_verb_knows_the_form_and_makes_the_archive(tmp_path: Path) -> None:
         "footprints were transposed within their cells and are put right" in ran.output
     )
     assert td.open(place).model == "major-tom-dinov2-s2rgb"
-    assert td.open(place).store.settings.grid.patch_size == 2000
+    assert td.open(place).store.settings.grid.patch_size == 1900
     wrong = CliRunner().invoke(
         app, ["import", str(place), str(file), "--form", "terradrift", "--model", "x"]
     )
