@@ -36,7 +36,7 @@ class Season:
     """The course of one index over the year."""
 
     mean: float
-    """-1..1, of the months that are known; NaN where none is."""
+    """-1..1, of the medians of the months that are known; NaN where none is."""
     low: float
     high: float
     """10th and 90th percentile of the months: one of twelve under snow makes no season."""
@@ -69,7 +69,8 @@ def season(values: NDArray[np.floating], days: NDArray[np.datetime64]) -> Season
     months = [m for m in range(12) if (known & (month == m)).any()]
     if not months:
         return Season(np.nan, np.nan, np.nan, 0)
-    means = np.array([values[known & (month == m)].mean() for m in months])
+    # The median of a month's dates: one under snow or haze does not speak for it.
+    means = np.array([np.median(values[known & (month == m)]) for m in months])
     low, high = np.percentile(means, [10, 90])
     return Season(
         float(means.mean()), float(low), float(high), months[int(means.argmax())] + 1
