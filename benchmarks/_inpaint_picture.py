@@ -1,6 +1,6 @@
 """The picture of docs/inpainting.md: before, expected, observed, anomaly.
 
-    python benchmarks/_inpaint_picture.py SHARED OUT.png [--steps N] [--work FOLDER]
+    python benchmarks/_inpaint_picture.py SHARED OUT.png [--steps N] [--models FOLDER]
 
 A network trained on `s2-flanders-2018` before 2018-07-01 judges 2018-08-17 of the same series
 with two inserted changes: a patch of cropland of 5 x 5 pixels turns to village on that day.
@@ -23,6 +23,8 @@ from terradrift.report import ink
 from terradrift.stack import Stack
 
 DAY = np.datetime64("2018-08-17")
+BEFORE = np.datetime64("2018-08-07")
+"""The latest day before that is clear everywhere."""
 UNTIL = "2018-07-01"
 ROWS, COLS = (40, 44), (36, 40)
 """Of the change, first and last pixel."""
@@ -35,14 +37,16 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--work", type=Path)
+    parser.add_argument("--models", type=Path, help="folder of a trained network")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        work = given.work or Path(temporary)
-        learned = archive(given.shared, "s2-flanders-2018", work)
-        learned.train("inpaint", steps=given.steps, until=UNTIL)
+        work, models = Path(temporary), given.models
+        if models is None:
+            learned = archive(given.shared, "s2-flanders-2018", work)
+            learned.train("inpaint", steps=given.steps, until=UNTIL)
+            models = learned.store.root / "models"
         judged = archive(given.shared, "s2-flanders-2018-transplant", work)
-        detector = Inpainting.trained(learned.store.root / "models")
+        detector = Inpainting.trained(models)
         found = list(stacks(judged.store, halo_px=detector.halo_px, threads=2))
         west = min(each.corner[0] for each in found)
         north = max(each.corner[1] for each in found)
@@ -69,8 +73,6 @@ def main() -> None:
 
 def archive(shared: Path, name: str, work: Path) -> td.Archive:
     place = work / f"{name}.td"
-    if place.exists():
-        return td.open(place)
     made = td.create(place, td.Grid(40))
     made.ingest(shared / "data" / name / "catalog.json")
     return made
@@ -79,12 +81,11 @@ def archive(shared: Path, name: str, work: Path) -> td.Archive:
 def judge(detector: object, stack: Stack) -> dict[str, NDArray[np.float32]]:
     cut = stack.upto(int(np.searchsorted(stack.days, DAY)))
     found = detector.detect(cut)
-    past = np.isfinite(cut.pixels[:-1]).all(axis=1).mean(axis=(1, 2)) > 0.9
-    latest = cut.pixels[:-1][np.flatnonzero(past)[-1]]
     edge = slice(stack.halo_px, -stack.halo_px)
+    before = cut.pixels[int(np.searchsorted(stack.days, BEFORE))]
     rgb = [stack.bands.index(each) for each in COLOURS]
     return {
-        "before": latest[rgb][:, edge, edge],
+        "before": before[rgb][:, edge, edge],
         "expected": found.expected[rgb][:, edge, edge],
         "observed": cut.pixels[-1][rgb][:, edge, edge],
         "anomaly": found.score[edge, edge],
@@ -93,7 +94,7 @@ def judge(detector: object, stack: Stack) -> dict[str, NDArray[np.float32]]:
 
 def figure(panels: dict[str, NDArray[np.float32]]) -> Figure:
     titles = {
-        "before": "latest clear frame before",
+        "before": f"before, on {BEFORE}",
         "expected": f"expected on {DAY}",
         "observed": f"observed on {DAY}",
         "anomaly": "anomaly score",

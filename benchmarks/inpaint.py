@@ -255,9 +255,8 @@ def told(
     for name, curve in curves.items():
         limit = curve.threshold()
         gain = curve.gain(curves["temporal median"])
-        whole = np.mean(
-            [h for h, a in zip(hits[name], amplitude, strict=True) if a > 0.5]
-        )
+        large = amplitude >= np.quantile(amplitude, 0.75)
+        whole = np.array(hits[name])[large].mean()
         print(
             f"{name:22} A50 {limit.a50.value:6.3f} ({limit.a50.low:.3f} .. "
             f"{limit.a50.high:.3f})  A90 {limit.a90.value:6.3f}  gain {gain.value:5.2f} "

@@ -279,3 +279,20 @@ def test_pixels_beside_a_mask_count_less_as_far_as_they_used_to_be_off() -> None
     clear[:, :4] = False
     score = known.score(np.full((3, 9, 9), 4.0), clear)
     np.testing.assert_allclose(score[4, 4] * known.edge[0], score[4, 8], rtol=0.1)
+
+
+def test_edge_of_the_archive_is_no_mask() -> None:
+    held = stack(np.random.default_rng(13))
+    held.pixels[:, :, :8] = np.nan
+    held.pixels[:, :, 8:] = np.nan_to_num(held.pixels[:, :, 8:], nan=0.2)
+    trained = fitted()
+    strict = trained.noise._replace(edge=np.full(6, 5, np.float32))
+    strict.edge[-1] = 1
+    same = Inpaint(fitted=trained).detect(held).score
+    np.testing.assert_array_equal(
+        Inpaint(fitted=replace(trained, noise=strict)).detect(held).score, same
+    )
+    held.pixels[-1, :, 8:12] = np.nan
+    masked = Inpaint(fitted=trained).detect(held).score
+    dimmed = Inpaint(fitted=replace(trained, noise=strict)).detect(held).score
+    np.testing.assert_allclose(dimmed[12], masked[12] / 5, rtol=1e-4)

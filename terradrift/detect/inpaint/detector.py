@@ -99,7 +99,8 @@ class Inpaint:
                 middle, wide = levelled(middle, wide, came, judged)
             u = torch.where(judged[:, None], (came - middle) / wide, 0.0)
             even = smoothed(u, judged, self.smooth_px)[0].numpy()
-            found = self.fitted.noise.score(even, clear)
+            # Where nothing was ever seen is no mask, but the edge of the archive.
+            found = self.fitted.noise.score(even, clear | ~known)
             score = np.where(seen, found, np.float32(np.nan))
         nothing = np.float32(np.nan)
         expected = np.where(known, mean * width + centre, nothing).astype(np.float32)

@@ -189,7 +189,7 @@ class Training:
             u = torch.where(seen[:, None], (sample.target - mean) / scale, 0.0)
             even = smoothed(u, seen, SMOOTH_PX).movedim(1, -1)[seen]
             off.append(even.cpu().numpy())
-            clear = sample.clear[0].cpu().numpy()
+            clear = (sample.clear | ~found.known)[0].cpu().numpy()
             away.append(distance(clear)[seen[0].cpu().numpy()])
         return Fitted(
             bands=self.bands,
