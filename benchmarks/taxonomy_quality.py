@@ -104,7 +104,7 @@ def _covered(ground: Covers, cells: NDArray[np.int64]) -> Truth:
 
 
 def _measured(found: dict[str, list[Study]]) -> Table:
-    head = ("series", "grounds / paths", *(words for _, words in MEASURES))
+    head = ("series (seeds)", "grounds / paths", *(words for _, words in MEASURES))
     rows: Table = [(*head, "plain k-means, ARI path", "NMI by chance")]
     for name, parts in found.items():
         first = [one.before for one in parts]
@@ -115,7 +115,7 @@ def _measured(found: dict[str, list[Study]]) -> Table:
         cells = [_over([getattr(one, each) for one in first]) for each, _ in MEASURES]
         flat = _over([one.ari_flat for one in first])
         chance = f"{np.mean([one.nmi_chance for one in first]):.2f}"
-        rows.append((name, many, *cells, flat, chance))
+        rows.append((f"{name} ({len(parts)})", many, *cells, flat, chance))
     return rows
 
 
@@ -123,7 +123,7 @@ def _gained(found: dict[str, list[Study]]) -> Table:
     words = dict(MEASURES)
     rows: Table = [
         (
-            "series",
+            "series (seeds)",
             "wrong held-out triplets",
             *(f"{words[name]}: refined; random labels" for name in GAINS),
         )
@@ -137,7 +137,7 @@ def _gained(found: dict[str, list[Study]]) -> Table:
         for each in GAINS:
             right, control = zip(*(one.gain(each) for one in parts), strict=True)
             cells.append(f"{_signed(mean(right))}; {_signed(mean(control))}")
-        rows.append((name, wrong, *cells))
+        rows.append((f"{name} ({len(parts)})", wrong, *cells))
     return rows
 
 
@@ -150,7 +150,7 @@ def crops(shared: Path) -> Iterator[tuple[str, Table]]:
             "regimes",
             "patches",
             "grounds / paths",
-            "ARI land cover; chance",
+            "ARI land cover",
             "ARI crop; chance",
             "NMI crop; chance",
             "silhouette",
@@ -179,7 +179,7 @@ def crops(shared: Path) -> Iterator[tuple[str, Table]]:
                         ),
                         f"{(cover >= 0).sum()}, {(crop >= 0).sum()}",
                         f"{one.grounds:.0f} / {one.leaves:.0f}",
-                        f"{one.ari_ground:.2f}; 0.00",
+                        f"{one.ari_ground:.2f}",
                         f"{one.ari_leaf:.2f}; {one.ari_chance:.2f}",
                         f"{one.nmi_leaf:.2f}; {one.nmi_chance:.2f}",
                         f"{one.silhouette:.2f}",
