@@ -118,6 +118,15 @@ def test_equal_inputs_give_equal_maps():
     assert not np.array_equal(one.space.matrix, other.space.matrix)
 
 
+@pytest.mark.gpu
+def test_a_gpu_learns_what_a_cpu_does():
+    paths, known, truth = worlds()
+    one = refine(paths, known, truth, QUICK)
+    other = refine(paths, known, truth, QUICK, device="cuda")
+    assert min(other.loss) == pytest.approx(min(one.loss), rel=0.02)
+    assert other.error_after == pytest.approx(one.error_after, abs=0.02)
+
+
 def test_effective_rank_counts_directions():
     random = np.random.default_rng(0)
     square = random.standard_normal((4000, 3))
