@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 
 STEPS, DIMENSIONS, SHAPES = 24, 64, 20
 ROUNDS, SWEEPS = 3, 5
-BAND = 6
+EVERY = STEPS - 1
+"""No band: tslearn has none as it comes."""
 Rows = NDArray[np.float32]
 
 
@@ -81,16 +82,15 @@ def _components(rows: Rows) -> NDArray[np.integer]:
 def _warped(rows: Rows) -> NDArray[np.integer]:
     from terradrift.detect.taxonomy import warped
 
-    return warped.best(rows, SHAPES, BAND).label
+    return warped.best(rows, SHAPES, EVERY).label
 
 
 def _same_start(rows: Rows) -> NDArray[np.integer]:
     from terradrift.detect.taxonomy import dtw, warped
 
-    every = STEPS - 1
-    start = dtw.squared_distances(rows, _begun(rows), every).argmin(axis=1)
+    start = dtw.squared_distances(rows, _begun(rows), EVERY).argmin(axis=1)
     start = np.unique(start, return_inverse=True)[1]
-    return warped.cluster(rows, start, every, rounds=ROUNDS, sweeps=SWEEPS).label
+    return warped.cluster(rows, start, EVERY, rounds=ROUNDS, sweeps=SWEEPS).label
 
 
 def _tslearn(rows: Rows) -> NDArray[np.integer]:
