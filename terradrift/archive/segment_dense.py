@@ -1,5 +1,7 @@
 """The dense features of an archive's model, ready on a device."""
 
+from dataclasses import replace
+
 from terradrift import plugins
 from terradrift.archive import choosing, modelling, origins
 from terradrift.archive.choosing import Choice
@@ -15,12 +17,19 @@ from terradrift.store.tables import Store
 
 
 def opened(
-    store: Store, model: str, *, cell_px: int | None, chip_size: int | None, device: str
+    store: Store,
+    model: str,
+    *,
+    cell_px: int | None,
+    chip_size: int | None,
+    device: str,
+    allow_mismatch: bool = False,
 ) -> DenseFeatures:
     """A map by the model: of its tokens where it has any, else of cells of `cell_px` pixels.
 
     `chip_size` is that of a model with tokens; None: as the archive's vectors were made, or
-    the model's own.
+    the model's own. `allow_mismatch` takes images of another level or pixel size than the
+    model's, as do vectors in the archive that were made so.
 
     Raises:
         UnknownPluginError: no such model.
@@ -31,7 +40,10 @@ def opened(
     choice = choosing.choose(store, model, {})
     plugin = plugins.load(plugins.EMBEDDERS, choice.model)
     if isinstance(plugin, Spec):
-        embedder = _tokens(store, plugin, choice.how, chip_size)
+        how = replace(
+            choice.how, allow_mismatch=allow_mismatch or choice.how.allow_mismatch
+        )
+        embedder = _tokens(store, plugin, how, chip_size)
     else:
         if chip_size is not None:
             raise ValueError(

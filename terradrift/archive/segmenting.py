@@ -52,6 +52,8 @@ class Settings(rules.Settings):
     """Pixels per cell side of a pooled model; None: 4, or a patch where that is less."""
     chip_size: int | None = None
     """Pixels per chip side of a model with tokens; None: its own."""
+    allow_mismatch: bool = False
+    """Whether a model takes images of another level or pixel size than it was made for."""
     window_px: int = 512
     """Most pixels a side that are judged together."""
     alert_p: float = 0.01
@@ -90,6 +92,7 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         request.model,
         cell_px=settings.cell_px,
         chip_size=settings.chip_size,
+        allow_mismatch=settings.allow_mismatch,
         device=request.device,
     )
     grid = store.settings.grid
