@@ -1,5 +1,6 @@
 """`detect --method` of detectors on pixels: every date of every window, rows and maps."""
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -118,6 +119,7 @@ class _Work:
     run_id: str
     scored: int = 0
     ranked: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     bad: dict[str, str] = field(default_factory=dict)
     maps: list[str] = field(default_factory=list)
 
@@ -162,7 +164,10 @@ class _Work:
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what could not be told."""
         said = [f"left out {scene}: {why}" for scene, why in self.bad.items()]
-        if self.scored and not self.ranked:
+        if not self.scored:
+            why, count = self.reasons.most_common(1)[0]
+            said.append(f"no score, mostly ({count:,} observations): {why}")
+        elif not self.ranked:
             said.append(
                 "no p-values: too few earlier dates were scored; judge more dates, or "
                 "raise calibration"
@@ -217,6 +222,7 @@ class _Work:
         batch = image_rows.rows(stack, scores, told, self.settings.min_clear)
         self.scored += len(batch) - batch["score"].null_count
         self.ranked += len(batch) - batch["p_value"].null_count
+        self.reasons.update(filter(None, batch["reason"].to_pylist()))
         yield batch
 
     def _shown_frames(self, stack: Stack) -> int:

@@ -66,17 +66,17 @@ def sensitivity(
             f"{store.root} holds no embeddings of {choice.stored}; run terradrift embed "
             "first"
         )
-    on_pixels = _on_pixels(choice, detectors or ())
+    image_names = on_pixels(choice, detectors or ())
     methods = _methods(
         store,
         choice,
-        [name for name in detectors or DETECTORS if name not in on_pixels],
+        [name for name in detectors or DETECTORS if name not in image_names],
         threads,
         asked=detectors is not None,
     )
     images = {
         plugin: image_detectors.opened(store, plugin, device, {})
-        for plugin in on_pixels.values()
+        for plugin in image_names.values()
     }
     embedder = modelling.opened(store, choice)
     if embedder.card.dates > 1:
@@ -133,7 +133,7 @@ def sensitivity(
     )
 
 
-def _on_pixels(choice: Choice, names: Sequence[str]) -> dict[str, str]:
+def on_pixels(choice: Choice, names: Sequence[str]) -> dict[str, str]:
     """Which of the names mean image detectors, and which ones."""
     known = plugins.names(plugins.IMAGE_DETECTORS)
     on_vectors = set(plugins.names(plugins.DETECTORS))

@@ -184,6 +184,9 @@ def test_the_command_takes_settings_and_says_what_it_did(
 
 
 def test_what_cannot_be_judged_leaves_the_old_rows(archive: td.Archive) -> None:
+    none = archive.detect(method="temporal-median", quiet=True, min_past=1000)
+    assert none.scored == 0
+    assert any("no pixel has enough clear frames" in note for note in none.notes)
     archive.detect(method="rx", quiet=True)
     before = _rows(archive, "rx")
     with pytest.raises(ArchiveError, match="no clear pixel from 2031"):
