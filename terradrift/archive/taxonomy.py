@@ -272,7 +272,13 @@ def _placed(
     )
     space = fitted.projection.space
     told = {STAMP.decode(): json.dumps(stamp, sort_keys=True)}
-    about = {"space": space.label if space else RAW, **told}
+    # Dates up to the end of the period are judged by regimes that knew them.
+    period = stamp["made_from"]["asked"]["period"] or "all dates"
+    about = {
+        "space": space.label if space else RAW,
+        "regimes_fitted_on": period,
+        **told,
+    }
     with single_blas():
         anomalies.replace(store, rows.METHOD, observations, model=model, about=about)
         columns = schema.regimes()

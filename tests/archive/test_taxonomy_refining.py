@@ -38,6 +38,7 @@ def test_the_learned_space_is_kept_and_what_vectors_are_compared_in_stays(archiv
     assert fitted.projection.space.label == "triplet/1"
     about = archive.store.dataset(f"anomalies_taxonomy_{MODEL}").schema.metadata
     assert about[b"space"] == b"triplet/1"
+    assert about[b"regimes_fitted_on"] == b"all dates"
     notes = " ".join(fitted.taxonomy.notes)
     assert "triplet/1" in notes
     assert "stability, 1 at best and 0 by chance" in notes
