@@ -25,7 +25,7 @@ def opened(
     device: str,
     allow_mismatch: bool = False,
 ) -> DenseFeatures:
-    """A map by the model: of its tokens where it has any, else of cells of `cell_px` pixels.
+    """A map by the model: of its tokens where it has any, else of cells; of `cell_px` pixels.
 
     `chip_size` is that of a model with tokens; None: as the archive's vectors were made, or
     the model's own. `allow_mismatch` takes images of another level or pixel size than the
@@ -43,7 +43,7 @@ def opened(
         how = replace(
             choice.how, allow_mismatch=allow_mismatch or choice.how.allow_mismatch
         )
-        embedder = _tokens(store, plugin, how, chip_size)
+        embedder = _tokens(store, plugin, how, chip_size, cell_px)
     else:
         if chip_size is not None:
             raise ValueError(
@@ -57,11 +57,13 @@ def opened(
     return dense.dense(embedder, patch_px=store.settings.grid.patch_px, cell_px=cell_px)
 
 
-def _tokens(store: Store, spec: Spec, how: How, chip_size: int | None) -> Embedder:
+def _tokens(
+    store: Store, spec: Spec, how: How, chip_size: int | None, cell_px: int | None
+) -> Embedder:
     wanted = How(
         tokens=True,
         chip_size=chip_size or how.chip_size,
-        token_size=how.token_size,
+        token_size=cell_px or how.token_size,
         overlap=how.overlap,
         allow_mismatch=how.allow_mismatch,
     )

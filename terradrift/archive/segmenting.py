@@ -49,7 +49,8 @@ class Settings(rules.Settings):
     segments: segment_regions.Kind = "auto"
     """Where regions come from; auto: masks of SAM 2.1 where its weights are here."""
     cell_px: int | None = None
-    """Pixels per cell side of a pooled model; None: 4, or a patch where that is less."""
+    """Pixels per cell side; None: the model's tokens, of a pooled model 4, or a patch where
+    that is less."""
     chip_size: int | None = None
     """Pixels per chip side of a model with tokens; None: its own."""
     allow_mismatch: bool = False

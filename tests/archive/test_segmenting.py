@@ -1,6 +1,7 @@
 """Regions of an archive's images judged by their past: rows, maps, polygons, abstaining."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import rasterio
 import shapely
 
 import terradrift as td
+from terradrift.embed import library
+from terradrift.embed.models.galileo import NANO
 from terradrift.errors import ArchiveError
 from terradrift.grid import Grid
 from terradrift.ingest.plan import patches
+from terradrift.ingest.simulate import simulate
 from terradrift.store.settings import Settings
 from terradrift.store.tables import Store
 from tests.ingest.rasters import DAY, UTM, place, table, written
@@ -227,6 +231,27 @@ def test_two_dates_give_stage_one_and_no_calibration(tmp_path: Path) -> None:
     last = rows[rows.datetime == rows.datetime.max()]
     inside = _inside(last)
     assert last.score[inside].min() > last.score[~_inside(last, -8)].max()
+
+
+def test_tokens_of_a_foundation_model_give_the_map(
+    tmp_path: Path, shared: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRADRIFT_MODELS", str(tmp_path))
+    library.add(NANO, shared("weights/galileo_nano/encoder.pt"))
+    made = td.create(tmp_path / "a.td", td.Grid(160))
+    made.ingest(simulate(tmp_path / "scenes", size_px=48, dates=3, seed=3))
+    given = {"method": "segments", "quiet": True, "threads": 1, "cell_px": 8}
+    given |= {"chip_size": 16, "segments": "superpixels"}
+    with pytest.raises(ValueError, match="made for L1C"):
+        made.detect("galileo-nano", **given)
+    done = made.detect("galileo-nano", **given, allow_mismatch=True)
+    assert done.table == "anomalies_segments_galileo_nano"
+    held = made.store.dataset(done.table).schema.metadata
+    assert held[b"model"] == b"galileo-nano-tokens"
+    assert b"cells of 8 pixels" in held[b"preprocessing"]
+    rows = made.sql("SELECT score, clear_percent FROM anomalies ORDER BY datetime").df()
+    assert done.scored == rows.score.notna().sum() > 0
+    assert rows.score.dropna().between(0, 2).all()
 
 
 def test_what_cannot_be_done_is_told_in_one_line(archive: td.Archive) -> None:
