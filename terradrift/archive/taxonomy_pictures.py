@@ -105,7 +105,6 @@ def _gathered(
         corners=places.corners(store.settings.grid, cells),
         leaf=leaf,
         distances=np.zeros((0, 0)),
-        edges=np.zeros((0, 2), np.int64),
         colours=np.full((len(ids), 3), np.nan),
         explained=0.0,
     )
@@ -125,7 +124,6 @@ def _gathered(
         **{
             **{field: getattr(empty, field) for field in Drawn.__slots__},
             "distances": (distances + distances.T) / 2,
-            "edges": graph.edges,
             "colours": shade,
             "explained": explained,
         }

@@ -52,8 +52,6 @@ class Drawn:
     """(n,), -1 where it cannot be told."""
     distances: NDArray[np.float64]
     """(k, k), between the paths of leaves, in the order of `leaves`."""
-    edges: NDArray[np.int64]
-    """(k - 1, 2), of the semantic graph, by place in `leaves`."""
     colours: NDArray[np.float64]
     """(n, 3), 0..1, three components of each patch's path as a colour; NaN unknown."""
     explained: float

@@ -47,7 +47,6 @@ def drawn():
         corners=corner + square,
         leaf=np.repeat([2, 3, 1, -1], [30, 40, 20, 10]),
         distances=np.abs(at[:, None] - at),
-        edges=np.array([[0, 1], [1, 2]]),
         colours=np.full((100, 3), 0.5),
         explained=0.6,
     )
