@@ -1,6 +1,7 @@
 """`taxonomy --output FOLDER`: pictures of regimes, and what lies between them."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,13 +121,11 @@ def _gathered(
         graph=graph,
         threads=threads,
     )
-    drawn = Drawn(
-        **{
-            **{field: getattr(empty, field) for field in Drawn.__slots__},
-            "distances": (distances + distances.T) / 2,
-            "colours": shade,
-            "explained": explained,
-        }
+    drawn = replace(
+        empty,
+        distances=(distances + distances.T) / 2,
+        colours=shade,
+        explained=explained,
     )
     return drawn, _told(drawn, order, graph, between, coherence_of(cells, leaf))
 
