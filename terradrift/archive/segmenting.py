@@ -192,7 +192,7 @@ class _Rows:
 
     def __init__(self, run: Run, request: Request) -> None:
         self._run, self._request = run, request
-        self.scored = self._one = self._calibrated = 0
+        self.scored = self._rows = self._one = self._calibrated = 0
 
     def of(self, stack: Stack, frame: Frame) -> pa.RecordBatch:
         """One row for each patch that was observed."""
@@ -200,6 +200,7 @@ class _Rows:
         at = np.flatnonzero(~np.isnat(times))
         told = frame.patches
         scored = np.isfinite(told.score[at])
+        self._rows += len(at)
         self.scored += int(scored.sum())
         self._one += int((scored & (told.n_reference[at] == 1)).sum())
         self._calibrated += int(np.isfinite(told.p_value[at]).sum())
@@ -232,6 +233,8 @@ class _Rows:
     def notes(self) -> tuple[str, ...]:
         """What a user should know of how much could be said."""
         found = []
+        if not self._rows:
+            found.append("nothing to judge: no image of these days has a clear pixel")
         if self._one:
             found.append(
                 f"{self._one:,} scores are stage 1 alone: one earlier clear date"

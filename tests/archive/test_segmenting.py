@@ -233,6 +233,17 @@ def test_two_dates_give_stage_one_and_no_calibration(tmp_path: Path) -> None:
     assert last.score[inside].min() > last.score[~_inside(last, -8)].max()
 
 
+def test_a_day_without_a_clear_pixel_is_nothing_to_judge(
+    archive: td.Archive, tmp_path: Path
+) -> None:
+    done = _detect(archive, since="2021-01-01", maps=tmp_path)
+    assert done.observations == 0
+    assert any("nothing to judge" in note for note in done.notes)
+    (path,) = done.maps
+    assert json.loads(Path(path).read_text())["features"] == []
+    assert archive.validate() == []
+
+
 def test_tokens_of_a_foundation_model_give_the_map(
     tmp_path: Path, shared: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
