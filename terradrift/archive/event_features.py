@@ -1,6 +1,7 @@
 """Dense features of the images of one event: a vector per cell and date."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,8 +79,8 @@ def features(
             None if card.token_stride else _cell_px(event, card.dimensions, region_px)
         )
         giver = densely.dense(embedder, patch_px=cell or 1, cell_px=cell)
-        # Matrices are small: threads of BLAS would wait for each other.
-        with threads.single_blas():
+        # Matrices of cells are small: threads of BLAS would wait for each other.
+        with threads.single_blas() if cell else nullcontext():
             maps = np.stack(
                 [
                     giver.map(

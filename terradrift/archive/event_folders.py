@@ -167,11 +167,11 @@ def _answers(
 ) -> dict[str, Answer]:
     """What every method says of one event."""
     out: dict[str, Answer] = {}
+    with tally.timing(FEATURES):
+        given = event_features.features(
+            event, model, region_px=how.region_px, device=how.device
+        )
     with threads.single_blas():
-        with tally.timing(FEATURES):
-            given = event_features.features(
-                event, model, region_px=how.region_px, device=how.device
-            )
         with tally.timing(REGIONS):
             regions = event_regions.regions(event, way)
         with tally.timing(event_regions.PUBLISHED):
