@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from terradrift.detect.block import Block
 from terradrift.detect.kinds import Cluster
 from terradrift.evaluate import intervals, measures
-from terradrift.evaluate.bench import Site
+from terradrift.evaluate.bench.lines import Site
 
 Rows = NDArray[np.float32]
 

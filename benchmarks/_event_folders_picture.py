@@ -8,7 +8,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
-from terradrift.archive import event_features, event_regions
+from terradrift.archive.events import features as event_features
+from terradrift.archive.events import regions as event_regions
 from terradrift.evaluate.event_folders import published
 from terradrift.ingest.events.find import find
 from terradrift.ingest.events.read import checked, read

@@ -17,8 +17,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.archive.inpainting import Inpainting
-from terradrift.archive.stacks import stacks
+from terradrift.archive.inpaint.inpainting import Inpainting
+from terradrift.archive.pixels.stacks import stacks
 from terradrift.report import ink
 from terradrift.stack import Stack
 

@@ -23,9 +23,9 @@ from rasterio.transform import from_origin
 
 import terradrift as td
 from terradrift.errors import TerradriftError
-from terradrift.evaluate import class_maps
-from terradrift.evaluate.class_maps_grid import SHARES
-from terradrift.evaluate.compare_result import Compared
+from terradrift.evaluate.class_maps import maps as class_maps
+from terradrift.evaluate.class_maps.grid import SHARES
+from terradrift.evaluate.compare.result import Compared
 from terradrift.ingest.simulate import spectra
 
 PATCHES = (40, 80, 160)

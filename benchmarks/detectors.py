@@ -34,12 +34,13 @@ from numpy.typing import NDArray
 
 import terradrift as td
 from terradrift import plugins
-from terradrift.archive import benching
+from terradrift.archive.judge import benching
 from terradrift.embed import library
 from terradrift.embed.spec import Spec
-from terradrift.evaluate import bench_page, measures, tables
-from terradrift.evaluate.bench import Site
-from terradrift.evaluate.bench_result import Bench
+from terradrift.evaluate import measures, tables
+from terradrift.evaluate.bench import page as bench_page
+from terradrift.evaluate.bench.lines import Site
+from terradrift.evaluate.bench.result import Bench
 from terradrift.evaluate.fields import Reading
 from terradrift.evaluate.methods import methods
 from terradrift.evaluate.ranked import reads

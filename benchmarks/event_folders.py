@@ -19,10 +19,10 @@ from pathlib import Path
 from _event_folders import fires, transplants
 from _event_folders_picture import draw
 
-from terradrift.archive.event_choices import Choices
-from terradrift.archive.event_folders import event_folders
+from terradrift.archive.events.choices import Choices
+from terradrift.archive.events.folders import event_folders
 from terradrift.evaluate import tables
-from terradrift.evaluate.bench_cells import interval
+from terradrift.evaluate.bench.cells import interval
 from terradrift.evaluate.event_folders.result import EventFolders, OnControls, Row
 from terradrift.evaluate.measures import Interval
 from terradrift.ingest.simulate.events import event_folders as simulate

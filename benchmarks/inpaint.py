@@ -28,9 +28,9 @@ import torch
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.archive import inpainting
-from terradrift.archive.planting import spread
-from terradrift.archive.stacks import stacks
+from terradrift.archive.inpaint import inpainting
+from terradrift.archive.judge.planting import spread
+from terradrift.archive.pixels.stacks import stacks
 from terradrift.detect.image.median import TemporalMedian
 from terradrift.detect.image.protocol import ImageDetector
 from terradrift.detect.image.rx import Rx, RxDifference, RxTemporal

@@ -19,9 +19,9 @@ import numpy as np
 from protocols import _between, _lines
 
 import terradrift as td
-from terradrift.archive import benching
+from terradrift.archive.judge import benching
 from terradrift.detect.local.detectors import LocalDistance, LocalLof
-from terradrift.evaluate.bench import lines
+from terradrift.evaluate.bench.lines import lines
 from terradrift.evaluate.fields import Reading
 from terradrift.evaluate.ranked import Largest
 

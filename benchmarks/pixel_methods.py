@@ -23,7 +23,7 @@ from matplotlib.patches import Rectangle
 from protocols import _between, _lines
 
 import terradrift as td
-from terradrift.archive.stacks import stacks
+from terradrift.archive.pixels.stacks import stacks
 from terradrift.detect.image.median import TemporalMedian
 from terradrift.detect.image.protocol import ImageDetector
 from terradrift.detect.image.rx import Rx, RxDifference, RxTemporal, reed_xiaoli

@@ -51,10 +51,10 @@ from detectors import FLANDERS, OWN, VAIA, Given, Run
 from lof import rows as drawn
 from numpy.typing import NDArray
 
-from terradrift.archive import benching
+from terradrift.archive.judge import benching
 from terradrift.detect.block import Block
 from terradrift.detect.settings import Settings
-from terradrift.evaluate.bench import Site
+from terradrift.evaluate.bench.lines import Site
 from terradrift.evaluate.fields import Reading
 from terradrift.evaluate.methods import Scored, WholeDetection
 from terradrift.ingest.simulate import simulate

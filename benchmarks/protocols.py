@@ -23,14 +23,16 @@ from watch import CASES
 
 import terradrift as td
 from terradrift.detect.settings import Settings
-from terradrift.evaluate import class_maps, delay, planted_series
-from terradrift.evaluate.bench import alarms, ground_of
-from terradrift.evaluate.class_maps_grid import SHARES, Cells, common_grid, grade
+from terradrift.evaluate import delay
+from terradrift.evaluate.bench.lines import alarms, ground_of
+from terradrift.evaluate.class_maps import maps as class_maps
+from terradrift.evaluate.class_maps.grid import SHARES, Cells, common_grid, grade
 from terradrift.evaluate.measures import Interval
 from terradrift.evaluate.method import Method
 from terradrift.evaluate.methods import WholeDetection, methods
 from terradrift.evaluate.monitor_method import Monitor, patch_km2
-from terradrift.evaluate.planted_series_measures import (
+from terradrift.evaluate.planted_series import series as planted_series
+from terradrift.evaluate.planted_series.measures import (
     Chance,
     mean,
     measure,

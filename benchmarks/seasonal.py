@@ -30,17 +30,18 @@ from numpy.typing import NDArray
 from watch import CASES
 
 import terradrift as td
-from terradrift.archive import benching
+from terradrift.archive.judge import benching
 from terradrift.detect.drift import Drift, unit
 from terradrift.detect.reference import season_distance
 from terradrift.detect.seasonal import judge
 from terradrift.detect.seasonal.detector import Seasonal
 from terradrift.detect.seasonal.settings import Settings
-from terradrift.evaluate import bench, planted_series
+from terradrift.evaluate.bench import lines as bench
 from terradrift.evaluate.fields import Reading
 from terradrift.evaluate.measures import Interval
 from terradrift.evaluate.methods import WholeDetection
-from terradrift.evaluate.planted_series_measures import (
+from terradrift.evaluate.planted_series import series as planted_series
+from terradrift.evaluate.planted_series.measures import (
     Chance,
     mean,
     measure,

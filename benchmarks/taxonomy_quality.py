@@ -27,7 +27,7 @@ from terradrift.errors import ArchiveError
 from terradrift.evaluate import measures, ranking
 from terradrift.evaluate.intervals import Draws, default_side
 from terradrift.evaluate.measures import Interval, squares
-from terradrift.evaluate.planted_series_measures import mean
+from terradrift.evaluate.planted_series.measures import mean
 from terradrift.evaluate.ranking import Ranking
 from terradrift.evaluate.taxonomy import planted
 from terradrift.evaluate.taxonomy.pipeline import together

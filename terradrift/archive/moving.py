@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from terradrift import schema
-from terradrift.archive import anomaly_export
+from terradrift.archive.methods import export as anomaly_export
 from terradrift.errors import ArchiveError
 from terradrift.query import sql, write
 from terradrift.store import geoparquet

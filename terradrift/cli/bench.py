@@ -66,7 +66,7 @@ def bench(
     is counted as false.
     """
     import terradrift as td
-    from terradrift.archive import benching
+    from terradrift.archive.judge import benching
 
     opened = td.open(archive)
     with usage():

@@ -45,6 +45,6 @@ def calibration(
         found = opened.calibration(model, controls=controls)
     print(json.dumps(found.to_dict()) if as_json else found)
     if output is not None:
-        from terradrift.evaluate.calibration_figure import write
+        from terradrift.evaluate.operational.figure import write
 
         say(" ".join(str(path) for path in write(found, output)))

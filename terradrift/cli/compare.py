@@ -72,7 +72,7 @@ def compare(
     """Compare models, each on patches of its own size, on one grid with one rule for labels."""
     import terradrift as td
     from terradrift import threads as threading_
-    from terradrift.archive import comparing
+    from terradrift.archive.judge import comparing
     from terradrift.evaluate.fields import Reading
 
     opened = [td.open(each) for each in archives]

@@ -84,8 +84,8 @@ def event_folders(
     Measures them on labelled events by the published protocol and plainly, and counts what
     they mark on controls. Needs no archive and writes none.
     """
-    from terradrift.archive import event_folders as folders
-    from terradrift.archive.event_choices import Choices
+    from terradrift.archive.events import folders
+    from terradrift.archive.events.choices import Choices
 
     with usage():
         if output is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from terradrift.archive import Archive
     from terradrift.archive.detecting import Detected
     from terradrift.archive.ingesting import Ingested
-    from terradrift.archive.method import Judged
+    from terradrift.archive.methods.method import Judged
     from terradrift.archive.purpose import Purpose
     from terradrift.grid import Grid
     from terradrift.ingest.plan import Plan
@@ -301,7 +301,7 @@ def detect(
 
 def pairs(given: "Sequence[str]") -> dict[str, Any]:
     """Settings as text by name; what has an option of its own is none."""
-    from terradrift.archive import setting_values
+    from terradrift.archive.methods import setting_values
 
     found = setting_values.pairs(given)
     if own := sorted(found.keys() & _OWN_OPTIONS):
@@ -311,7 +311,7 @@ def pairs(given: "Sequence[str]") -> dict[str, Any]:
 
 def methods_only(given: "Mapping[str, Any]") -> None:
     """Refuse options that only go with a method."""
-    from terradrift.archive import methods
+    from terradrift.archive.methods import dispatch as methods
 
     methods.refuse_alone(given)
 

@@ -117,15 +117,7 @@ def create(
     connection.execute(
         OBSERVATIONS.format(name="observations", embeddings="embeddings")
     )
-    for name in OF_PATCHES:
-        held = f"{name}_{schema.suffix(model)}" if model else ""
-        if held in tables:
-            connection.execute(WITH_PLACE.format(name=name, rows=f'"{held}"'))
-        else:
-            placed = (schema.patches().field(column) for column in PLACE)
-            columns = [*getattr(schema, name)(), *placed]
-            empty = float32(pa.schema(columns)).empty_table()
-            _view(connection, name, empty, spatial=spatial)
+    _of_patches(connection, tables, model, spatial=spatial)
     _anomalies(connection, tables, spatial=spatial)
     for name in tables:
         if name.startswith("embeddings_"):
@@ -133,6 +125,23 @@ def create(
             connection.execute(OBSERVATIONS.format(name=beside, embeddings=f'"{name}"'))
     for macro in MACROS + (SPATIAL_MACROS if spatial else ()):
         connection.execute(macro)
+
+
+def _of_patches(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, lance.LanceDataset],
+    model: str | None,
+    *,
+    spatial: bool,
+) -> None:
+    """One row per patch, with its place."""
+    for name in OF_PATCHES:
+        held = f"{name}_{schema.suffix(model)}" if model else ""
+        if held in tables:
+            connection.execute(WITH_PLACE.format(name=name, rows=f'"{held}"'))
+        else:
+            empty = _empty_with_place(getattr(schema, name)())
+            _view(connection, name, empty, spatial=spatial)
 
 
 def _anomalies(
@@ -147,9 +156,13 @@ def _anomalies(
         union = " UNION ALL ".join(held)
         connection.execute(WITH_PLACE.format(name="anomalies", rows=f"({union})"))
         return
-    placed = (schema.patches().field(name) for name in PLACE)
-    empty = float32(pa.schema([*schema.anomalies(), *placed])).empty_table()
+    empty = _empty_with_place(schema.anomalies())
     _view(connection, "anomalies", empty, spatial=spatial)
+
+
+def _empty_with_place(columns: pa.Schema) -> pa.Table:
+    placed = (schema.patches().field(name) for name in PLACE)
+    return float32(pa.schema([*columns, *placed])).empty_table()
 
 
 def _view(

@@ -9,7 +9,7 @@ import pytest
 
 import terradrift as td
 from terradrift import schema
-from terradrift.archive import anomalies
+from terradrift.archive.methods import anomalies
 from terradrift.errors import SchemaError
 
 

@@ -13,7 +13,7 @@ import shapely
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive import anomaly_export
+from terradrift.archive.methods import export as anomaly_export
 from terradrift.cli import app
 from terradrift.errors import ArchiveError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from terradrift.archive.cog import Mosaics, Place, write_cog
+from terradrift.archive.pixels.cog import Mosaics, Place, write_cog
 
 CORNER = (500_040.0, 5_000_020.0)
 

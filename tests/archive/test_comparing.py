@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive import comparing
-from terradrift.archive.two_dates import span
+from terradrift.archive.judge import comparing
+from terradrift.archive.judge.two_dates import span
 from terradrift.cli import app
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.evaluate.fields import Reading

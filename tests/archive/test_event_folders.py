@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from terradrift.archive import event_features, event_pixels, event_regions
-from terradrift.archive.event_choices import Choices
-from terradrift.archive.event_folders import event_folders, files, write
+from terradrift.archive.events import features as event_features
+from terradrift.archive.events import pixels as event_pixels
+from terradrift.archive.events import regions as event_regions
+from terradrift.archive.events.choices import Choices
+from terradrift.archive.events.folders import event_folders, files, write
 from terradrift.errors import SourceError, UnknownPluginError, WeightsError
 from terradrift.evaluate.event_folders.result import EventFolders
 from terradrift.ingest.events.find import find

@@ -12,7 +12,7 @@ import rasterio
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive.stacks import stacks
+from terradrift.archive.pixels.stacks import stacks
 from terradrift.cli import app
 from terradrift.detect.image.median import TemporalMedian
 from terradrift.detect.image.patches import upper_mean

@@ -10,7 +10,7 @@ import pytest
 
 import terradrift as td
 from terradrift import schema
-from terradrift.archive import kind_fits
+from terradrift.archive.kinds import fits as kind_fits
 from terradrift.errors import ArchiveError, SchemaError
 
 D = 24

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import terradrift as td
-from terradrift.archive import methods
-from terradrift.archive.method import Judged
+from terradrift.archive.methods import dispatch as methods
+from terradrift.archive.methods.method import Judged
 from terradrift.archive.runs import recorded
 from terradrift.detect.local.calibration import Calibration
 from terradrift.detect.local.score import Judged as Scored

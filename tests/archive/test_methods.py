@@ -6,7 +6,8 @@ from typing import Literal
 
 import pytest
 
-from terradrift.archive import methods, setting_values
+from terradrift.archive.methods import dispatch as methods
+from terradrift.archive.methods import setting_values
 from terradrift.errors import UnknownPluginError
 
 

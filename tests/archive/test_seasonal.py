@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import terradrift as td
-from terradrift.archive.scene_codes import SceneCodes
+from terradrift.archive.methods.scene_codes import SceneCodes
 from terradrift.errors import ArchiveError
 from terradrift.store import series
 

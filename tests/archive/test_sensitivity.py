@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 import terradrift as td
 from terradrift.archive.choosing import Choice
-from terradrift.archive.sensitivity import on_pixels
+from terradrift.archive.judge.sensitivity import on_pixels
 from terradrift.cli import app
 from terradrift.embed.how import How
 from terradrift.errors import ArchiveError

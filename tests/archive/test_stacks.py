@@ -10,8 +10,8 @@ import shapely
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift.archive.pixel_windows import Extent
-from terradrift.archive.stacks import stacks, windows
+from terradrift.archive.pixels.stacks import stacks, windows
+from terradrift.archive.pixels.windows import Extent
 from terradrift.errors import ArchiveError, SourceError
 from terradrift.grid import Grid, parse_id
 from terradrift.ingest.plan import patches

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 import terradrift as td
 from terradrift import schema
-from terradrift.archive import taxonomy, taxonomy_model
+from terradrift.archive.taxonomy import model as taxonomy_model
+from terradrift.archive.taxonomy import run as taxonomy
 from terradrift.cli import app
 from terradrift.errors import ArchiveError
 from terradrift.store import series

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive import taxonomy_model
+from terradrift.archive.taxonomy import model as taxonomy_model
 from terradrift.cli import app
 from terradrift.errors import ArchiveError
 from terradrift.store import spaces
@@ -107,7 +107,7 @@ def test_pictures_and_numbers_are_written(archive, tmp_path):
 
 
 def test_without_a_taxonomy_there_is_nothing_to_draw(finished, tmp_path):
-    from terradrift.archive import taxonomy_pictures
+    from terradrift.archive.taxonomy import pictures as taxonomy_pictures
 
     with pytest.raises(ArchiveError, match="run terradrift taxonomy first"):
         taxonomy_pictures.draw(td.open(finished).store, MODEL, tmp_path, threads=1)

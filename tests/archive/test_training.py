@@ -13,9 +13,10 @@ import pytest
 import torch
 
 import terradrift as td
-from terradrift.archive import inpaint_encoder, inpainting, training
+from terradrift.archive.inpaint import encoder as inpaint_encoder
+from terradrift.archive.inpaint import inpainting, training
+from terradrift.archive.inpaint.training import Trained, Wish
 from terradrift.archive.runs import Run
-from terradrift.archive.training import Trained, Wish
 from terradrift.detect.inpaint.settings import Settings
 from terradrift.embed import weights
 from terradrift.embed.networks.satlas import Satlas

@@ -13,9 +13,12 @@ import shapely
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive import alerts_geojson, watch_files, watch_state, watching
-from terradrift.archive.alerts import Book
-from terradrift.archive.watched import Watched
+from terradrift.archive.watch import files as watch_files
+from terradrift.archive.watch import geojson as alerts_geojson
+from terradrift.archive.watch import state as watch_state
+from terradrift.archive.watch import watching
+from terradrift.archive.watch.alerts import Book
+from terradrift.archive.watch.watched import Watched
 from terradrift.cli import app
 from terradrift.detect.monitor.replay import replay
 from terradrift.errors import ArchiveError

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from terradrift.archive import segment_regions
+from terradrift.archive.segments import regions as segment_regions
 from terradrift.detect.segments.labels import areas
 from terradrift.detect.segments.settings import Settings
 from terradrift.embed import sam_masks

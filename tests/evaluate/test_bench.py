@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 import terradrift as td
-from terradrift.archive import benching
+from terradrift.archive.judge import benching
 from terradrift.cli import app
 from terradrift.errors import ArchiveError, SourceError, UnknownPluginError
-from terradrift.evaluate.bench import Site, alarms, ground_of, lines, threshold
-from terradrift.evaluate.bench_page import markdown, tables, text
-from terradrift.evaluate.bench_result import Bench
+from terradrift.evaluate.bench.lines import Site, alarms, ground_of, lines, threshold
+from terradrift.evaluate.bench.page import markdown, tables, text
+from terradrift.evaluate.bench.result import Bench
 from terradrift.evaluate.methods import methods
 from terradrift.evaluate.truth import Truth
 from tests.detect.worlds import part, planted, series

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from terradrift.evaluate.class_maps import (
+from terradrift.evaluate.class_maps.grid import Cells, common_grid, grade
+from terradrift.evaluate.class_maps.maps import (
     BANDS,
     CLASSES,
     Recipe,
@@ -12,7 +13,6 @@ from terradrift.evaluate.class_maps import (
     onsets,
     render,
 )
-from terradrift.evaluate.class_maps_grid import Cells, common_grid, grade
 from terradrift.ingest.simulate import spectra
 
 SMALL = Recipe(size_px=64, months=26, parcels=12, transitions=4, seed=5)

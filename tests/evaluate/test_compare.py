@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from terradrift.evaluate import compare_page, measures
-from terradrift.evaluate.class_maps_grid import grade
-from terradrift.evaluate.compare import Map, Shares, common_cells, graded, onto
-from terradrift.evaluate.compare_result import Compared, Line
+from terradrift.evaluate import measures
+from terradrift.evaluate.class_maps.grid import grade
+from terradrift.evaluate.compare import page as compare_page
+from terradrift.evaluate.compare.models import Map, Shares, common_cells, graded, onto
+from terradrift.evaluate.compare.result import Compared, Line
 
 EPSG = 32631
 

@@ -7,9 +7,9 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from terradrift.detect.reliability import by_season, reliability
-from terradrift.evaluate import calibration_figure
-from terradrift.evaluate.operational import Tally
-from terradrift.evaluate.operational_result import Calibration
+from terradrift.evaluate.operational import figure as calibration_figure
+from terradrift.evaluate.operational.reliability import Tally
+from terradrift.evaluate.operational.result import Calibration
 
 NORMAL = 1.959964
 DAYS = np.datetime64("2020-01-03") + 11 * np.arange(40)

@@ -10,9 +10,9 @@ from rasterio.transform import Affine
 
 import terradrift as td
 from terradrift.errors import SourceError
-from terradrift.evaluate import class_maps
+from terradrift.evaluate.class_maps import maps as class_maps
 from terradrift.evaluate.methods import WholeDetection, methods
-from terradrift.evaluate.planted_series import Recipe, plant
+from terradrift.evaluate.planted_series.series import Recipe, plant
 from terradrift.series import Series
 
 BANDS = tuple(f"e{at}" for at in range(8))

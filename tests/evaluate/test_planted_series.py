@@ -6,8 +6,7 @@ import pytest
 
 from terradrift.evaluate.method import Frames, Judged
 from terradrift.evaluate.methods import methods
-from terradrift.evaluate.planted_series import Planted, Recipe, plant
-from terradrift.evaluate.planted_series_measures import (
+from terradrift.evaluate.planted_series.measures import (
     AFTER,
     Chance,
     Found,
@@ -16,6 +15,7 @@ from terradrift.evaluate.planted_series_measures import (
     over_seeds,
     truth_of_frames,
 )
+from terradrift.evaluate.planted_series.series import Planted, Recipe, plant
 from terradrift.series import Series
 
 SMALL = Recipe(side=10, dates=50, dimensions=8, events=5, quiet_days=300)

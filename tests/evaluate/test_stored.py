@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import terradrift as td
-from terradrift.archive import stored_anomalies
+from terradrift.archive.judge import stored_anomalies
 from terradrift.errors import ArchiveError
-from terradrift.evaluate.bench import Site, ground_of, lines
+from terradrift.evaluate.bench.lines import Site, ground_of, lines
 from terradrift.evaluate.stored import Scores, Stored
 from terradrift.evaluate.truth import Truth
 from tests.detect.worlds import series

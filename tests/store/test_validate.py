@@ -133,8 +133,10 @@ def test_a_table_of_another_version_is_found_and_the_rest_still_checked(
     lance.write_dataset(older, store.root / "kinds_toy_1.lance")
     store.append(UNITS, store.scan(UNITS).read_all())
     assert set(validate(store)) == {
-        "kinds_toy_1 was made by another version of terradrift; run terradrift cluster "
-        "to make it anew (expected kinds/2, got kinds/0)",
+        (
+            "kinds_toy_1 was made by another version of terradrift; run terradrift "
+            "cluster to make it anew (expected kinds/2, got kinds/0)"
+        ),
         f"{UNITS}: 12 units stand more than once",
     }
 

@@ -3,7 +3,7 @@
 from math import isfinite
 
 from terradrift.evaluate import tables
-from terradrift.evaluate.bench_cells import NONE, interval, number, rates
+from terradrift.evaluate.bench.cells import NONE, interval, number, rates
 from terradrift.evaluate.event_folders.result import EventFolders, OnControls, Row
 from terradrift.evaluate.measures import Interval
 from terradrift.ingest.events.names import CLASSES

@@ -1,0 +1,1 @@
+"""Folders of events, judged without an archive: images, regions, maps."""

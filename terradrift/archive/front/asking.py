@@ -1,0 +1,111 @@
+"""Verbs that ask, and what analysts say of the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from terradrift import threads as threading_
+from terradrift.archive.front.finding import Finding
+from terradrift.archive.runs import recorded
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from terradrift.detect.kinds.fates import Fate
+    from terradrift.query.result import Result
+
+
+class Asking(Finding):
+    """What asks an archive."""
+
+    def events(self, limit: int | None = None) -> pa.Table:
+        """The ranked events, best first; None: all of them."""
+        found = self.sql("SELECT * FROM events ORDER BY rank LIMIT $n", n=limit)
+        return found.to_arrow_table()
+
+    def sql(self, text: str, **values: object) -> duckdb.DuckDBPyRelation:
+        """One SELECT over the views; values are bound by name (`$since`).
+
+        Raises:
+            QueryError: not one SELECT, an unknown name, or anything that writes or
+                reaches outside.
+        """
+        from terradrift.query import sql
+
+        return sql.sql(self.store, text, **values)
+
+    def similar(self, **query: Any) -> Result:  # noqa: ANN401 - see query.similar
+        """Changes like this one: see `terradrift.query.similar.similar`."""
+        from terradrift.query import similar
+
+        return similar.similar(self.store, **query)
+
+    def kinds(self, model: str | None = None, *, tree: bool = False) -> pa.Table:
+        """Kinds of change, rare and strong ones first; with `tree` branches and parts too.
+
+        Raises:
+            ArchiveError: there are none of the model yet.
+        """
+        from terradrift.archive.kinds import rows as kind_rows
+
+        return kind_rows.held(self.store, model or self.model, tree=tree)
+
+    def rename_kind(
+        self, kind: int, name: str, *, model: str | None = None, who: str | None = None
+    ) -> None:
+        """Call a kind `name` from now on, after later fits too; empty: no longer.
+
+        Raises:
+            ArchiveError: no such kind, or a name that is too long.
+        """
+        from terradrift.archive.kinds import names as kind_names
+
+        chosen = model or self.model
+        told = {"model": chosen, "kind": kind, "name": name}
+        with recorded(self.store, "rename", told) as run:
+            kind_names.rename(self.store, run, chosen, kind, name, who=who)
+
+    def compare_kinds(
+        self, first: int, second: int | None = None, *, model: str | None = None
+    ) -> list[Fate]:
+        """What became of the kinds of one fit in another (None: the newest).
+
+        Fits are numbered from 1. Both are asked about the changes that are held now.
+
+        Raises:
+            ArchiveError: no such fit, or no changes.
+        """
+        from terradrift.archive.kinds import clustering
+
+        return clustering.compare(
+            self.store,
+            model or self.model,
+            first,
+            second,
+            threads=threading_.resolve(None),
+        )
+
+    def draw_kinds(self, path: str | Path, *, model: str | None = None) -> Path:
+        """Draw the tree of kinds as a PNG.
+
+        Raises:
+            ArchiveError: there are no kinds of the model yet.
+            ValueError: the file does not end in .png.
+        """
+        from terradrift.archive.kinds import picture as kind_picture
+
+        return kind_picture.draw(self.store, model or self.model, Path(path))
+
+    def report(self, path: str | Path, *, events: int = 12) -> Path:
+        """Write one HTML page, or a folder of PNGs where `path` does not end in .html."""
+        from terradrift.archive import reporting
+
+        return reporting.report(self.store, self.model, Path(path), events=events)
+
+    def info(self) -> dict[str, Any]:
+        """What the archive holds, in a few facts."""
+        from terradrift.archive import about
+
+        return about.about(self.store, self.model)

@@ -1,0 +1,1 @@
+"""Temporal inpainting on an archive: training, its files, and the detector."""

@@ -1,0 +1,1 @@
+"""What an archive says held against labels, peers, planted changes and chance."""

@@ -1,0 +1,1 @@
+"""Methods beside detection: what they are asked, where their rows go, and those on vectors."""

@@ -1,0 +1,1 @@
+"""Pixels of an archive through time, and detectors on them: windows, maps, rows."""

@@ -1,0 +1,1 @@
+"""The method `segments` on an archive: windows, dense maps, regions, files."""

@@ -1,0 +1,1 @@
+"""Regimes of ground in an archive: read, fitted, placed, judged, drawn."""

@@ -1,0 +1,1 @@
+"""Monitoring of an archive: state that is kept, days that are judged, alerts."""

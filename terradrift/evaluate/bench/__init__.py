@@ -1,0 +1,1 @@
+"""Detectors and models beside one another on one set of patches."""

@@ -1,0 +1,1 @@
+"""Maps of classes that change, simulated, and grids to judge them on."""

@@ -1,0 +1,1 @@
+"""Whether p-values are what they say, in operation."""

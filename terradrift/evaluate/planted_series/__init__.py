@@ -1,0 +1,1 @@
+"""Changes planted into series of vectors."""
