@@ -49,8 +49,7 @@ def kinds(
     import terradrift as td
 
     opened = td.open(archive)
-    for given in rename or ():
-        number, name = _pair(given)
+    for number, name in [_pair(given) for given in rename or ()]:
         opened.rename_kind(number, name, model=model, who=who)
         words = (
             f"kind {number} is called {name}" if name else f"kind {number} has no name"

@@ -177,6 +177,40 @@ def test_what_cannot_be_done_is_said_in_one_line(archive: td.Archive) -> None:
         archive.compare_kinds(1, model="toy")
 
 
+def test_a_fit_that_was_never_shown_is_not_assigned(archive: td.Archive) -> None:
+    """As after a run that was killed between the fit and its tables."""
+    first = kinds(archive)
+    fit = kind_fits.newest(archive.store, "toy")
+    assert fit is not None
+    moved = fit.fitted.renumbered(
+        {number: number + 50 for number in set(fit.fitted.node.tolist()) | set(first)}
+    )
+    kind_fits.write(
+        archive.store, "toy", moved, run_id="r", free=99, none_share=fit.none_share
+    )
+    archive.cluster("toy", assign=True, quiet=True)
+    now = kinds(archive)
+    assert {number: row["size"] for number, row in now.items()} == {
+        number: pytest.approx(row["size"], abs=2) for number, row in first.items()
+    }
+    assert {row["fit"] for row in now.values()} == {1}
+
+
+def test_no_kinds_to_assign_after_a_fit_without_any(archive: td.Archive) -> None:
+    done = archive.cluster("toy", quiet=True, min_cluster_size=120)
+    assert done.kinds == 0
+    with pytest.raises(ArchiveError, match="no kinds of toy to assign"):
+        archive.cluster("toy", assign=True, quiet=True)
+
+
+def test_branches_and_parts_have_no_names(archive: td.Archive) -> None:
+    rows = archive.kinds("toy", tree=True).to_pylist()
+    others = [row["kind"] for row in rows if row["role"] != "kind"]
+    assert others, "the planted kinds join in a tree"
+    with pytest.raises(ArchiveError, match="of the tree of kinds"):
+        archive.rename_kind(others[0], "x", model="toy")
+
+
 def test_nothing_to_assign_is_said(tmp_path: Path) -> None:
     made = td.create(tmp_path / "toy.td", td.Grid(80))
     put(made, changes(N, 1), "one")

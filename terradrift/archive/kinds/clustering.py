@@ -161,8 +161,18 @@ class _Task:
         return cls(store, run.run_id, model, changes, before, delta, last, threads)
 
     def by(self, fit: Fit) -> Assigned:
-        """The kinds that a fit gives to the changes."""
-        return fit.fitted.assign(self.before, self.delta, threads=self.threads)
+        """The kinds that a fit gives to the changes.
+
+        Raises:
+            ArchiveError: it was made of vectors of another length.
+        """
+        try:
+            return fit.fitted.assign(self.before, self.delta, threads=self.threads)
+        except ValueError as error:
+            raise ArchiveError(
+                f"{self.store.root}: fit {fit.number} of kinds: {error}; run terradrift "
+                "cluster without --assign"
+            ) from error
 
     def table(self, rows: list[dict[str, object]], fit: int) -> pa.Table:
         """Rows of kinds as the table."""
@@ -235,15 +245,18 @@ def _rows(
 
 
 def _assigned(task: _Task) -> tuple[_Found, pa.Table]:
-    """Kinds of the last fit, with the sizes that they have now."""
+    """Kinds of the fit that the table shows, with the sizes that they have now."""
     name = f"kinds_{schema.suffix(task.model)}"
-    if task.last is None or not task.store.exists(name):
+    exists = task.store.exists(name)
+    held = task.store.scan(name).read_all().to_pylist() if exists else []
+    if not held:
         raise ArchiveError(
             f"{task.store.root} holds no kinds of {task.model} to assign; run terradrift "
             "cluster without --assign"
         )
-    told = task.by(task.last)
-    held = task.store.scan(name).read_all().to_pylist()
+    # A later one may lie beside it, of a run that was killed before its tables.
+    fit = kind_fits.read(task.store, task.model, held[0]["fit"])
+    told = task.by(fit)
     above = {row["kind"]: row["parent"] for row in held}
     nodes = {
         number: np.flatnonzero(told.node == number)
@@ -264,14 +277,14 @@ def _assigned(task: _Task) -> tuple[_Found, pa.Table]:
         here = facts.described(np.concatenate([none, *inside[row["kind"]]]))
         # What a kind is called stays; how many there are of it is as of now.
         rows_now.append({**row, **here, **kept})
-    table = task.table(kind_rows.ranked(rows_now), task.last.number)
+    table = task.table(kind_rows.ranked(rows_now), fit.number)
     answer = Clustered(
         sum(row["role"] == KIND for row in held),
         "",
         fresh=True,
         assigned=True,
         none_share=_none_share(told.kind),
-        fitted_none_share=task.last.none_share,
+        fitted_none_share=fit.none_share,
     )
     return _Found(told.kind, told.probability, answer), table
 
@@ -296,10 +309,10 @@ def compare(
         raise ArchiveError(
             f"{store.root} holds no changes of {model}; run terradrift detect first"
         )
-    newest = kind_fits.numbers(store, model)
+    latest = max(kind_fits.numbers(store, model), default=0)
     fits = [
         kind_fits.read(store, model, number)
-        for number in (first, second or (newest[-1] if newest else 0))
+        for number in (first, latest if second is None else second)
     ]
     changes = store.scan(table, ["before", "delta"]).read_all()
     before, delta = _vectors(changes, "before"), _vectors(changes, "delta")

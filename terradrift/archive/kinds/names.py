@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from terradrift import schema
 from terradrift.archive.runs import Run
+from terradrift.detect.kinds import KIND
 from terradrift.errors import ArchiveError
 from terradrift.store.tables import Store
 
@@ -35,7 +36,8 @@ def rename(
     """Call a kind of the newest fit `name` from now on; an empty one takes the name away.
 
     Raises:
-        ArchiveError: there are no kinds, none of that number, or the name is too long.
+        ArchiveError: there are no kinds, none of that number, it is a branch or a part of
+            the tree, or the name is too long.
     """
     table = f"kinds_{schema.suffix(model)}"
     if not store.exists(table):
@@ -44,8 +46,15 @@ def rename(
         )
     rows = store.scan(table).read_all()
     numbers = rows["kind"].to_pylist()
+    roles = dict(zip(numbers, rows["role"].to_pylist(), strict=True))
+    if kind in roles and roles[kind] != KIND:
+        raise ArchiveError(
+            f"{kind} is a {roles[kind]} of the tree of kinds, which has another number "
+            "after the next fit; expected a kind, as those keep number and name"
+        )
     if kind not in numbers:
-        held = ", ".join(map(str, numbers[:20])) or "none"
+        named = [number for number, role in roles.items() if role == KIND]
+        held = ", ".join(map(str, named[:20])) or "none"
         raise ArchiveError(f"{store.root} has no kind {kind} of {model}, it has {held}")
     said = " ".join(name.split())
     if len(said) > _LONGEST:
