@@ -47,6 +47,8 @@ class Space:
     """(d, r), applied after the mean is taken off; None: left as it is."""
     observations: int
     """Vectors that it was fitted on."""
+    last_day: np.datetime64 | None = None
+    """The last day of these vectors, datetime64[D]; None: not known."""
 
     @property
     def label(self) -> str:
@@ -57,6 +59,25 @@ class Space:
     def learned(self) -> bool:
         """Whether it was learned from clusters, by `terradrift taxonomy --refine`."""
         return self.name == LEARNED
+
+    @property
+    def fitted_on(self) -> str:
+        """The days that it was fitted on, as `space_fitted_on` of a table tells them."""
+        return "not known" if self.last_day is None else f"up to {self.last_day}"
+
+    def knew(self, day: np.datetime64) -> str:
+        """A note where this space knew days after `day`, or may have; empty where not.
+
+        For what is to be judged by days up to `day` alone (datetime64[D]).
+        """
+        if self.last_day is None:
+            return (
+                f"{self.label} does not say which days it was fitted on: it may know days "
+                f"after {day}"
+            )
+        if self.last_day <= day:
+            return ""
+        return f"{self.label} was fitted on days {self.fitted_on}: it knows days after {day}"
 
     def place(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Vectors (..., d) in this space, (..., r)."""

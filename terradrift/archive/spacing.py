@@ -1,9 +1,10 @@
 """`space`: fit the space that a model's vectors are compared in, and keep it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from terradrift import schema, space
@@ -87,18 +88,27 @@ def _fitted(store: Store, model: str, name: str, *, quiet: bool) -> Space:
     table = f"embeddings_{schema.suffix(model)}"
     clear = f"clear_percent >= {Settings().min_clear:g}"
     rows = store.count(table, clear)
+    days: list[np.datetime64] = []
     with stage("space", rows, "observations", quiet=quiet) as advance:
 
         def batches() -> Iterator[NDArray[np.floating]]:
             step, passed = -(-rows // _MOST) or 1, 0
-            for batch in store.scan(table, ["embedding"], clear, batch_size=_BATCH):
+            read = store.scan(
+                table, ["embedding", "datetime"], clear, batch_size=_BATCH
+            )
+            for batch in read:
                 vectors = vectors_of(batch.column("embedding"))
-                yield vectors[-passed % step :: step]
+                some = slice(-passed % step, None, step)
+                times = batch.column("datetime").cast(pa.int64()).to_numpy()[some]
+                if len(times):
+                    days.append(times.max().astype("datetime64[us]"))
+                yield vectors[some]
                 passed += len(vectors)
                 advance(len(vectors))
 
         version = spaces.next_version(store, model, name)
-        return space.fit(name, batches(), dimensions, version)
+        found = space.fit(name, batches(), dimensions, version)
+    return replace(found, last_day=max(days).astype("datetime64[D]"))
 
 
 def _told(store: Store, model: str, chosen: Space | None, *, fresh: bool) -> Chosen:

@@ -1,18 +1,17 @@
 """Spaces that an archive's vectors are compared in: one file each, none ever replaced."""
 
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from terradrift import schema
 from terradrift.errors import ArchiveError
 from terradrift.space import RAW, Space
+from terradrift.store import arrays
 from terradrift.store.tables import Store
 
 KIND = "space/1"
@@ -80,26 +79,25 @@ def _path(store: Store, model: str, label: str) -> Path:
 
 
 def _write(path: Path, space: Space) -> None:
-    arrays = {"mean": np.ascontiguousarray(space.mean, np.float32)}
+    held = {"mean": space.mean.astype(np.float32)}
     if space.matrix is not None:
-        arrays["matrix"] = np.ascontiguousarray(space.matrix, np.float32)
+        held["matrix"] = space.matrix.astype(np.float32)
     said = {
         "kind": KIND,
         "name": space.name,
         "version": str(space.version),
         "observations": str(space.observations),
     }
-    path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    unfinished.write_bytes(save(arrays, metadata=said))
-    unfinished.replace(path)
+    if space.last_day is not None:
+        said["last_day"] = str(space.last_day)
+    arrays.write(path, held, said)
 
 
 def _read(path: Path, label: str) -> Space:
     try:
         with safe_open(path, framework="numpy") as file:
             said = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise ArchiveError(
             f"cannot read the space {label} from {path}: {error}; restore it from a copy, or "
@@ -113,7 +111,8 @@ def _read(path: Path, label: str) -> Space:
     return Space(
         said["name"],
         int(said["version"]),
-        arrays["mean"],
-        arrays.get("matrix"),
+        found["mean"],
+        found.get("matrix"),
         int(said["observations"]),
+        np.datetime64(said["last_day"], "D") if "last_day" in said else None,
     )

@@ -59,3 +59,30 @@ def test_what_cannot_be_chosen_is_refused(archive, tmp_path):
     with pytest.raises(ArchiveError, match="no embeddings of spectral"):
         archive.space("centre", model="spectral")
     assert archive.space().space == "raw"
+
+
+def test_a_space_keeps_the_last_day_that_it_was_fitted_on(archive):
+    from terradrift.store import spaces
+
+    archive.space("whiten", quiet=True)
+    space = spaces.current(archive.store, "mosaiks")
+    last = archive.sql(
+        "SELECT max(datetime)::DATE FROM embeddings WHERE clear_percent >= 70"
+    ).fetchone()[0]
+    assert space.last_day == np.datetime64(last, "D")
+    assert space.knew(space.last_day) == ""
+    before = space.last_day - np.timedelta64(1, "D")
+    assert f"whiten/1 was fitted on days up to {last}" in space.knew(before)
+
+
+def test_a_space_of_an_older_file_does_not_claim_to_know_no_later_days(archive):
+    from terradrift.store import arrays, spaces
+
+    archive.space("centre", quiet=True)
+    (path,) = (archive.store.root / "spaces").glob("*.safetensors")
+    held, said = arrays.read(path)
+    held = {name: np.array(one) for name, one in held.items()}
+    arrays.write(path, held, {k: v for k, v in said.items() if k != "last_day"})
+    space = spaces.current(archive.store, "mosaiks")
+    assert space.last_day is None
+    assert "may know days after 2018-01-01" in space.knew(np.datetime64("2018-01-01"))

@@ -1,19 +1,18 @@
 """Fits of kinds, kept with the archive: one numbered file each, none ever replaced."""
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from terradrift import schema
 from terradrift.detect.features import Basis
 from terradrift.detect.kinds import Fitted
 from terradrift.errors import ArchiveError
+from terradrift.store import arrays
 from terradrift.store.tables import Store
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def read(store: Store, model: str, number: int) -> Fit:
     try:
         with safe_open(path, framework="numpy") as file:
             said = file.metadata() or {}
-            arrays: dict[str, NDArray[np.generic]] = {
+            held: dict[str, NDArray[np.generic]] = {
                 name: file.get_tensor(name)
                 for name in file.keys()  # noqa: SIM118 - not a dict
             }
@@ -81,24 +80,24 @@ def read(store: Store, model: str, number: int) -> Fit:
             f"cannot read kinds from {path}: {error}; restore it from a copy, or remove it "
             "and run terradrift cluster"
         ) from error
-    missing = {*_ARRAYS, *_BASIS} - arrays.keys()
+    missing = {*_ARRAYS, *_BASIS} - held.keys()
     if said.get("form") != _FORM or missing:
         raise ArchiveError(
             f"expected kinds of form {_FORM} in {path}, got {json.dumps(said)}; remove it "
             "and run terradrift cluster"
         )
     basis = Basis(
-        arrays["state"].astype(np.float32),
-        np.float32(arrays["weight"][0]),
-        arrays["mean"].astype(np.float32),
-        arrays["axes"].astype(np.float32),
+        held["state"].astype(np.float32),
+        np.float32(held["weight"][0]),
+        held["mean"].astype(np.float32),
+        held["axes"].astype(np.float32),
     )
     return Fit(
         number,
         said["run_id"],
         int(said["free"]),
         float(said["none_share"]),
-        Fitted(basis, **{name: arrays[name] for name in _ARRAYS}),  # type: ignore[arg-type]
+        Fitted(basis, **{name: held[name] for name in _ARRAYS}),  # type: ignore[arg-type]
     )
 
 
@@ -114,11 +113,9 @@ def write(
     """Keep a fit under the next number."""
     number = 1 + max(numbers(store, model), default=0)
     fit = Fit(number, run_id, free, none_share, fitted)
-    arrays = {name: np.ascontiguousarray(getattr(fitted, name)) for name in _ARRAYS}
+    held = {name: getattr(fitted, name) for name in _ARRAYS}
     for name in _BASIS:
-        arrays[name] = np.atleast_1d(
-            np.ascontiguousarray(getattr(fitted.basis, name), np.float32)
-        )
+        held[name] = np.atleast_1d(np.asarray(getattr(fitted.basis, name), np.float32))
     said = {
         "form": _FORM,
         "model": model,
@@ -126,11 +123,7 @@ def write(
         "free": str(free),
         "none_share": repr(none_share),
     }
-    path = _path(store, model, number)
-    path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    unfinished.write_bytes(save(arrays, metadata=said))
-    unfinished.replace(path)
+    arrays.write(_path(store, model, number), held, said)
     return fit
 
 

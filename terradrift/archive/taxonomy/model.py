@@ -1,7 +1,6 @@
 """A fitted taxonomy as a file of the archive: numbered, and none is ever replaced."""
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from terradrift import schema
 from terradrift.archive.stamp import stamp_of
@@ -19,7 +17,7 @@ from terradrift.detect.taxonomy.paths import Calendar, Paths, Projection
 from terradrift.detect.taxonomy.tree import Regime, Taxonomy
 from terradrift.errors import ArchiveError
 from terradrift.space import RAW
-from terradrift.store import spaces
+from terradrift.store import arrays, spaces
 from terradrift.store.tables import Store
 
 KIND = "taxonomy/1"
@@ -69,8 +67,8 @@ def write(store: Store, model: str, number: int, fitted: Fitted) -> None:
     projection, taxonomy = fitted.projection, fitted.taxonomy
     regimes = taxonomy.regimes
     basis = projection.basis
-    arrays = {name: getattr(basis, name) for name in _BASIS} if basis else {}
-    arrays |= {
+    held = {name: getattr(basis, name) for name in _BASIS} if basis else {}
+    held |= {
         "steps": taxonomy.calendar.steps.astype(np.int64),
         "paths": np.stack([each.path for each in regimes]),
         "parents": np.array([each.parent for each in regimes], np.int32),
@@ -94,12 +92,7 @@ def write(store: Store, model: str, number: int, fitted: Fitted) -> None:
         "since": str(fitted.since),
         "until": str(fitted.until),
     }
-    target = path(store, model, number)
-    target.parent.mkdir(exist_ok=True)
-    unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    unfinished.write_bytes(save(plain, metadata=said))
-    unfinished.replace(target)
+    arrays.write(path(store, model, number), held, said)
 
 
 def read(store: Store, model: str, number: int) -> Fitted:
@@ -112,7 +105,7 @@ def read(store: Store, model: str, number: int) -> Fitted:
     try:
         with safe_open(target, framework="numpy") as file:
             said = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise ArchiveError(
             f"cannot read the taxonomy of {model} from {target}: {error}; run terradrift "
@@ -125,21 +118,21 @@ def read(store: Store, model: str, number: int) -> Fitted:
         )
     space = said["space"]
     projection = Projection(
-        Basis(*(arrays[name] for name in _BASIS)) if "axes" in arrays else None,
+        Basis(*(held[name] for name in _BASIS)) if "axes" in held else None,
         None if space == RAW else spaces.held(store, model, space),
     )
     calendar = Calendar(
-        arrays["steps"].astype("datetime64[D]"),
+        held["steps"].astype("datetime64[D]"),
         float(said["width_days"]),
         float(said["bridge_days"]),
         float(said["reach_days"]),
         folded=json.loads(said["folded"]),
     )
-    columns = (arrays[name] for name in ("parents", "levels", "sizes", "cohesions"))
+    columns = (held[name] for name in ("parents", "levels", "sizes", "cohesions"))
     regimes = tuple(
         Regime(number, int(parent), int(level), int(size), float(cohesion), mean)
         for number, (parent, level, size, cohesion, mean) in enumerate(
-            zip(*columns, arrays["paths"], strict=True)
+            zip(*columns, held["paths"], strict=True)
         )
     )
     taxonomy = Taxonomy(
@@ -151,7 +144,7 @@ def read(store: Store, model: str, number: int) -> Fitted:
         float(said["min_clear"]),
         np.datetime64(said["since"], "D"),
         np.datetime64(said["until"], "D"),
-        np.array(arrays["members"].tobytes().decode().split("\n"), np.str_),
+        np.array(held["members"].tobytes().decode().split("\n"), np.str_),
     )
 
 

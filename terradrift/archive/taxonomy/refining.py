@@ -1,5 +1,7 @@
 """`taxonomy --refine`: a space learned from the regimes of a sample, kept under a number."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +57,8 @@ def learn(
             f"no space can be learned from these regimes: {error}; ask for other --regimes "
             "or --paths, or leave --refine out"
         ) from error
+    last = seen.days[seen.clear.any(axis=0)].max()
+    found = replace(found, space=replace(found.space, last_day=last))
     spaces.keep(store, model, found.space)
     return found
 
