@@ -71,7 +71,7 @@ def read(store: Store, model: str, number: int) -> Fit:
     try:
         with safe_open(path, framework="numpy") as file:
             said = file.metadata() or {}
-            held: dict[str, NDArray[np.generic]] = {
+            stored: dict[str, NDArray[np.generic]] = {
                 name: file.get_tensor(name)
                 for name in file.keys()  # noqa: SIM118 - not a dict
             }
@@ -80,24 +80,24 @@ def read(store: Store, model: str, number: int) -> Fit:
             f"cannot read kinds from {path}: {error}; restore it from a copy, or remove it "
             "and run terradrift cluster"
         ) from error
-    missing = {*_ARRAYS, *_BASIS} - held.keys()
+    missing = {*_ARRAYS, *_BASIS} - stored.keys()
     if said.get("form") != _FORM or missing:
         raise ArchiveError(
             f"expected kinds of form {_FORM} in {path}, got {json.dumps(said)}; remove it "
             "and run terradrift cluster"
         )
     basis = Basis(
-        held["state"].astype(np.float32),
-        np.float32(held["weight"][0]),
-        held["mean"].astype(np.float32),
-        held["axes"].astype(np.float32),
+        stored["state"].astype(np.float32),
+        np.float32(stored["weight"][0]),
+        stored["mean"].astype(np.float32),
+        stored["axes"].astype(np.float32),
     )
     return Fit(
         number,
         said["run_id"],
         int(said["free"]),
         float(said["none_share"]),
-        Fitted(basis, **{name: held[name] for name in _ARRAYS}),  # type: ignore[arg-type]
+        Fitted(basis, **{name: stored[name] for name in _ARRAYS}),  # type: ignore[arg-type]
     )
 
 
