@@ -98,9 +98,16 @@ def by_dates(
     series: Sequence[Series], found: Sequence[NDArray[np.float32]], quantile: float
 ) -> Judged:
     """Patches by the (n, t) scores of their observations, block by block."""
+    return told(series, [_over_dates(values, quantile) for values in found])
+
+
+def told(
+    series: Sequence[Series],
+    found: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]],
+) -> Judged:
+    """Patches by their (n,) scores and numbers of dates (-1: none), block by block."""
     scores, onsets = [np.zeros(0, np.float32)], [np.zeros(0, "datetime64[D]")]
-    for part, values in zip(series, found, strict=True):
-        score, date = _over_dates(values, quantile)
+    for part, (score, date) in zip(series, found, strict=True):
         scores.append(score)
         day = np.append(part.days, np.datetime64("NaT", "D"))[date]
         onsets.append(day)

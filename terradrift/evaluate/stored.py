@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.evaluate.lasting import lasting
 from terradrift.evaluate.method import Frames, Judged
-from terradrift.evaluate.ranked import by_dates
+from terradrift.evaluate.ranked import by_dates, told
 from terradrift.series import Series
 
 
@@ -57,7 +58,8 @@ class Scores:
 class Stored:
     """Scores of a table of anomalies as a method: a patch is as changed as its largest one.
 
-    A run of the table's own method made them, so nothing is timed here.
+    With `stays` it is as changed as its scores stay up after one date (`lasting`). A run of
+    the table's own method made them, so nothing is timed here.
     """
 
     name: str
@@ -66,12 +68,17 @@ class Stored:
     scores: Scores = field(repr=False)
     control: "Stored | None" = field(default=None, repr=False)
     """What the same method left in an archive where nothing changed."""
+    stays: bool = False
+    """Whether a patch ranks by what lasts, not by its largest score."""
     reads: str = "indices"
     """No vectors, so that it stands there once, whatever the models."""
 
     def judge(self, series: Sequence[Series]) -> Judged:
-        """Rank the patches; onset is the date of the largest score."""
-        return by_dates(series, [self.scores.on(part) for part in series], 1)
+        """Rank the patches; onset is the date of the largest score, or of the split."""
+        found = [self.scores.on(part) for part in series]
+        if self.stays:
+            return told(series, [lasting(values) for values in found])
+        return by_dates(series, found, 1)
 
     def frames(self, series: Sequence[Series]) -> list[Frames]:
         """The scores as they are."""

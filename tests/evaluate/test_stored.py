@@ -91,5 +91,9 @@ def test_what_other_methods_left_stands_in_the_comparison(
     assert line.judged > 0.5
     assert line.evaluation.ranking.roc_auc.value > 0.5
     assert "looked up by patch and date" in " ".join(str(found).split())
-    (all_of_them,) = stored_anomalies.methods(archive.store, None, None)
-    assert all_of_them.name == "anomalies-temporal-median"
+    every = list(stored_anomalies.methods(archive.store, None, None))
+    assert [each.name for each in every] == [
+        "anomalies-temporal-median",
+        "anomalies-temporal-median-lasting",
+    ]
+    assert [each.stays for each in every] == [False, True]

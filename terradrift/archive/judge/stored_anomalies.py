@@ -1,6 +1,7 @@
 """Tables of anomalies that an archive holds, as methods that can be compared."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,8 @@ from terradrift.store.tables import Store
 
 NAME = "anomalies-"
 """What the names of such methods begin with."""
+LASTING = "-lasting"
+"""What the names end with that rank by what stays."""
 
 
 def names(store: Store) -> dict[str, str]:
@@ -32,14 +35,22 @@ def methods(
         ArchiveError: one that is not there.
     """
     held = names(store)
-    for name in held if wanted is None else wanted:
+    every = [name + ending for name in held for ending in ("", LASTING)]
+    for asked in every if wanted is None else wanted:
+        name, stays = asked.removesuffix(LASTING), asked.endswith(LASTING)
         if name not in held:
-            there = ", ".join(held) or "none"
+            there = ", ".join(every) or "none"
             raise ArchiveError(
-                f"{store.root} holds no {name}; run terradrift detect --method first "
+                f"{store.root} holds no {asked}; run terradrift detect --method first "
                 f"(there are: {there})"
             )
-        yield _stored(store, control, name, held[name])
+        found = _stored(store, control, name, held[name])
+        yield _lasting(found, asked) if stays else found
+
+
+def _lasting(found: Stored, name: str) -> Stored:
+    control = found.control and replace(found.control, name=name, stays=True)
+    return replace(found, name=name, stays=True, control=control)
 
 
 def _stored(store: Store, control: Store | None, name: str, table: str) -> Stored:

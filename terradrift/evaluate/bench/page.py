@@ -234,7 +234,7 @@ def notes(found: Bench) -> Iterator[str]:
         yield f"only rank, and have no row where nothing changed: {_names(rank)}"
     yield "CPU s: processor time of judging all patches once, reading and embedding apart; `changes` and `scores-...` are one detection"
     if any(each.detector.startswith("anomalies-") for each in found.lines):
-        yield "`anomalies-...`: what `terradrift detect --method` left in the archive, looked up by patch and date: its largest z (its largest score where it gives no z); its run is not timed here"
+        yield "`anomalies-...`: what `terradrift detect --method` left in the archive, looked up by patch and date: its largest z (its largest score where it gives no z), or with `-lasting` the best split of its dates: median from there on less median before, times the root of min(1, dates after / 8); its run is not timed here"
     first = next((each.evaluation for each in found.lines if each.evaluation), None)
     if first is not None:
         yield from first.notes
