@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,8 +10,6 @@ import terradrift as td
 from terradrift.archive.methods import dispatch as methods
 from terradrift.archive.methods.method import Judged
 from terradrift.archive.runs import recorded
-from terradrift.detect.local.calibration import Calibration
-from terradrift.detect.local.score import Judged as Scored
 
 
 @pytest.fixture
@@ -88,36 +85,3 @@ def test_settings_of_the_other_measure_are_refused(archive: td.Archive) -> None:
         ValueError, match="has no setting 'guard'; did you mean guard_d"
     ):
         detect(archive, guard="5")
-
-
-def test_p_values_rank_among_sets_that_were_whole_before() -> None:
-    days = np.datetime64("2020-01-01", "D") + np.arange(60)
-    members = np.arange(40.0)
-    calibration = Calibration()
-    for last, shift in ((10, 0.0), (50, 100.0)):
-        calibration.add(
-            days,
-            [
-                Scored(
-                    row=np.array([last]),
-                    at=np.array([last + 5]),
-                    score=np.array([1.0]),
-                    z=np.array([1.0]),
-                    first=np.array([0]),
-                    last=np.array([last]),
-                    width=np.array([10]),
-                    own=members[None] + shift,
-                )
-            ],
-        )
-    fitted = calibration.fitted()
-    asked = np.array([39.0, 39.5, 50.0, np.nan]), np.full(4, 12)
-    early = fitted.p_values(*asked, np.full(4, days[30]))
-    np.testing.assert_allclose(early, [2 / 41, 1 / 41, 1 / 41, np.nan])
-    late = fitted.p_values(*asked, np.full(4, days[55]))
-    np.testing.assert_allclose(late, [42 / 81, 41 / 81, 41 / 81, np.nan])
-    never = fitted.p_values(*asked, np.full(4, days[10]))
-    assert np.isnan(never).all()
-    other = fitted.p_values(asked[0], np.full(4, 30), np.full(4, days[55]))
-    assert np.isnan(other).all()
-    assert np.isnan(fitted.median(days[[15, 55]])).all()  # one patch is no scene

@@ -1,12 +1,16 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import LocalOutlierFactor
 
+from terradrift.detect.local import left_out
 from terradrift.detect.local.detectors import LocalDistance, LocalLof
 from terradrift.detect.local.reference import references, rungs
 from terradrift.detect.local.score import judge
 from terradrift.detect.local.spread import Spread
+from terradrift.detect.novelty import distances, novelty
 from terradrift.detect.protocol import SeriesDetector
 
 _: tuple[SeriesDetector, SeriesDetector] = LocalDistance(), LocalLof()
@@ -194,3 +198,35 @@ def test_one_odd_member_blinds_the_factor_of_all_neighbours_but_not_of_few() -> 
     )
     assert of_all < 1.2
     assert of_few > 3
+
+
+def plainly(among: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """(r,) each member among the others, by the full rule."""
+    r = len(among)
+    apart = np.broadcast_to(among, (r, r, r)).astype(np.float32)
+    return novelty(among, apart, ~np.eye(r, dtype=bool), k)
+
+
+@pytest.mark.parametrize("r", [3, 4, 9, 24])
+def test_left_out_factors_are_those_of_the_full_rule(r: int) -> None:
+    random = np.random.default_rng(10)
+    rows = random.normal(size=(6, r, 4))
+    rows[1] = rows[1].round()  # equal distances
+    rows[2] = random.integers(0, 2, (r, 4))  # equal members
+    rows[3:5] = 1
+    rows[4, -1] = 2
+    rows[5, :-1] = rows[5, 0]
+    among = distances(rows)
+    for k in (1, 2, 5, r - 2, r - 1, r, 99):
+        expected = np.stack([plainly(one, k) for one in among])
+        np.testing.assert_allclose(left_out.factors(among, k), expected, rtol=1e-6)
+
+
+def test_sets_of_three_hundred_members_take_no_cube_of_memory() -> None:
+    among = distances(np.random.default_rng(11).normal(size=(1, 300, 8)))
+    for k in (300, 12):
+        tracemalloc.start()
+        left_out.factors(among, k)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 300**3  # a quarter of one (r, r, r) of float32

@@ -1,6 +1,7 @@
 """Every observation of patches against its no-change set, and the sets against themselves.
 
-Streaming over patches; memory is that of the inner products of some patches' observations.
+Streaming over patches; memory is that of the inner products of some patches' observations, and of
+some sets' members.
 """
 
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from terradrift.detect.calibrate import median_and_spread
 from terradrift.detect.half import single
+from terradrift.detect.local import left_out
 from terradrift.detect.local.reference import References, references
 from terradrift.detect.local.spread import Spread
-from terradrift.detect.novelty import distances, novelty
+from terradrift.detect.novelty import distances
 from terradrift.detect.windows import sliding
 
 DISTANCE, LOF = "distance", "lof"
@@ -102,36 +104,71 @@ def judge(
 def _some(seen: NDArray[np.floating], held: References, how: How) -> Iterator[Judged]:
     """Judge the clear observations (n, m, d) of some patches, width by width of their sets."""
     wide = _relative(seen)
-    lof = how.measure == LOF
-    between: NDArray[Any] = distances(wide) if lof else wide @ wide.transpose(0, 2, 1)
+    between: NDArray[Any] = (
+        distances(wide) if how.measure == LOF else wide @ wide.transpose(0, 2, 1)
+    )
     for r in np.unique(held.width[held.width > 0]).tolist():
         row, query = np.nonzero(held.width == r)
         begin = held.start[row, query]
         sets, of = np.unique(np.stack([row, begin]), axis=1, return_inverse=True)
-        inside = sets[1][:, None] + np.arange(r)
-        among = between[sets[0][:, None, None], inside[:, :, None], inside[:, None]]
-        own = None
-        if lof:
-            width, k = np.full(len(row), r), how.neighbours or r
-            score = sliding(between, row, query, begin, width, k=k).astype(np.float64)
-            if how.scaled:
-                own = _left_out_lof(among, k)
-        else:
-            spread = Spread.of(among, seen.shape[2], how.components)
-            to = between[row[:, None], query[:, None], inside[of.ravel()]]
-            score = spread.distances(of.ravel(), to, between[row, query, query])
-            own = spread.left_out()
-        z, mine = _standing(score, own, of.ravel(), how)
-        yield Judged(
-            row,
-            held.at[row, query],
-            score,
-            z,
-            held.at[row, begin],
-            held.at[row, begin + r - 1],
-            np.full(len(row), r),
-            mine,
-        )
+        of = of.ravel()
+        step = max(1, _CHUNK_BYTES // (8 * r * r))
+        for at in range(0, sets.shape[1], step):
+            here = (at <= of) & (of < at + step)
+            some = sets[:, at : at + step]
+            asked = row[here], query[here], of[here] - at
+            yield _against(
+                between, some, asked, r=r, dimensions=seen.shape[2], held=held, how=how
+            )
+
+
+def _against(
+    between: NDArray[Any],
+    sets: NDArray[np.int64],
+    asked: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    *,
+    r: int,
+    dimensions: int,
+    held: References,
+    how: How,
+) -> Judged:
+    """Judge observations against sets of `r` members.
+
+    Args:
+        between: (n, m, m), distances (LOF) or inner products of each patch's observations.
+        sets: (2, f), patch and place of the first member.
+        asked: (q,) patches, places and numbers of the sets.
+        r: members.
+        dimensions: of the vectors.
+        held: the sets of all observations.
+        how: the rules.
+    """
+    row, query, of = asked
+    begin = sets[1, of]
+    inside = sets[1][:, None] + np.arange(r)
+    among = between[sets[0][:, None, None], inside[:, :, None], inside[:, None]]
+    own = None
+    if how.measure == LOF:
+        width, k = np.full(len(row), r), how.neighbours or r
+        score = sliding(between, row, query, begin, width, k=k).astype(np.float64)
+        if how.scaled:
+            own = left_out.factors(among, k)
+    else:
+        spread = Spread.of(among, dimensions, how.components)
+        to = between[row[:, None], query[:, None], inside[of]]
+        score = spread.distances(of, to, between[row, query, query])
+        own = spread.left_out()
+    z, mine = _standing(score, own, of, how)
+    return Judged(
+        row,
+        held.at[row, query],
+        score,
+        z,
+        held.at[row, begin],
+        held.at[row, begin + r - 1],
+        np.full(len(row), r),
+        mine,
+    )
 
 
 def _relative(seen: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -145,17 +182,6 @@ def _relative(seen: NDArray[np.floating]) -> NDArray[np.float64]:
     rows -= first
     rows /= np.where(length > 0, length, 1.0)
     return rows
-
-
-def _left_out_lof(among: NDArray[np.floating], k: int) -> NDArray[np.float64]:
-    """(f, r) factor of each member of sets by their distances (f, r, r), in the others."""
-    f, r, _ = among.shape
-    others = ~np.eye(r, dtype=bool)
-    out = np.empty((f, r))
-    for number in range(f):
-        apart = np.broadcast_to(among[number], (r, r, r)).astype(np.float32)
-        out[number] = novelty(among[number].astype(np.float32), apart, others, k)
-    return out
 
 
 def _standing(
