@@ -3,16 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from terradrift import schema
 from terradrift.archive.methods import export as anomaly_export
-from terradrift.errors import ArchiveError
+from terradrift.archive.opening import create, open_archive
+from terradrift.archive.runs import recorded
 from terradrift.query import sql, write
-from terradrift.store import geoparquet
+from terradrift.store import geoparquet, settings
 from terradrift.store import geoparquet_import as arriving
-from terradrift.store.majortom.source import is_published
+from terradrift.store.majortom import arrive, checked
+from terradrift.store.majortom.arrive import Imported
+from terradrift.store.majortom.source import is_published, opened
 from terradrift.store.tables import Store
 
 TERRADRIFT, MAJOR_TOM = "terradrift", "major-tom"
@@ -86,16 +86,46 @@ def import_table(store: Store, path: Path, what: str) -> int:
     return done.rows
 
 
+def import_major_tom(
+    folder: Path,
+    path: Path,
+    *,
+    model: str | None = None,
+    footprints: str | None = None,
+    clear_percent: float | None = None,
+) -> Imported:
+    """Add published Major TOM embeddings to the archive in `folder`, made where there is none.
+
+    A new one has patches a tenth below the fragments' stride. It is made when all of the
+    file has been read, so a file that cannot be imported leaves nothing.
+
+    Raises:
+        As `terradrift.store.majortom.arrive.import_published`.
+    """
+    if (folder / settings.NAME).exists():
+        return open_archive(folder).import_major_tom(
+            path, model=model, footprints=footprints, clear_percent=clear_percent
+        )
+    ready = checked.checked(
+        path,
+        next(one for one in folder.absolute().parents if one.is_dir()),
+        checked.grid_for(path),
+        model=model,
+        footprints=footprints,
+        clear_percent=clear_percent,
+    )
+    store = create(folder, ready.grid).store
+    with recorded(store, "import", {"path": str(path)}) as run:
+        done = arrive.import_checked(store, ready, run_id=run.run_id)
+        run.rows, run.message = done.rows, str(done)
+    return done
+
+
 def form_of(path: Path) -> str:
     """What wrote a file, by its columns: one of `FORMS`.
 
     Raises:
-        ArchiveError: it is not there.
+        ArchiveError: it is not there, or no Parquet.
     """
-    try:
-        columns = pq.read_schema(path)
-    except FileNotFoundError as error:
-        raise ArchiveError(f"no file at {path}") from error
-    except (OSError, pa.ArrowInvalid):
-        return TERRADRIFT  # its own reader says what is wrong
+    columns, _ = opened(path)
     return MAJOR_TOM if is_published(columns) else TERRADRIFT

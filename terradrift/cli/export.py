@@ -1,15 +1,12 @@
 """The verbs that move tables: export and import."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import say, usage
-
-if TYPE_CHECKING:
-    from terradrift.archive import Archive
 
 
 def export(
@@ -97,8 +94,8 @@ def import_(
                 raise typer.BadParameter(
                     f"Major TOM publishes embeddings, got --what {what}"
                 )
-            opened = _for_fragments(archive, source)
-            done = opened.import_major_tom(
+            done = moving.import_major_tom(
+                archive,
                 source,
                 model=model,
                 footprints=footprints,
@@ -119,13 +116,3 @@ def import_(
         opened = td.open(archive)
         count = opened.import_table(source, what=what)
     say(f"{count:,} {what} from {source}")
-
-
-def _for_fragments(path: Path, source: Path) -> "Archive":
-    """The archive at `path`, or a new one of patches as wide as the fragments' stride."""
-    import terradrift as td
-    from terradrift.store.majortom import arrive
-
-    if (path / "archive.json").exists():
-        return td.open(path)
-    return td.create(path, arrive.grid_for(source))

@@ -8,6 +8,7 @@ import duckdb
 import geopandas
 import numpy as np
 import pyarrow.parquet as pq
+import pyproj
 import pytest
 import shapely
 from typer.testing import CliRunner
@@ -16,6 +17,8 @@ import terradrift as td
 from terradrift.archive.methods import export as anomaly_export
 from terradrift.cli import app
 from terradrift.errors import ArchiveError
+from terradrift.store.majortom.checked import grid_for
+from tests.store.majortom import published
 
 OF_THE_METHOD = [
     "patch_id",
@@ -102,6 +105,43 @@ def test_each_row_lies_where_its_patch_is(archive: td.Archive, file: Path) -> No
     assert (squares.symmetric_difference(drawn).area < 1e-3 * size**2).all()
     points = geopandas.points_from_xy(found["centre_lon"], found["centre_lat"])
     assert found.geometry.contains(geopandas.GeoSeries(points, crs=found.crs)).all()
+
+
+def test_rows_of_an_imported_archive_lie_where_their_fragments_are(
+    tmp_path: Path,
+) -> None:
+    days = [f"{np.datetime64('2019-01-03') + 5 * at}" for at in range(25)]
+    days = [f"{day.replace('-', '')}T101031" for day in days]
+    # Of the second cell, at a border, some patches are of the next zone.
+    made = published.rows(["570U_58R", "570U_83R"], days)
+    table = published.write(tmp_path / "part.parquet", made)
+    opened = td.create(tmp_path / "a.td", grid_for(table))
+    opened.import_major_tom(table, model="toy", clear_percent=100)
+    opened.detect(method="local", quiet=True)
+    path = tmp_path / "anomalies.parquet"
+    assert opened.export(path, what="anomalies", method="local") > 0
+    found = geopandas.read_parquet(path).drop_duplicates("patch_id", ignore_index=True)
+    assert found["utm_crs"].nunique() == 2
+    truth = {row["grid_cell"]: [] for row in made}
+    for cell in truth:
+        epsg, west, north = published.corner(cell)
+        offsets = np.arange(5) * published.STRIDE * published.PIXEL
+        side = published.FRAGMENT * published.PIXEL
+        for down in offsets:
+            shapes = shapely.box(
+                west + offsets, north - down - side, west + offsets + side, north - down
+            )
+            truth[cell] += geopandas.GeoSeries(shapes, crs=epsg).to_crs(4326).to_list()
+    fragments = shapely.STRtree([shape for each in truth.values() for shape in each])
+    for row in found.itertuples():
+        to = pyproj.Transformer.from_crs(4326, row.utm_crs, always_xy=True)
+        drawn = shapely.from_wkt(row.utm_footprint)
+        seen = shapely.transform(row.geometry, to.transform, interleaved=False)
+        assert drawn.symmetric_difference(seen).area < 1e-3 * drawn.area
+        centre = shapely.Point(to.transform(row.centre_lon, row.centre_lat))
+        assert centre.distance(seen.centroid) < 0.1
+        nearest = fragments.geometries[fragments.nearest(row.geometry.centroid)]
+        assert nearest.symmetric_difference(row.geometry).area < 1e-3 * nearest.area
 
 
 def test_duckdb_reads_it_and_prunes_by_place(archive: td.Archive, file: Path) -> None:

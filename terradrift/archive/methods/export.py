@@ -17,19 +17,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
+from numpy.typing import NDArray
 
 from terradrift import schema
+from terradrift.archive import places
 from terradrift.archive.methods import anomalies
 from terradrift.errors import ArchiveError
 from terradrift.grid import Grid, parse_id
 from terradrift.store import footer, spatial
 from terradrift.store.footer import Contents
+from terradrift.store.majortom.places import moved
 from terradrift.store.parquet import Covered, rows_per_group, write
 from terradrift.store.tables import Store
 from terradrift.store.units import embeddings_table
 
 ABOUT = "terradrift:anomalies"
 """Footer key: method, model and settings as JSON."""
+
+_SAME = 1e-7
+"""Degrees, a centimetre: a geometry so near its patch's square is that square."""
+_MILLIMETRES = 3
+"""Digits of metres."""
 
 _RENAMED = {
     "scene_id": "product_id",
@@ -171,27 +179,40 @@ def _unique(table: pa.Table) -> pa.Array:
 
 
 def _places(table: pa.Table, grid: Grid) -> dict[str, pa.Array]:
-    """Centre in degrees, and the square in metres with its CRS."""
+    """Centre in degrees, and the outline in metres with its CRS, of what `geometry` shows."""
     encoded = table["patch_id"].combine_chunks().dictionary_encode()
-    cells = [parse_id(str(one)) for one in encoded.dictionary.to_pylist()]
-    size = grid.patch_size
-    squares = [
-        shapely.box(col * size, row * size, (col + 1) * size, (row + 1) * size).wkt
-        for _, row, col in cells
-    ]
-    codes = [f"EPSG:{epsg}" for epsg, _, _ in cells]
-    centres = np.zeros((len(cells), 2))
-    number, row, col = np.array(cells, np.int64).reshape(-1, 3).T
-    for epsg in np.unique(number):
-        here = number == epsg
-        centres[here] = grid.centers(int(epsg), row[here], col[here])
     at = encoded.indices
+    _, row = np.unique(at.to_numpy(), return_index=True)
+    shapes = shapely.from_wkb(table["geometry"].take(pa.array(row)).to_pylist())
+    cells = np.array([parse_id(str(one)) for one in encoded.dictionary.to_pylist()])
+    squares = places.corners(grid, cells)
+    other = ~shapely.equals_exact(shapes, shapely.polygons(squares), tolerance=_SAME)
+    number, row, col = cells.T
+    size = grid.patch_size
+    ground = shapely.box(col * size, row * size, (col + 1) * size, (row + 1) * size)
+    centres = np.zeros((len(cells), 2))
+    for epsg in np.unique(number).tolist():
+        here = number == epsg
+        centres[here] = grid.centers(epsg, row[here], col[here])
+        if (here := here & other).any():
+            ground[here], centres[here] = _outlines(shapes[here], epsg)
     return {
-        "utm_crs": pa.array(codes, pa.string()).take(at),
-        "utm_footprint": pa.array(squares, pa.string()).take(at),
+        "utm_crs": pa.array([f"EPSG:{epsg}" for epsg in number], pa.string()).take(at),
+        "utm_footprint": pa.array(shapely.to_wkt(ground), pa.string()).take(at),
         "centre_lon": pa.array(centres[:, 0]).take(at),
         "centre_lat": pa.array(centres[:, 1]).take(at),
     }
+
+
+def _outlines(
+    shapes: NDArray[np.object_], epsg: int
+) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+    """Shapes (n,) in degrees as polygons in metres of a CRS; (n, 2) centres in degrees."""
+    ground = shapely.transform(
+        shapes, lambda at: np.round(moved(4326, epsg, *at.T), _MILLIMETRES)
+    )
+    middle = shapely.get_coordinates(shapely.centroid(ground))
+    return ground, moved(epsg, 4326, *middle.T)
 
 
 def _contents(store: Store, about: dict[str, str], covered: Covered) -> Contents:

@@ -1,5 +1,8 @@
 """Which model made published Major TOM vectors, as metadata that keeps them apart (pure)."""
 
+import re
+from collections.abc import Iterable
+
 from terradrift.errors import SchemaError
 
 REVISION = "Major TOM, as published"
@@ -8,6 +11,9 @@ _BY_LENGTH = {
     768: "dinov2",
     1152: "siglip",
 }
+LEVEL_1C, OTHER = "Sentinel-2 Level-1C", "other products"
+_PRODUCT = re.compile(r"S([12])[A-Z]_(?:MSI(L1C|L2A))?")
+_LEVELS = {"L1C": " Level-1C", "L2A": " Level-2A"}
 _BATCH = "batch statistics were fixed"
 _UNKNOWN = f"of baseline 04.00 was taken off, and whether {_BATCH}"
 _KNOWN = {
@@ -34,28 +40,37 @@ _KNOWN = {
 
 
 def identity(
-    dimensions: int, product: str, asked: str | None, where: str
+    dimensions: int, products: Iterable[str], asked: str | None, where: str
 ) -> dict[str, str]:
     """Metadata that names the model of published vectors; its weights are not known.
 
     Args:
         dimensions: of a vector.
-        product: identifier of a product, such as S2A_MSIL1C_...
+        products: identifiers of all products that they are of, such as S2A_MSIL1C_...
         asked: a name to give them; None: by length and product.
         where: the file, for messages.
 
     Raises:
-        SchemaError: the length is that of no published set, and no name is given.
+        SchemaError: products of several sensors or levels, which no one model has read, or
+            vectors of no published set without a name for them.
     """
-    found = asked or _told(dimensions, product)
+    kinds = sorted({kind(product) for product in products})
+    if len(kinds) != 1:
+        raise SchemaError(
+            f"{where} holds vectors of {' and of '.join(kinds)}, which are of different "
+            "models; split the file by product_id"
+        )
+    found = asked or _told(dimensions, kinds[0])
     if found is None:
         known = ", ".join(f"{n} ({name})" for n, name in sorted(_BY_LENGTH.items()))
+        of = f", none of {kinds[0]} with" if dimensions in _BY_LENGTH else ", not"
         raise SchemaError(
             f"{where} holds vectors of {dimensions} numbers, and published sets have "
-            f"{known}; pass --model to name what made them"
+            f"{known}{of} {dimensions}; pass --model to name what made them"
         )
     key = found.removeprefix("major-tom-").lower()
-    bands, preprocessing = _KNOWN.get(key, ("unknown", "unknown"))
+    # Of a model that is not known the products at least keep two of one name apart.
+    bands, preprocessing = _KNOWN.get(key, ("unknown", f"unknown, of {kinds[0]}"))
     return {
         "model": f"major-tom-{key}",
         "revision": REVISION,
@@ -66,10 +81,19 @@ def identity(
     }
 
 
-def _told(dimensions: int, product: str) -> str | None:
+def kind(product: str) -> str:
+    """Sensor and level of a product, by its identifier."""
+    found = _PRODUCT.match(product.upper())
+    if found is None:
+        return OTHER
+    level = _LEVELS.get(found[2] or "", "")
+    return f"Sentinel-{found[1]}{level if found[1] == '2' else ''}"
+
+
+def _told(dimensions: int, of: str) -> str | None:
     base = _BY_LENGTH.get(dimensions)
     if base is None:
         return None
     if base == "ssl4eo":
-        return f"{base}-{'s1rtc' if product.upper().startswith('S1') else 's2l1c'}"
-    return f"{base}-s2rgb"
+        return {"Sentinel-1": f"{base}-s1rtc", LEVEL_1C: f"{base}-s2l1c"}.get(of)
+    return f"{base}-s2rgb" if of.startswith("Sentinel-2") else None

@@ -58,22 +58,31 @@ def is_published(found: pa.Schema) -> bool:
     return {"grid_cell", "pixel_bbox", "utm_footprint"} <= set(found.names)
 
 
-def check(path: Path) -> tuple[pa.Schema, int]:
-    """Columns and number of rows of a file.
+def opened(path: Path) -> tuple[pa.Schema, int]:
+    """Columns and number of rows of a Parquet file.
 
     Raises:
         ArchiveError: it is not there, or no Parquet.
-        SchemaError: a column is missing.
     """
     try:
         with pq.ParquetFile(path) as file:
-            found, rows = file.schema_arrow, file.metadata.num_rows
+            return file.schema_arrow, file.metadata.num_rows
     except FileNotFoundError as error:
         raise ArchiveError(f"no file at {path}") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise ArchiveError(
             f"expected a Parquet file, got {path}: {str(error).splitlines()[0]}"
         ) from error
+
+
+def check(path: Path) -> None:
+    """Hold a file to the published columns.
+
+    Raises:
+        ArchiveError: as `opened`.
+        SchemaError: a column is missing, or all rows.
+    """
+    found, rows = opened(path)
     if missing := [name for name in COLUMNS if name not in found.names]:
         raise SchemaError(
             f"expected a table of Major TOM embeddings, {path} has no column "
@@ -81,7 +90,6 @@ def check(path: Path) -> tuple[pa.Schema, int]:
         )
     if rows == 0:
         raise SchemaError(f"{path} holds no rows")
-    return found, rows
 
 
 def read(path: Path, folder: Path) -> Rows:
@@ -92,7 +100,8 @@ def read(path: Path, folder: Path) -> Rows:
         SchemaError: a column is missing or of another kind, vectors of unequal length or
             with values that are no number, or boxes and footprints that make no fragment.
     """
-    _, count = check(path)
+    check(path)
+    _, count = opened(path)
     builder: _Builder | None = None
     with pq.ParquetFile(path) as file:
         at = 0

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import terradrift as td
 from terradrift.cli import app
 from terradrift.errors import ArchiveError, ModelMismatchError, SchemaError
-from terradrift.store.majortom import arrive
+from terradrift.store.majortom.checked import grid_for
 from terradrift.store.majortom.source import read
 from terradrift.store.series import blocks
 from terradrift.store.units import done
@@ -24,7 +24,7 @@ DAYS = ("20200607T101031", "20200612T101029", "20200702T101031")
 
 
 def archive(path: Path, file: Path) -> td.Archive:
-    return td.create(path, arrive.grid_for(file))
+    return td.create(path, grid_for(file))
 
 
 def held(made: td.Archive) -> list[dict]:
@@ -167,7 +167,7 @@ def test_of_two_fragments_of_one_patch_the_nearer_stays_on_all_dates(
     for series in blocks(own.store, told.model):
         same = series.vectors[:, :, :3]
         np.testing.assert_array_equal(same[:, 0], same[:, 1])  # one fragment per patch
-    other = td.create(tmp_path / "b.td", arrive.grid_for(file))
+    other = td.create(tmp_path / "b.td", grid_for(file))
     halves = [made[: len(made) // 2], made[len(made) // 2 :]]
     for number, half in enumerate(halves):
         file = published.write(tmp_path / f"half{number}.parquet", half)
@@ -177,6 +177,20 @@ def test_of_two_fragments_of_one_patch_the_nearer_stays_on_all_dates(
         both = known.all(axis=1)
         same = series.vectors[both][:, :, :3]
         np.testing.assert_array_equal(same[:, 0], same[:, 1])
+
+
+def test_the_rest_of_a_cell_is_not_added_and_the_words_say_what_to_do(
+    tmp_path: Path,
+) -> None:
+    made = published.rows(published.CELLS[:1])
+    part = published.write(tmp_path / "part.parquet", made[:10])
+    rest = published.write(tmp_path / "rest.parquet", made[10:])
+    own = archive(tmp_path / "a.td", part)
+    assert "whole cells" not in str(own.import_major_tom(part, model="toy"))
+    told = own.import_major_tom(rest, model="toy")
+    assert (told.rows, told.skipped) == (0, 15)
+    assert "15 skipped, their cell of that product came before" in str(told)
+    assert "import whole cells, these into a new archive" in str(told)
 
 
 def broken(change: Callable[[list[dict]], None]) -> Callable[[Path], Path]:
@@ -220,6 +234,19 @@ def _half(made: list[dict]) -> None:
     made[25:] = published.rows(published.CELLS[1:2], transposed=False)
 
 
+def _sensors(made: list[dict]) -> None:
+    made[44]["product_id"] = "S1A_IW_GRDH_1SDV_20200607T055900"
+
+
+def _levels(made: list[dict]) -> None:
+    made[44]["product_id"] = made[44]["product_id"].replace("L1C", "L2A")
+
+
+def _smaller(made: list[dict]) -> None:
+    first = made[44]["pixel_bbox"]
+    made[44]["pixel_bbox"] = [first[0], first[1], first[0] + 112, first[1] + 112]
+
+
 def _cell(made: list[dict]) -> None:
     made[0]["grid_cell"] = "570U-58R"
 
@@ -241,6 +268,12 @@ def _cell(made: list[dict]) -> None:
             _half,
             "of 1 samples are transposed, of 1 right and of 0 neither; split the file",
         ),
+        (_sensors, "of Sentinel-1 and of Sentinel-2 Level-1C, which are of different"),
+        (
+            _levels,
+            "Level-1C and of Sentinel-2 Level-2A, .*split the file by product_id",
+        ),
+        (_smaller, "expected fragments of one size, got 112 to 224 pixels"),
         (_cell, "expected a cell such as 922D_249L, got '570U-58R'"),
     ],
 )
@@ -253,6 +286,57 @@ def test_a_broken_file_is_told_in_one_line_and_leaves_nothing(
         own.import_major_tom(file, model="toy")
     assert "\n" not in str(error.value)
     assert own.store.tables() == ["runs"]
+
+
+@pytest.mark.parametrize("change", [_nothing, _longer, _crs, _half, _sensors, _smaller])
+def test_a_broken_file_makes_no_archive(
+    tmp_path: Path, change: Callable[[list[dict]], None]
+) -> None:
+    file = broken(change)(tmp_path / "part.parquet")
+    place = tmp_path / "new.td"
+    words = ["import", str(place), str(file), "--model", "toy"]
+    assert CliRunner().invoke(app, words).exit_code != 0
+    assert list(tmp_path.iterdir()) == [file]
+    good = published.write(tmp_path / "good.parquet", published.rows())
+    words[2] = str(good)
+    assert CliRunner().invoke(app, words).exit_code == 0
+    before = td.open(place).store.count("patches")
+    words[2] = str(file)
+    assert CliRunner().invoke(app, words).exit_code != 0
+    assert td.open(place).store.count("patches") == before
+
+
+@pytest.mark.parametrize("form", [None, "major-tom"])
+def test_what_is_no_parquet_is_told_as_that(tmp_path: Path, form: str | None) -> None:
+    file = published.write(tmp_path / "part.parquet", published.rows())
+    file.write_bytes(file.read_bytes()[:-100])
+    words = ["import", str(tmp_path / "new.td"), str(file)]
+    ran = CliRunner().invoke(app, [*words, *(["--form", form] if form else [])])
+    assert isinstance(ran.exception, ArchiveError)
+    assert str(ran.exception).startswith("expected a Parquet file, got")
+    assert "\n" not in str(ran.exception)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_vectors_of_one_length_are_named_by_all_of_their_products(
+    tmp_path: Path,
+) -> None:
+    radar = published.rows(published.CELLS[:1], dimensions=2048, product="S1A_IW_{day}")
+    optical = published.rows(published.CELLS[1:2], dimensions=2048)
+    mixed = published.write(tmp_path / "mixed.parquet", radar + optical)
+    own = archive(tmp_path / "a.td", mixed)
+    with pytest.raises(SchemaError, match="of Sentinel-1 and of Sentinel-2 Level-1C"):
+        own.import_major_tom(mixed)
+    other = published.rows(published.CELLS[:1], dimensions=2048, product="X")
+    unknown = published.write(tmp_path / "unknown.parquet", other)
+    with pytest.raises(SchemaError, match="none of other products with 2048; pass"):
+        own.import_major_tom(unknown)
+    assert own.store.tables() == ["runs"]
+    one = published.write(tmp_path / "one.parquet", radar)
+    own.import_major_tom(one, model="toy")
+    two = published.write(tmp_path / "two.parquet", optical)
+    with pytest.raises((ModelMismatchError, SchemaError)):
+        own.import_major_tom(two, model="toy")
 
 
 def test_other_files_and_archives_are_refused(tmp_path: Path, finished: Path) -> None:
