@@ -21,7 +21,7 @@ from terradrift.archive.taxonomy import model as taxonomy_model
 from terradrift.archive.taxonomy import run as taxonomy
 from terradrift.cli import app
 from terradrift.errors import ArchiveError
-from terradrift.store import series
+from terradrift.store import series, spaces
 
 MODEL = "mosaiks"
 
@@ -341,6 +341,63 @@ def test_what_cannot_be_done_is_one_clear_line(
         archive.taxonomy(**given, quiet=True)
     assert "\n" not in str(refused.value)
     assert archive.store.dataset(f"taxonomy_{MODEL}").version == before
+
+
+def test_other_vectors_of_as_many_units_are_not_up_to_date(
+    scenes: Path, tmp_path: Path
+) -> None:
+    opened = td.create(tmp_path / "again.td", td.Grid(160))
+    opened.ingest(scenes)
+    opened.embed(quiet=True)
+    ask = {"regimes": 3, "paths": 1, "quiet": True}
+    assert opened.taxonomy(**ask).fresh
+    opened.optimize()
+    assert not opened.taxonomy(**ask).fresh
+    held = opened.store.count(f"embeddings_{MODEL}")
+    for name in ("embeddings", "units"):
+        opened.store.drop(f"{name}_{MODEL}")
+    opened.embed(quiet=True)
+    assert opened.store.count(f"embeddings_{MODEL}") == held
+    assert opened.taxonomy(**ask).fresh
+
+
+def test_a_space_that_knows_later_days_than_the_period_is_told(
+    archive: td.Archive, tmp_path: Path
+) -> None:
+    place = tmp_path / "whiten.td"
+    shutil.copytree(archive.store.root, place)
+    opened = td.open(place)
+    ask = {"regimes": 3, "paths": 1, "quiet": True}
+    opened.space("whiten", quiet=True)
+    last = spaces.current(opened.store, MODEL).last_day
+    done = opened.taxonomy(period="../2019-05", **ask)
+    assert f"whiten/1 was fitted on days up to {last}" in done.notes[-1]
+    about = opened.store.dataset(f"anomalies_taxonomy_{MODEL}").schema.metadata
+    assert about[b"space_fitted_on"].decode() == f"up to {last}"
+    # Of all dates nothing else is claimed, and vectors as they are know nothing.
+    assert not any("fitted on" in note for note in opened.taxonomy(**ask).notes)
+    opened.space("raw")
+    done = opened.taxonomy(period="../2019-05", **ask)
+    assert not any("fitted on" in note for note in done.notes)
+
+
+def test_regimes_that_are_placed_anew_keep_their_names(
+    archive: td.Archive, tmp_path: Path
+) -> None:
+    place = tmp_path / "names.td"
+    shutil.copytree(archive.store.root, place)
+    store = td.open(place).store
+    called = table(td.open(place), "taxonomy")
+    rows = table(archive, "embeddings").to_pylist()
+    for row in rows:
+        row["ndvi"] = -0.5
+    columns = store.dataset(f"embeddings_{MODEL}").schema
+    fewer = pa.Table.from_pylist(rows[1:], schema=columns)
+    store.overwrite(f"embeddings_{MODEL}", fewer, columns)
+    assert td.open(place).taxonomy(assign=True, quiet=True).fresh
+    after = table(td.open(place), "taxonomy")
+    for column in ("regime", "label", "description"):
+        assert after[column].equals(called[column])
 
 
 def test_the_verb_prints_the_tree(archive: td.Archive) -> None:

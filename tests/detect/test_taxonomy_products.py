@@ -199,7 +199,7 @@ def test_a_turn_at_the_very_end_is_not_told_yet():
     assert flips(series, known, centroids, window=1, hold=2).count[0] == 1
 
 
-DAYS = np.arange("2018-01-15", "2019-01-15", np.timedelta64(30, "D"), "datetime64[D]")
+DAYS = np.arange("2018-01-15", "2021-01-15", np.timedelta64(10, "D"), "datetime64[D]")
 
 
 def course(low, high, peak, nbr=0.3, ndwi=-0.4):
@@ -219,7 +219,7 @@ def test_regimes_are_called_by_what_their_indices_do():
         course(0.15, 0.8, 6),
         course(0.4, 0.8, 7),
         course(0.55, 0.85, 5),
-        course(0.25, 0.45, 5),
+        course(0.1, 0.45, 5),
         course(0.05, 0.6, 8, ndwi=0.1),
         np.full((len(DAYS), 3), np.nan),
     ]
@@ -246,7 +246,9 @@ def test_labels_are_unique_by_what_tells_regimes_apart():
     same = names(np.stack([pair[0]] * 3), DAYS)
     assert len({one.label for one in same}) == 3
     assert "NDVI 0.7" in same[0].description
-    assert "in July" in same[0].description
+    (clear,) = names(course(0.4, 0.8, 7)[None], DAYS)
+    assert "most in July" in clear.description
+    assert "most in" not in same[0].description
 
 
 def test_with_ndvi_alone_the_words_say_what_it_says():
@@ -257,13 +259,59 @@ def test_with_ndvi_alone_the_words_say_what_it_says():
 
 
 def test_a_month_counts_once_however_often_it_was_seen():
-    days = np.array(["2018-06-01"] * 9 + ["2018-12-01"], "datetime64[D]")
-    found = season(np.array([0.8] * 9 + [0.2]), days)
+    days = np.array(["2018-06-01"] * 9 + ["2018-12-01"] * 3, "datetime64[D]")
+    found = season(np.array([0.8] * 9 + [0.2] * 3), days)
     assert found.mean == pytest.approx(0.5)
     assert found.peak_month == 6
 
 
 def test_one_month_under_snow_makes_no_season():
     evergreen = course(0.7, 0.75, 7)
-    evergreen[0] = (0.05, 0.6, 0.1)
+    evergreen[DAYS.astype("datetime64[M]").astype(int) % 12 == 0] = (0.05, 0.6, 0.1)
     assert names(evergreen[None], DAYS)[0].label == "evergreen vegetation"
+
+
+def months(values, dates=4):
+    """A course of so many dates in each month."""
+    days = [f"201{y}-{m:02d}-10" for m in range(1, 13) for y in range(dates)]
+    return np.repeat(values, dates), np.array(days, "datetime64[D]")
+
+
+SUMMER = 0.5 + 0.2 * np.cos(2 * np.pi * (np.arange(12) - 5) / 12)
+
+
+def test_the_month_of_the_peak_is_told_where_it_stands_out():
+    assert season(*months(SUMMER)).peak_month == 6
+    values, days = months(SUMMER)
+    values[-2:], days[-2:] = 0.95, np.datetime64("2018-12-20")  # haze, on two dates
+    assert season(values, days).peak_month == 6
+    # Two dates do not speak for a month, and what was seen in one season has no rival.
+    values, days = months(SUMMER, 2)
+    assert season(values, days).peak_month == 0
+    values, days = months(SUMMER)
+    summer = np.isin(days.astype("datetime64[M]").astype(int) % 12, [4, 5, 6])
+    assert season(values[summer], days[summer]).peak_month == 0
+
+
+def test_of_two_months_that_are_as_high_none_is_the_peak():
+    twice = 0.5 + 0.2 * np.cos(4 * np.pi * np.arange(12) / 12)
+    assert season(*months(twice)).peak_month == 0
+    twice[6] += 0.08
+    assert season(*months(twice)).peak_month == 0
+    twice[6] += 0.12
+    assert season(*months(twice)).peak_month == 7
+
+
+def test_december_and_january_are_neighbours():
+    values, days = months(np.roll(SUMMER, 6))
+    assert season(values, days).peak_month == 12
+
+
+def test_what_ndvi_alone_says_to_be_bare_for_a_time_is_not_called_a_crop():
+    values, days = months(np.clip(2.5 * SUMMER - 0.7, 0, 1))
+    indices = np.full((1, len(days), 3), np.nan)
+    indices[0, :, 0] = values
+    found = names(indices, days)[0].label
+    assert found == "vegetation that is bare for a time, peak in June"
+    indices[0, :, 1:] = 0.2, -0.4
+    assert names(indices, days)[0].label == "crop-like, peak in June"

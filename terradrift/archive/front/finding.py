@@ -185,15 +185,16 @@ class Finding(Making):
         *,
         regimes: int | None = None,
         paths: int | None = None,
-        method: str = "kmeans",
+        method: str | None = None,
         period: str | None = None,
         steps: int | None = None,
         season: bool = False,
+        min_clear: float | None = None,
         assign: bool = False,
         refine: bool = False,
         stability: bool = False,
         output: str | Path | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         threads: int | None = None,
         quiet: bool = False,
     ) -> Classified:
@@ -203,22 +204,25 @@ class Finding(Making):
             model: None: the archive's.
             regimes: of ground; None: as many as have most support.
             paths: of each regime; None: likewise.
-            method: `kmeans`, `dtw` or `hdbscan`.
+            method: `kmeans`, `dtw` or `hdbscan`; None: `kmeans`.
             period: dates that take part, as STAC writes them; None: all.
             steps: of the calendar; None: by the data.
             season: take all years together, by day of the year.
-            assign: place new patches and dates among the regimes that were found before.
+            min_clear: percent that an observation must be clear to take part; None: 70.
+            assign: place new patches and dates among the regimes that were found before,
+                which keep their names; how these were found cannot be set again.
             refine: learn a space from the regimes, keep it as `triplet/1`, `triplet/2` and so
                 on, and find the regimes anew in it.
             stability: find them again by other seeds, patches and dates; say how far these
                 agree.
             output: folder for pictures and `taxonomy.json`.
-            seed: of the sample and the clustering.
+            seed: of the sample and the clustering; None: 0.
             threads: None: all that are allowed.
             quiet: no progress.
 
         Raises:
-            ValueError: a setting out of range, or a period that cannot be read.
+            ValueError: a setting out of range or not for `assign`, or a period that cannot
+                be read.
             ArchiveError: nothing is embedded, or too few patches are seen often enough.
         """
         from terradrift.archive.taxonomy import pictures as taxonomy_pictures
@@ -226,7 +230,17 @@ class Finding(Making):
         from terradrift.detect.taxonomy.settings import Settings
 
         chosen, many = model or self.model, threading_.resolve(threads)
+        rules = {"regimes": regimes, "paths": paths, "method": method, "seed": seed}
+        wishes = {
+            "period": period,
+            "steps": steps,
+            "min_clear": min_clear,
+            "season": season or None,
+            "refine": refine or None,
+            "stability": stability or None,
+        }
         if assign:
+            classifying.refuse_anew({**rules, **wishes})
             with recorded(
                 self.store, "taxonomy", {"model": chosen, "assign": True}
             ) as run:
@@ -234,14 +248,8 @@ class Finding(Making):
                     self.store, run, chosen, threads=many, quiet=quiet
                 )
         else:
-            settings = Settings(regimes=regimes, paths=paths, method=method, seed=seed)
-            asked = classifying.Asked(
-                period=period,
-                steps=steps,
-                season=season,
-                refine=refine,
-                stability=stability,
-            )
+            settings = Settings(**_given(rules))
+            asked = classifying.Asked(**_given(wishes))
             parameters = {"model": chosen, **asdict(settings), **asdict(asked)}
             with recorded(self.store, "taxonomy", parameters) as run:
                 done = classifying.taxonomy(
@@ -367,3 +375,8 @@ class Finding(Making):
         )
         self.cluster(choice.stored, threads=threads, quiet=quiet)
         return done
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not None: the others stay what they are by default."""
+    return {name: value for name, value in settings.items() if value is not None}

@@ -136,8 +136,8 @@ def projection(histories: Histories, space: Space | None, census: Census) -> Pro
     if found is None:
         raise ArchiveError(
             f"expected observations of {histories.model} that are "
-            f"{histories.clear.min_clear:g} % clear, got none; ingest more scenes, or "
-            "choose another --period"
+            f"{histories.clear.min_clear:g} % clear, got none; ingest more scenes, choose "
+            "another --period, or ask for less with --min-clear"
         )
     return Projection(None if space and space.learned else found[0], space)
 

@@ -14,7 +14,7 @@ from terradrift.detect.taxonomy.settings import Settings
 from terradrift.detect.taxonomy.tree import Taxonomy
 from terradrift.errors import ArchiveError
 from terradrift.evaluate.taxonomy.stability import repeated
-from terradrift.space import LEARNED
+from terradrift.space import LEARNED, Space
 from terradrift.store import spaces
 
 _REPEATED = 4096
@@ -57,10 +57,17 @@ def learn(
             f"no space can be learned from these regimes: {error}; ask for other --regimes "
             "or --paths, or leave --refine out"
         ) from error
-    last = seen.days[seen.clear.any(axis=0)].max()
+    last = _known(spaces.current(store, model), seen.days.max())
     found = replace(found, space=replace(found.space, last_day=last))
     spaces.keep(store, model, found.space)
     return found
+
+
+def _known(space: Space | None, last: np.datetime64) -> np.datetime64 | None:
+    """The last day that a space knows which was learned from days up to `last` in another."""
+    if space is None:
+        return last
+    return None if space.last_day is None else max(last, space.last_day)
 
 
 def told(found: Refined) -> str:

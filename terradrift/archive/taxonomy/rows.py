@@ -1,5 +1,7 @@
 """Rows of the tables that `taxonomy` writes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from terradrift.archive.taxonomy.norms import Left
 from terradrift.archive.taxonomy.paths import Read
 from terradrift.archive.taxonomy.tally import Tally
 from terradrift.detect.taxonomy.assign import Assigned
+from terradrift.detect.taxonomy.names import Name
 from terradrift.detect.taxonomy.split import NONE
 from terradrift.detect.taxonomy.tree import Taxonomy
 from terradrift.grid import Grid
@@ -86,11 +89,10 @@ def anomalies(
     )
 
 
-def tree(found: Taxonomy, tally: Tally, run_id: str) -> pa.Table:
-    """Rows of `schema.taxonomy`, one per regime."""
+def tree(found: Taxonomy, tally: Tally, names: Sequence[Name], run_id: str) -> pa.Table:
+    """Rows of `schema.taxonomy`, one per regime; `names` in their order."""
     total = sum(int(tally.size[each.number]) for each in found.ground)
     steps = places.instants(found.calendar.steps).to_pylist()
-    names = tally.names()
     rows = [
         {
             "regime": each.number,

@@ -11,7 +11,7 @@ import pyarrow as pa
 from terradrift import __version__, schema
 from terradrift.archive.methods import anomalies
 from terradrift.archive.runs import Run
-from terradrift.archive.stamp import STAMP, stamp_of
+from terradrift.archive.stamp import STAMP, observed, stamp_of
 from terradrift.archive.taxonomy import model as taxonomy_model
 from terradrift.archive.taxonomy import refining as taxonomy_refining
 from terradrift.archive.taxonomy import rows
@@ -28,6 +28,7 @@ from terradrift.archive.taxonomy.paths import (
 from terradrift.archive.taxonomy.tally import Tally
 from terradrift.detect.settings import Settings as Clear
 from terradrift.detect.taxonomy.assign import Assigned, assign
+from terradrift.detect.taxonomy.names import Name
 from terradrift.detect.taxonomy.paths import Paths, calendar
 from terradrift.detect.taxonomy.settings import Settings
 from terradrift.detect.taxonomy.tree import fit
@@ -51,7 +52,7 @@ class Asked:
     season: bool = False
     """Take all years together: steps are days of the year."""
     min_clear: float = 70.0
-    """Percent."""
+    """Percent; observations that are less clear take no part."""
     refine: bool = False
     """Learn a space from the regimes, and find them anew in it."""
     stability: bool = False
@@ -124,7 +125,7 @@ def taxonomy(
         )
     number = taxonomy_model.newest(store, model) + 1
     taxonomy_model.write(store, model, number, fitted)
-    notes = fitted.taxonomy.notes
+    notes = (*fitted.taxonomy.notes, *_knew(fitted))
     stamp = {"made_from": made_from, "held": held, "number": number, "notes": notes}
     return _placed(store, run, model, fitted, stamp, threads=threads, quiet=quiet)
 
@@ -133,6 +134,8 @@ def place(
     store: Store, run: Run, model: str, *, threads: int, quiet: bool
 ) -> Classified:
     """Place every patch among the regimes that were found before; nothing is fitted.
+
+    Regimes keep their names; their sizes and representatives are counted anew.
 
     Raises:
         ArchiveError: there are none yet, or their file is gone.
@@ -148,7 +151,34 @@ def place(
         return _counts(store, model, before, fresh=False)
     fitted = taxonomy_model.read(store, model, before["number"])
     stamp = {**before, "held": held}
-    return _placed(store, run, model, fitted, stamp, threads=threads, quiet=quiet)
+    return _placed(
+        store,
+        run,
+        model,
+        fitted,
+        stamp,
+        names=_names(store, model),
+        threads=threads,
+        quiet=quiet,
+    )
+
+
+def refuse_anew(given: dict[str, Any]) -> None:
+    """Refuse what says how regimes are to be found, where they are to stay.
+
+    Raises:
+        ValueError: one of `given` is not None.
+    """
+    names = [
+        f"--{name.replace('_', '-')}"
+        for name, value in given.items()
+        if value is not None
+    ]
+    if names:
+        raise ValueError(
+            f"--assign takes regimes as they were found, got {', '.join(names)}; leave "
+            "that out, or --assign to find regimes anew"
+        )
 
 
 def _found(
@@ -243,10 +273,14 @@ def _placed(
     fitted: Fitted,
     stamp: dict[str, Any],
     *,
+    names: list[Name] | None = None,
     threads: int,
     quiet: bool,
 ) -> Classified:
-    """Place and judge all patches, and write the three tables, each with the same stamp."""
+    """Place and judge all patches, and write the three tables, each with the same stamp.
+
+    `names` of the regimes, in their order; None: by the indices of their members.
+    """
     name, found = schema.suffix(model), fitted.taxonomy
     tally, grid = Tally(found), store.settings.grid
     histories = Histories.of(store, model, fitted)
@@ -278,6 +312,7 @@ def _placed(
     period = stamp["made_from"]["asked"]["period"] or "all dates"
     about = {
         "space": space.label if space else RAW,
+        "space_fitted_on": space.fitted_on if space else "nothing",
         "regimes_fitted_on": period,
         **told,
     }
@@ -286,7 +321,7 @@ def _placed(
         columns = schema.regimes()
         columns = columns.with_metadata({**columns.metadata, **told})
         store.overwrite(f"regimes_{name}", places(), columns)
-    table = rows.tree(found, tally, run.run_id)
+    table = rows.tree(found, tally, names or tally.names(), run.run_id)
     table = table.replace_schema_metadata({**table.schema.metadata, **told})
     store.overwrite(f"taxonomy_{name}", table, table.schema)
     run.rows = store.count(f"regimes_{name}")
@@ -295,8 +330,25 @@ def _placed(
     return done
 
 
-def _held(store: Store, model: str) -> dict[str, int]:
-    """How many observations, units and patches there are: what tells whether all is as it was.
+def _knew(fitted: Fitted) -> tuple[str, ...]:
+    """A note where the space knew days after the period that regimes were asked of."""
+    space = fitted.projection.space
+    if space is None or fitted.until == _days(None)[1]:
+        return ()
+    said = space.knew(fitted.until)
+    return (f"{said}, which scores do not claim to",) if said else ()
+
+
+def _names(store: Store, model: str) -> list[Name]:
+    """What regimes are called now, in their order."""
+    columns = ["regime", "label", "description"]
+    table = store.scan(f"taxonomy_{schema.suffix(model)}", columns).read_all()
+    told = table.sort_by("regime").to_pylist()
+    return [Name(each["label"], each["description"]) for each in told]
+
+
+def _held(store: Store, model: str) -> dict[str, Any]:
+    """Which observations and how many patches there are: what tells whether all is as it was.
 
     Raises:
         ArchiveError: nothing is embedded.
@@ -306,8 +358,7 @@ def _held(store: Store, model: str) -> dict[str, int]:
         raise ArchiveError(
             f"{store.root} holds no embeddings of {model}; run terradrift embed first"
         )
-    held = {table: store.count(f"{table}_{name}") for table in ("embeddings", "units")}
-    return {**held, "patches": store.count("patches")}
+    return {**observed(store, model), "patches": store.count("patches")}
 
 
 def _whole(store: Store, model: str) -> dict[str, Any]:

@@ -11,6 +11,11 @@ Thresholds:
 * NDWI above 0 is open water (McFeeters 1996, Int. J. Remote Sensing 17, 1425-1432); vegetation
   and soil are below. NDVI must say so too, where it is known: wet roofs also reach 0.
 * A season of less than 0.15 NDVI, half of that 0.3, is not told: ours.
+* The month of the peak is told where it stands 0.05 NDVI above every month that is two or more
+  away, by months of three or more dates, each smoothed with its neighbours: ours. Sparse dates
+  and haze put the highest single month anywhere.
+* Snow takes NDVI to bare and back as a harvest does: without NBR and NDWI nothing is called
+  crop-like.
 """
 
 from collections import Counter, defaultdict
@@ -25,6 +30,9 @@ from terradrift.chip import INDICES
 SOIL, SPARSE, FULL = 0.2, 0.3, 0.5
 WATER = 0.0
 SEASON = 0.15
+PEAK = 0.05
+DATES = 3
+"""Of a month, that it may be the peak."""
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -41,7 +49,7 @@ class Season:
     high: float
     """10th and 90th percentile of the months: one of twelve under snow makes no season."""
     peak_month: int
-    """1 .. 12; 0 where no month is known."""
+    """1 .. 12; 0 where none stands out."""
 
     @property
     def amplitude(self) -> float:
@@ -72,9 +80,33 @@ def season(values: NDArray[np.floating], days: NDArray[np.datetime64]) -> Season
     # The median of a month's dates: one under snow or haze does not speak for it.
     means = np.array([np.median(values[known & (month == m)]) for m in months])
     low, high = np.percentile(means, [10, 90])
-    return Season(
-        float(means.mean()), float(low), float(high), months[int(means.argmax())] + 1
-    )
+    often = [int((known & (month == m)).sum()) >= DATES for m in months]
+    course = np.full(12, np.nan)
+    course[[m for m, enough in zip(months, often, strict=True) if enough]] = means[
+        often
+    ]
+    return Season(float(means.mean()), float(low), float(high), _peak(course))
+
+
+def _peak(course: NDArray[np.floating]) -> int:
+    """The highest month, 1 .. 12, of a course (12,), NaN where not known.
+
+    0 where it does not stand out of those that are two or more months away.
+    """
+    known = np.isfinite(course)
+    if not known.any():
+        return 0
+    filled = np.where(known, course, 0.0)
+    total, weight = np.zeros(12), np.zeros(12)
+    for shift, share in ((-1, 0.25), (0, 0.5), (1, 0.25)):
+        total += share * np.roll(filled, shift)
+        weight += share * np.roll(known, shift)
+    smooth = np.where(known, total / np.maximum(weight, 0.25), -np.inf)
+    best = int(smooth.argmax())
+    away = np.abs(np.arange(12) - best)
+    rivals = smooth[np.minimum(away, 12 - away) >= 2]
+    # With no rival nothing says that the months which were not seen are lower.
+    return best + 1 if -np.inf < rivals.max() <= smooth[best] - PEAK else 0
 
 
 def names(indices: NDArray[np.floating], days: NDArray[np.datetime64]) -> list[Name]:
@@ -113,20 +145,23 @@ def names(indices: NDArray[np.floating], days: NDArray[np.datetime64]) -> list[N
     ]
 
 
-def _words(ndvi: Season, nbr: Season, ndwi: Season) -> str:  # noqa: ARG001 - one of each index
+def _words(ndvi: Season, nbr: Season, ndwi: Season) -> str:
     # Comparisons with NaN are False, so what is not known decides nothing.
     peak = ""
-    if ndvi.amplitude >= SEASON:
+    if ndvi.amplitude >= SEASON and ndvi.peak_month:
         peak = f", peak in {_MONTHS[ndvi.peak_month - 1]}"
     dark = isnan(ndvi.mean) or ndvi.mean < SOIL
+    swings = ndvi.low < SPARSE and ndvi.high >= FULL
+    both = not (isnan(nbr.mean) or isnan(ndwi.mean))
     rules = (
         (ndwi.mean > WATER and dark, "water"),
         (isnan(ndwi.mean) and ndvi.mean < WATER, "water"),
         (ndwi.high > WATER and ndvi.low < SOIL, f"flooded part of the year{peak}"),
         (ndvi.high < SPARSE, "bare or built"),
-        (ndvi.low >= FULL and not peak, "evergreen vegetation"),
+        (ndvi.low >= FULL and ndvi.amplitude < SEASON, "evergreen vegetation"),
         (ndvi.low >= FULL, f"green all year{peak}"),
-        (ndvi.low < SPARSE and ndvi.high >= FULL, f"crop-like{peak}"),
+        (swings and both, f"crop-like{peak}"),
+        (swings, f"vegetation that is bare for a time{peak}"),
         (ndvi.high >= FULL, f"seasonal vegetation{peak}"),
         (ndvi.high >= SPARSE, f"sparse or mixed vegetation{peak}"),
     )
@@ -156,9 +191,10 @@ def _numbered(words: list[str]) -> list[str]:
 def _sentence(course: tuple[Season, ...]) -> str:
     parts = []
     for name, one in zip(INDICES, course, strict=True):
-        if one.peak_month:
-            parts.append(
-                f"{name.upper()} {one.mean:.2f} ({one.low:.2f} to {one.high:.2f}, most in "
-                f"{_MONTHS[one.peak_month - 1]})"
-            )
+        if isnan(one.mean):
+            continue
+        most = f", most in {_MONTHS[one.peak_month - 1]}" if one.peak_month else ""
+        parts.append(
+            f"{name.upper()} {one.mean:.2f} ({one.low:.2f} to {one.high:.2f}{most})"
+        )
     return f"{'; '.join(parts)}." if parts else "No spectral index is known."

@@ -109,6 +109,7 @@ def _fitted(
         _regime(NONE, GROUND, values[ground.label == k], ground.cohesion[k])
         for k in range(len(ground.cohesion))
     ]
+    alone: dict[str, list[int]] = {}
     for parent in range(len(regimes)):
         members = values[ground.label == parent]
         shape = members - members.mean(axis=1, keepdims=True)
@@ -126,14 +127,23 @@ def _fitted(
             threads=threads,
         )
         if found.reason:
-            notes.append(f"regime {parent} has one path: {found.reason}")
+            alone.setdefault(found.reason, []).append(parent)
             continue
         regimes += [
             _regime(parent, PATH, members[found.label == k], found.cohesion[k], band)
             for k in range(len(found.cohesion))
         ]
+    notes += [_alone(numbers, reason) for reason, numbers in alone.items()]
     numbered = tuple(replace(each, number=at) for at, each in enumerate(regimes))
     return Taxonomy(calendar, numbered, band, tuple(notes))
+
+
+def _alone(numbers: list[int], reason: str) -> str:
+    """The note on ground regimes that are not split, for the same reason."""
+    *first, last = (str(number) for number in numbers)
+    if not first:
+        return f"regime {last} has one path: {reason}"
+    return f"regimes {', '.join(first)} and {last} have one path each: {reason}"
 
 
 def _regime(
