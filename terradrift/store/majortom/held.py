@@ -19,11 +19,17 @@ def free(store: Store, found: Places, wanted: NDArray[np.bool_]) -> NDArray[np.b
     open_ = np.ones(len(wanted), bool)
     if not store.exists("patches"):
         return open_
+    # Only patches that are asked for are kept, so memory does not grow with the archive.
+    asked = {
+        (f"EPSG:{e}", r, c)
+        for e, r, c in np.unique(found.cells[wanted], axis=0).tolist()
+    }
     held: dict[tuple[str, int, int], tuple[float, float]] = {}
     columns = ["crs", "row", "col", "longitude", "latitude"]
     for batch in store.scan("patches", columns):
         for crs, row, col, *center in zip(*batch.to_pydict().values(), strict=True):
-            held[crs, row, col] = (center[0], center[1])
+            if (crs, row, col) in asked:
+                held[crs, row, col] = (center[0], center[1])
     for at in np.flatnonzero(wanted).tolist():
         epsg, row, col = found.cells[at].tolist()
         middle = held.get((f"EPSG:{epsg}", row, col))
@@ -42,9 +48,9 @@ def add_patches(
     rows = rows[first]
     ids, tiles = names(found.cells[rows], grid)
     if store.exists("patches"):
-        known = set[str]()
+        asked, known = set(ids.tolist()), set[str]()
         for batch in store.scan("patches", ["patch_id"]):
-            known.update(batch.column(0).to_pylist())
+            known |= asked.intersection(batch.column(0).to_pylist())
         fresh = np.array([one not in known for one in ids], bool)
         rows, ids, tiles = rows[fresh], ids[fresh], tiles[fresh]
     if len(rows) == 0:
