@@ -49,6 +49,7 @@ def test_every_observation_has_a_score_or_a_reason(
     assert (found.score.isna() <= found.reason.notna()).all()
     assert found.p_value.dropna().between(0, 1, inclusive="right").all()
     assert len(found.p_value.dropna()) > 100
+    assert f"{found.p_value.notna().sum():,} with a p-value" in done.notes
     judged = found[found.score.notna()]
     gap = judged.datetime - judged.reference_end
     assert (gap.dt.total_seconds() > 9 * 86_400).all()

@@ -81,6 +81,9 @@ def test_threads_change_nothing_and_a_period_is_kept_to(archive: td.Archive) -> 
     done = archive.detect(method="seasonal", threads=3, quiet=True, min_past=20)
     assert _rows(archive) == before
     assert "seasons are seen as change" in str(done)
+    assert done.scored == sum(row["score"] is not None for row in before)
+    ranked = sum(row["p_value"] is not None for row in before)
+    assert f"{ranked:,} with a p-value" in done.notes
     day = before[len(before) // 2]["datetime"]
     archive.detect(
         method="seasonal",
@@ -103,3 +106,24 @@ def test_what_cannot_be_judged_is_told(archive: td.Archive, tmp_path: Path) -> N
         archive.detect(method="seasonal", quiet=True, maps=tmp_path / "maps")
     with pytest.raises(ValueError, match="did you mean guard_days"):
         archive.detect(method="seasonal", quiet=True, gard_days=3)
+
+
+@pytest.mark.parametrize("method", ["seasonal", "local"])
+def test_a_space_that_knows_later_days_is_told(
+    archive: td.Archive, tmp_path: Path, method: str
+) -> None:
+    copy = td.open(shutil.copytree(archive.store.root, tmp_path / "copy.td"))
+    copy.space("whiten")
+    settings = {"min_reference": 5}
+    done = copy.detect(method=method, quiet=True, **settings)
+    table = f"anomalies_{method}_mosaiks"
+    fitted = copy.store.dataset(table).schema.metadata[b"space_fitted_on"].decode()
+    assert fitted.startswith("up to 20")
+    held = copy.store.dataset(table).to_table(columns=["datetime", "score"])
+    days = held.to_pandas().dropna().datetime
+    first = f"{days.min():%Y-%m-%d}"
+    assert f"whiten/1 was fitted on days {fitted}: it knows days after {first}" in str(
+        done
+    )
+    copy.space("raw")
+    assert "fitted on" not in str(copy.detect(method=method, quiet=True, **settings))

@@ -9,10 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from terradrift import schema
-from terradrift.archive import patch_changes, places
+from terradrift.archive import places
 from terradrift.archive.methods import anomalies
 from terradrift.archive.methods.method import Judged, Request
-from terradrift.archive.methods.observed_scenes import ObservedScenes
+from terradrift.archive.methods.scene_codes import SceneCodes
 from terradrift.archive.runs import Run
 from terradrift.detect.local.calibration import Calibration, Fitted
 from terradrift.detect.local.detectors import LocalDistance, LocalLof
@@ -110,6 +110,7 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         about = {
             "settings": repr(settings),
             "space": space.label if space else RAW,
+            "space_fitted_on": space.fitted_on if space else "nothing",
             "calibration": f"{len(fitted.z)} members of sets, of every {every} patches",
         }
         anomalies.replace(
@@ -120,12 +121,20 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         table=anomalies.table_name(request.method, request.model),
         observations=rows.written,
         scored=rows.scored,
-        notes=_notes(rows, settings, request),
+        notes=_notes(rows, settings, request, space),
     )
 
 
-def _notes(rows: "_Rows", settings: Settings, request: Request) -> tuple[str, ...]:
-    notes = []
+def _notes(
+    rows: "_Rows", settings: Settings, request: Request, space: Space | None
+) -> tuple[str, ...]:
+    notes = [f"{rows.ranked:,} with a p-value"]
+    if (
+        space is not None
+        and rows.first is not None
+        and (known := space.knew(rows.first))
+    ):
+        notes.append(known)
     if request.maps is not None:
         notes.append("it scores patches, so no maps were written")
     if not rows.scored:
@@ -151,9 +160,11 @@ class _Rows:
         space: Space | None,
     ) -> None:
         self._run, self._request, self._settings = run, request, settings
-        self._space, self._grid = space, store.settings.grid
-        self._scenes = ObservedScenes(store, request.model)
-        self.written = self.scored = 0
+        self._space = space
+        self._scenes = SceneCodes(store, request.model)
+        self.written = self.scored = self.ranked = 0
+        self.first: np.datetime64 | None = None
+        """Day of the earliest score."""
 
     def judged(
         self, block: Series, kept: NDArray[np.int64], members: int = 0
@@ -187,8 +198,12 @@ class _Rows:
             end[here] = block.times[part.row, part.last]
         found = {name: each[at] for name, each in values.items()}
         self.written += len(row)
-        self.scored += int(np.isfinite(found["score"]).sum())
-        tile = str(patch_changes.tiles(self._grid, block.cells[:1])[0])
+        scored = np.isfinite(found["score"])
+        self.scored += int(scored.sum())
+        self.ranked += int(np.isfinite(found["p"]).sum())
+        if scored.any():
+            earliest = block.days[day[scored].min()]
+            self.first = earliest if self.first is None else min(self.first, earliest)
         patches, times = block.patch_ids[row], block.times[at]
         alone = len(row)
         width = pa.array(found["width"], pa.float64(), from_pandas=True)
@@ -196,8 +211,8 @@ class _Rows:
             [
                 pa.array(patches, pa.string()),
                 places.instants(times),
-                pa.repeat(pa.scalar(tile), alone),
-                pa.array(self._scenes.names(tile, patches, times), pa.string()),
+                pa.repeat(pa.scalar(self._scenes.tile(block)), alone),
+                places.words(self._scenes.names(block)[at]),
                 places.nullable(block.clear_percent[at]),
                 pa.repeat(pa.scalar(self._request.method), alone),
                 pa.repeat(pa.scalar(self._request.model), alone),

@@ -48,3 +48,8 @@ class SceneCodes:
         same = series.times[rows, at] == times
         out[rows[same], at[same]] = code.to_numpy()[here][same]
         return out
+
+    def names(self, series: Series) -> NDArray[np.str_]:
+        """(n, t) scene of each observation; empty where there is none."""
+        found: NDArray[np.str_] = np.append(self.ids, "")[self.of(series)]
+        return found

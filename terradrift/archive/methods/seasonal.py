@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift import __version__, schema
@@ -87,7 +88,7 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         table=anomalies.table_name(METHOD, request.model),
         observations=written,
         scored=counts.scored,
-        notes=_notes(counts, settings),
+        notes=_notes(counts, settings, space),
     )
 
 
@@ -102,7 +103,8 @@ def _learned(
     if known is None:
         raise ArchiveError(
             f"no observation of {request.model} in {store.root} has a cloud fraction of at "
-            f"most {settings.max_cloud:g}; pass a larger max_cloud"
+            f"most {settings.max_cloud:g}; pass a larger max_cloud (on the command line "
+            f"--set max_cloud={min(1.0, settings.max_cloud + 0.3):g})"
         )
     return judge.learn(known, settings)
 
@@ -121,7 +123,22 @@ class _Counts:
     """Observations so far."""
 
     scored: int = 0
+    ranked: int = 0
+    """With a p-value."""
     season: int = 0
+    first: np.datetime64 | None = None
+    """Day of the earliest score."""
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Count the rows of a block."""
+        score = rows.column("score")
+        self.scored += len(rows) - score.null_count
+        self.ranked += len(rows) - rows.column("p_value").null_count
+        if score.null_count == len(rows):
+            return
+        times = rows.column("datetime").filter(score.is_valid()).cast(pa.int64())
+        earliest = np.datetime64(pc.min(times).as_py(), "us").astype("datetime64[D]")
+        self.first = earliest if self.first is None else min(self.first, earliest)
 
 
 def _in_order(
@@ -136,7 +153,7 @@ def _in_order(
 
     def done() -> pa.RecordBatch:
         rows, season = waiting.popleft().result()
-        counts.scored += len(rows) - rows.column("p_value").null_count
+        counts.add(rows)
         counts.season += season
         advance(len(rows))
         return rows
@@ -215,16 +232,19 @@ def _about(
         "method": METHOD,
         "settings": json.dumps(asdict(settings), sort_keys=True),
         "space": space.label if space else RAW,
+        "space_fitted_on": space.fitted_on if space else "nothing",
         "version": __version__,
     }
 
 
-def _notes(counts: _Counts, settings: Settings) -> tuple[str, ...]:
-    if counts.season:
-        return ()
-    few = (
-        f"no patch has {settings.min_season} clear observations of the same season in "
-        "earlier years: every reference is the last clear dates, and seasons are seen as "
-        "change where not the whole scene has them"
-    )
-    return (few,)
+def _notes(counts: _Counts, settings: Settings, space: Space | None) -> tuple[str, ...]:
+    notes = [f"{counts.ranked:,} with a p-value"]
+    if space is not None and counts.first is not None:
+        notes.append(space.knew(counts.first))
+    if not counts.season:
+        notes.append(
+            f"no patch has {settings.min_season} clear observations of the same season in "
+            "earlier years: every reference is the last clear dates, and seasons are seen "
+            "as change where not the whole scene has them"
+        )
+    return tuple(note for note in notes if note)
