@@ -44,6 +44,11 @@ class Largest:
         """Which series it is to be given: `embedding`, `bands` (of `spectral`), `indices`."""
         return reads(self.detector)
 
+    @property
+    def by_block(self) -> bool:
+        """Whether patches are judged apart from those of other blocks."""
+        return not getattr(self.detector, "scene", False)
+
     def judge(self, series: Sequence[Series]) -> Judged:
         """Rank the patches; onset is the date of the largest score."""
         return by_dates(series, self._scores(series), self.quantile)
@@ -54,7 +59,7 @@ class Largest:
 
     def _scores(self, series: Sequence[Series]) -> list[NDArray[np.float32]]:
         parts = [(part.days, self._vectors(part), self._clear(part)) for part in series]
-        if not getattr(self.detector, "scene", False):
+        if self.by_block:
             return [self.detector.detect(*part) for part in parts]
         return _together(self.detector, parts)
 

@@ -135,7 +135,7 @@ def test_a_page_and_a_record(found: EventFolders, tmp_path: Path) -> None:
     assert "NaN" not in record.read_text()
     assert write(found, tmp_path / "one.md") == [tmp_path / "one.md"]
     assert max(map(len, str(found).splitlines())) < 140
-    with pytest.raises(ValueError, match=r"expected a page PAGE\.md or a folder"):
+    with pytest.raises(ValueError, match=r"expected a page \(\.md\) or a folder"):
         files(Path("page.html"))
 
 

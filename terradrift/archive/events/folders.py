@@ -1,6 +1,5 @@
 """Methods on a folder of event folders: judged, measured, mapped."""
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -35,6 +34,7 @@ from terradrift.ingest.events.read import Checked, checked, read
 from terradrift.progress import stage
 
 FEATURES, REGIONS = "features", "regions"
+_NAME = "event-folders"
 
 
 def event_folders(
@@ -79,9 +79,7 @@ def event_folders(
 
 def write(found: EventFolders, output: Path | str) -> list[Path]:
     """Write the page (.md), or a folder's `event-folders.md` and `.json`; gives the paths."""
-    record = (json.dumps(found.to_dict(), indent=2) + "\n").encode()
-    text = page.markdown(found).encode()
-    return whole.write(dict(zip(files(Path(output)), (text, record), strict=False)))
+    return whole.write_page(Path(output), _NAME, page.markdown(found), found.to_dict())
 
 
 def files(output: Path) -> list[Path]:
@@ -90,11 +88,7 @@ def files(output: Path) -> list[Path]:
     Raises:
         ValueError: a file that is no page.
     """
-    if output.suffix == ".md":
-        return [output]
-    if output.suffix:
-        raise ValueError(f"expected a page PAGE.md or a folder, got {output}")
-    return [output / "event-folders.md", output / "event-folders.json"]
+    return whole.page_files(output, _NAME)
 
 
 @dataclass(slots=True)

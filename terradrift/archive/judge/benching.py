@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -228,17 +227,12 @@ def _days(series: Sequence[Series], min_clear: float) -> NDArray[np.datetime64]:
 
 
 def write(found: Bench, path: Path) -> list[Path]:
-    """Write the page, or into a folder the page and its figures as JSON.
-
-    Each appears whole or not at all.
+    """Write the page, or into a folder bench.md and bench.json, each whole or not at all.
 
     Raises:
         ValueError: as `files`.
     """
-    page, *others = files(path)
-    record = (json.dumps(found.to_dict(), indent=1) + "\n").encode()
-    text = bench_page.markdown(found).encode()
-    return whole.write({page: text, **dict.fromkeys(others, record)})
+    return whole.write_page(path, "bench", bench_page.markdown(found), found.to_dict())
 
 
 def files(path: Path) -> list[Path]:
@@ -247,6 +241,4 @@ def files(path: Path) -> list[Path]:
     Raises:
         ValueError: a file that does not end in .md.
     """
-    if path.suffix not in ("", ".md"):
-        raise ValueError(f"expected a page (.md) or a folder, got {path}")
-    return [path] if path.suffix else [path / "bench.md", path / "bench.json"]
+    return whole.page_files(path, "bench")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.archive.judge import benching
+from terradrift.archive.judge import benching, passes
 from terradrift.archive.judge.compare_truth import order, shares, truths, where
 from terradrift.archive.judge.two_dates import between, days_of, span
 from terradrift.errors import ArchiveError, SourceError
@@ -20,7 +19,6 @@ from terradrift.evaluate.compare.result import Compared, Line
 from terradrift.evaluate.ranked import reads
 from terradrift.progress import stage
 from terradrift.store import spaces
-from terradrift.store.series import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -184,8 +182,6 @@ def _maps(
         cells, distances = between(store, model, dates)
         found = list(distances.items())
     else:
-        series = list(blocks(store, model))
-        cells = np.concatenate([part.cells for part in series])
         bands = store.settings.bands if model == benching.BANDS else ()
         chosen = all_methods.methods(
             detectors or DETECTORS,
@@ -195,7 +191,8 @@ def _maps(
         )
         if plain := [one.name for one in chosen if reads(one) != "embedding"]:
             raise ValueError(f"{plain[0]} reads no embedding, so it compares no models")
-        found = [(one.name, one.judge(series).score) for one in chosen]
+        cells, told = passes.scores(chosen, passes.Passes(store, model))
+        found = [(one.name, score) for one, score in zip(chosen, told, strict=True)]
     empty = np.zeros(len(cells))
     for name, score in found:
         if not np.isfinite(score).any():
@@ -213,10 +210,9 @@ def write(found: Compared, path: Path) -> list[Path]:
     Raises:
         ValueError: as `files`.
     """
-    page, *others = files(path)
-    record = (json.dumps(found.to_dict(), indent=1) + "\n").encode()
-    text = compare_page.markdown(found).encode()
-    return whole.write({page: text, **dict.fromkeys(others, record)})
+    return whole.write_page(
+        path, "compare", compare_page.markdown(found), found.to_dict()
+    )
 
 
 def files(path: Path) -> list[Path]:
@@ -225,6 +221,4 @@ def files(path: Path) -> list[Path]:
     Raises:
         ValueError: a file that does not end in .md.
     """
-    if path.suffix not in ("", ".md"):
-        raise ValueError(f"expected a page (.md) or a folder, got {path}")
-    return [path] if path.suffix else [path / "compare.md", path / "compare.json"]
+    return whole.page_files(path, "compare")
