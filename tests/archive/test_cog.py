@@ -1,5 +1,8 @@
 """Maps as Cloud-Optimised GeoTIFF: right to the pixel, whole, and laid out for range reads."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +69,30 @@ def test_a_map_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
             made.put(path, place, _ramp(1, 4, 4), beyond, ["score"])
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["c.tif"]
+
+
+def test_what_a_killed_process_left_of_a_map_goes(tmp_path: Path) -> None:
+    die = (
+        "import os, sys, numpy as np; from pathlib import Path\n"
+        "from terradrift.archive.pixels.cog import Mosaics, Place\n"
+        "place = Place(32631, (0.0, 0.0), 10.0, (8, 8))\n"
+        "Mosaics().put(Path(sys.argv[1]), place, np.zeros((1, 8, 8), 'f4'), (0.0, 0.0), ['a'])\n"
+        "os._exit(9)"
+    )
+    path = tmp_path / "a.tif"
+    subprocess.run([sys.executable, "-c", die, path], check=False)
+    (left,) = tmp_path.iterdir()
+    number = next(part for part in left.name.split(".") if part.isdigit())
+    # Of a process that runs, of another machine, and of another map.
+    kept = [
+        left.with_name(left.name.replace(number, str(os.getppid()))),
+        left.with_name(f".a.tif.elsewhere-of-us.{number}.raw.tif"),
+        left.with_name(left.name.replace("a.tif", "b.tif", 1)),
+    ]
+    for each in kept:
+        each.write_bytes(b"")
+    write_cog(path, _ramp(1, 8, 8), 32631, CORNER, 10.0, ["score"])
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, path])
 
 
 def test_what_is_no_map_is_refused(tmp_path: Path) -> None:

@@ -183,16 +183,54 @@ def test_the_command_takes_settings_and_says_what_it_did(
         assert said in " ".join(refused.output.replace("│", " ").split()), text
 
 
-def test_what_cannot_be_judged_leaves_the_old_rows(archive: td.Archive) -> None:
+@pytest.mark.parametrize("method", ["rx", "segments"])
+def test_maps_that_cannot_be_written_are_told_before_anything_is_judged(
+    archive: td.Archive,
+    tmp_path: Path,
+    method: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rasterio, "open", None)
+    there = tmp_path / "afile"
+    there.write_text("mine")
+    how: dict[str, Any] = {"method": method, "quiet": True, "threads": 1}
+    for folder in (there, there / "below", Path("/proc/x")):
+        with pytest.raises(ArchiveError, match=r"cannot write maps into .*: ") as told:
+            archive.detect(**how, maps=folder)
+        assert "\n" not in str(told.value)
+    assert there.read_text() == "mine"
+
+
+def test_a_method_of_one_frame_judges_the_first_and_others_say_how_to_begin_earlier(
+    archive: td.Archive,
+) -> None:
+    archive.detect(method="rx", quiet=True)
+    rows = _rows(archive, "rx").values()
+    assert not [row for row in rows if row["reason"] == "too few frames before"]
+    first = min(row["datetime"].date() for row in rows)
+    assert any(row["score"] for row in rows if row["datetime"].date() == first)
+    until = str(sorted({row["datetime"].date() for row in rows})[1])
+    few: dict[str, Any] = {"method": "temporal-median", "quiet": True, "until": until}
+    none = archive.detect(**few)
+    assert none.scored == 0
+    assert any("--set min_history=1" in note for note in none.notes)
+    assert archive.detect(**few, min_history=1).scored
+
+
+def test_what_cannot_be_judged_leaves_the_old_rows(
+    archive: td.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     none = archive.detect(method="temporal-median", quiet=True, min_past=1000)
     assert none.scored == 0
     assert any("no pixel has enough clear frames" in note for note in none.notes)
     archive.detect(method="rx", quiet=True)
     before = _rows(archive, "rx")
-    with pytest.raises(ArchiveError, match="no clear pixel from 2031"):
-        archive.detect(method="rx", quiet=True, since="2031")
+    with monkeypatch.context() as closed:
+        closed.setattr(rasterio, "open", None)  # said before the first file is read
+        with pytest.raises(ArchiveError, match="no clear pixel from 2031"):
+            archive.detect(method="rx", quiet=True, since="2031")
     assert _rows(archive, "rx") == before
     with pytest.raises(UnknownPluginError, match=r"there are: .*rx-temporal: Squared"):
         archive.detect(method="rx-tempral", quiet=True)
     with pytest.raises(ValueError, match="max_frames must be at least min_history"):
-        archive.detect(method="rx", quiet=True, max_frames=2)
+        archive.detect(method="rx-difference", quiet=True, max_frames=2)

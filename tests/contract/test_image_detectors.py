@@ -118,9 +118,8 @@ def test_a_planted_square_stands_out(
 def test_a_score_depends_on_no_more_ground_than_it_says(
     make: Callable[[], ImageDetector],
 ) -> None:
+    """All windows cut smaller give the same, but of those that say `frame`: theirs do not."""
     detector = make()
-    if getattr(detector, "frame", False):
-        pytest.skip("scores the whole window together")
     halo, side = detector.halo_px, 16 + 2 * detector.halo_px + 8
     stack = noisy(12, 4, side, seed=6, cloud=0.1)
     whole = detector.detect(stack).score
@@ -130,4 +129,7 @@ def test_a_score_depends_on_no_more_ground_than_it_says(
     ).score
     inner = slice(4 + halo, 4 + halo + 16)
     local = slice(halo, halo + 16)
-    np.testing.assert_allclose(part[local, local], whole[inner, inner], rtol=1e-4)
+    alike = np.allclose(
+        part[local, local], whole[inner, inner], rtol=1e-4, equal_nan=True
+    )
+    assert alike is not getattr(detector, "frame", False)

@@ -35,6 +35,18 @@ def test_later_dates_change_nothing() -> None:
     np.testing.assert_array_equal(whole.p_value[:12], part.p_value)
 
 
+def test_dates_that_were_not_scored_count_for_nothing() -> None:
+    random = np.random.default_rng(6)
+    scores = random.random((30, 20)).astype(np.float32)
+    after = calibrated(np.concatenate([np.full((26, 20), np.nan, np.float32), scores]))
+    alone = calibrated(scores)
+    assert np.isnan(after.z[:26]).all()
+    np.testing.assert_array_equal(after.z[26:], alone.z)
+    np.testing.assert_array_equal(after.p_value[26:], alone.p_value)
+    nothing = calibrated(scores[:0])
+    assert nothing.z.shape == (0, 20)
+
+
 def test_too_few_earlier_scores_are_abstained_from() -> None:
     random = np.random.default_rng(4)
     scores = random.random((8, 3)).astype(np.float32)

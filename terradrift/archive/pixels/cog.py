@@ -1,6 +1,8 @@
 """Maps as Cloud-Optimised GeoTIFF: there whole under their name, or not at all."""
 
 import os
+import platform
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 from rasterio.windows import Window
+
+from terradrift.errors import ArchiveError
 
 _BLOCK_PX = 512
 _MIN_BLOCK_PX = 128
@@ -49,6 +53,23 @@ class Place:
         return Window(col, row, width, height)
 
 
+def usable(folder: Path) -> None:
+    """Make the folder if need be, and see that files can be written into it.
+
+    Raises:
+        ArchiveError: it is no folder, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ArchiveError(
+            f"cannot write maps into {folder}: {error.strerror or error}; choose another "
+            "folder"
+        ) from error
+
+
 def write_cog(  # noqa: PLR0917 - pixels and where they lie are one thought
     path: Path,
     pixels: NDArray[np.float32],
@@ -81,7 +102,8 @@ class Mosaics:
     """Maps that are put together from windows on disk, so that few pixels are held.
 
     Windows go to a file without overviews beside each map; `finish` makes the maps. Of
-    those that are not finished when the `with` block ends nothing stays.
+    those that are not finished when the `with` block ends nothing stays; what a killed
+    process of this machine left of a map goes when the map is made again.
     """
 
     def __init__(self) -> None:
@@ -123,6 +145,7 @@ class Mosaics:
         window = place.window(corner, (height, width))
         if path not in self._raw:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _clear(path)
             self._raw[path] = _beside(path, "raw")
             _begin(self._raw[path], place, descriptions, nodata)
         with rasterio.open(self._raw[path], "r+") as file:
@@ -184,4 +207,28 @@ def _copy(raw: Path, made: Path) -> None:
 
 
 def _beside(path: Path, part: str) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{part}.tif")
+    return path.with_name(f"{_hidden(path)}{os.getpid()}.{part}.tif")
+
+
+def _hidden(path: Path) -> str:
+    """How names begin of what this machine has not finished: ids of others say nothing."""
+    return f".{path.name}.{platform.node()}."
+
+
+def _clear(path: Path) -> None:
+    """Remove what processes that are no more left of the map `path`."""
+    start = _hidden(path)
+    for left in path.parent.iterdir():
+        number = left.name.removeprefix(start).split(".")[0]
+        if left.name.startswith(start) and number.isdigit() and not _runs(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True

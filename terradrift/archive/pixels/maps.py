@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from terradrift.archive.methods.method import Request
-from terradrift.archive.pixels.cog import Mosaics, Place
+from terradrift.archive.pixels.cog import Mosaics, Place, usable
 from terradrift.archive.pixels.windows import Window
 from terradrift.detect.image.protocol import Anomaly
 from terradrift.grid import Grid
@@ -32,6 +32,9 @@ class Maps:
         self._done: list[Path] = []
 
     def __enter__(self) -> Self:
+        """Raises ArchiveError where the folder cannot be written."""
+        if self._folder is not None:
+            usable(self._folder)
         self._mosaics.__enter__()
         return self
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,10 @@ from terradrift.archive.pixels import detectors as image_detectors
 from terradrift.archive.pixels import rows as image_rows
 from terradrift.archive.pixels import stacks
 from terradrift.archive.pixels.maps import Maps
-from terradrift.archive.pixels.windows import Extent, Window
+from terradrift.archive.pixels.windows import Extent, Window, any_day
 from terradrift.archive.runs import Run
 from terradrift.detect.image import patches
-from terradrift.detect.image.protocol import Anomaly, ImageDetector
+from terradrift.detect.image.protocol import Anomaly, ImageDetector, usual_history
 from terradrift.errors import ArchiveError
 from terradrift.progress import Advance, stage
 from terradrift.stack import Stack
@@ -32,8 +32,8 @@ from terradrift.threads import single_blas
 class Settings:
     """How any detector on pixels is run over an archive."""
 
-    min_history: int = 5
-    """Frames of a window before a date, for the date to be judged."""
+    min_history: int | None = None
+    """Frames of a window before a date, for the date to be judged; None: the detector's."""
     max_frames: int | None = None
     """Frames that a detector is shown before the date, at most; None: all."""
     calibration: int = 24
@@ -48,14 +48,15 @@ class Settings:
     """Write the bands that were expected into maps, where the detector tells them."""
 
     def __post_init__(self) -> None:
-        for name in ("min_history", "window_px"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
-        if self.max_frames is not None and self.max_frames < self.min_history:
+        if self.window_px < 1:
+            raise ValueError(f"window_px must be at least 1, got {self.window_px}")
+        if self.min_history is not None and self.min_history < 0:
             raise ValueError(
-                f"max_frames must be at least min_history, {self.min_history}, got "
+                f"min_history must not be negative, got {self.min_history}"
+            )
+        if self.max_frames is not None and self.max_frames < max(1, self.history):
+            raise ValueError(
+                f"max_frames must be at least min_history, {max(1, self.history)}, got "
                 f"{self.max_frames}"
             )
         if self.calibration < 0:
@@ -66,6 +67,11 @@ class Settings:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share:g}")
         if not 0 <= self.min_clear <= 100:
             raise ValueError(f"min_clear must be 0 to 100, got {self.min_clear:g}")
+
+    @property
+    def history(self) -> int:
+        """`min_history`, 0 while no detector has said it."""
+        return self.min_history or 0
 
 
 def detect(store: Store, run: Run, request: Request) -> Judged:
@@ -88,6 +94,8 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         request.device,
         {name: value for name, value in given.items() if name not in own},
     )
+    if settings.min_history is None:
+        settings = replace(settings, min_history=usual_history(detector))
     run.device = str(getattr(detector, "device", "cpu"))
     work = _Work(store, request, settings, detector, run.run_id)
     about = {
@@ -138,6 +146,8 @@ class _Work:
         found = stacks.windows(self.store, extent)
         frames = {str(each.patch_ids[0]): len(each.units) for each in found}
         request, seen = self.request, False
+        if not any_day(found, request.since):
+            raise self._nothing()
         with (
             Maps(request, found, self.store.settings.grid) as maps,
             stage(
@@ -159,10 +169,14 @@ class _Work:
                 advance(max(0, frames[str(stack.patch_ids[0])] - len(stack)))
             self.maps = maps.finish()
         if not seen:
-            raise ArchiveError(
-                f"{self.store.root} has no clear pixel from {request.since or 'the start'} "
-                f"to {request.until or 'the end'}; choose other dates, or ingest more"
-            )
+            raise self._nothing()
+
+    def _nothing(self) -> ArchiveError:
+        request = self.request
+        return ArchiveError(
+            f"{self.store.root} has no clear pixel from {request.since or 'the start'} to "
+            f"{request.until or 'the end'}; choose other dates, or ingest more"
+        )
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what could not be told."""
@@ -170,6 +184,11 @@ class _Work:
         if not self.scored:
             why, count = self.reasons.most_common(1)[0]
             said.append(f"no score, mostly ({count:,} observations): {why}")
+            if why == image_rows.EARLY and self.settings.history > 1:
+                said.append(
+                    f"min_history is {self.settings.history}; --set min_history=1 judges "
+                    "from the second date on"
+                )
         elif not self.ranked:
             said.append(
                 "no p-values: too few earlier dates were scored; judge more dates, or "
@@ -203,7 +222,7 @@ class _Work:
             advance(len(stack))
             return
         first = int(asked.argmax())
-        start = max(self.settings.min_history, first - self.settings.calibration)
+        start = max(self.settings.history, first - self.settings.calibration)
         scores = np.full((len(stack), len(stack.patch_ids)), np.nan, np.float32)
         advance(min(start, len(stack)))
 

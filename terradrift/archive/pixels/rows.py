@@ -11,6 +11,8 @@ from terradrift.archive import places
 from terradrift.detect.image.calibration import calibrated, less_scene
 from terradrift.stack import Stack
 
+EARLY = "too few frames before"
+"""Reason of dates that were not judged."""
 _ANY = 1e-6
 """Percent: a clear pixel."""
 
@@ -114,7 +116,7 @@ def _reasons(
             np.isnan(p_value),
         ],
         [
-            "too few frames before",
+            EARLY,
             "not clear enough",
             "no pixel has enough clear frames before",
             "too few earlier scores for a p-value",

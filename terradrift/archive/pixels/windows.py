@@ -61,6 +61,12 @@ class Window:
     """By day."""
 
 
+def any_day(found: Sequence[Window], since: np.datetime64 | None) -> bool:
+    """Whether scenes cover any of the windows on the day `since` or later."""
+    days = (unit.day for window in found for unit in window.units)
+    return any(since is None or day >= since for day in days)
+
+
 def windows(plan: Plan, grid: Grid, extent: Extent) -> list[Window]:
     """The windows in the order of `plan`'s tiles, each with the days of `extent`."""
     of_tile: dict[str, list[Unit]] = defaultdict(list)

@@ -13,10 +13,9 @@ import shapely
 from rasterio import features
 from rasterio.transform import Affine
 
-from terradrift.archive.pixels.cog import Mosaics, Place
+from terradrift.archive.pixels.cog import Mosaics, Place, usable
 from terradrift.archive.pixels.windows import Window
 from terradrift.archive.segments.window import Frame
-from terradrift.errors import ArchiveError
 from terradrift.schema import suffix
 from terradrift.stack import Stack
 
@@ -54,13 +53,8 @@ class Files:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = self._unfinished.open("w")
-        except OSError as error:
-            raise ArchiveError(
-                f"cannot write maps into {self._folder}: {error.strerror or error}"
-            ) from error
+        usable(self._folder)
+        self._file = self._unfinished.open("w")
         self._file.write('{"type": "FeatureCollection", "features": [')
         self._mosaics.__enter__()
         return self

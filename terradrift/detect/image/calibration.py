@@ -2,8 +2,9 @@
 
 z: a score in robust standard deviations of its patch's own earlier scores. p-value: the
 rank of z among the z of all patches of the window on earlier dates, the later half of
-them, so that it asks for no shape of their distribution. Both take it that a patch is as unusual on most dates as on its
-earlier ones; a date that makes all patches of a window unusual gives all of them a small p.
+those since the first that has scores, so that it asks for no shape of their distribution.
+Both take it that a patch is as unusual on most dates as on its earlier ones; a date that
+makes all patches of a window unusual gives all of them a small p.
 """
 
 from dataclasses import dataclass
@@ -33,14 +34,18 @@ class Calibrated:
 
 
 def calibrated(scores: NDArray[np.float32]) -> Calibrated:
-    """The z and p-values of (t, n) scores of ascending dates, NaN where there is none."""
+    """The z and p-values of (t, n) scores of ascending dates, NaN where there is none.
+
+    Dates before the first with a score count for nothing.
+    """
     t, n = scores.shape
     z = np.full((t, n), np.nan, np.float32)
     p = np.full((t, n), np.nan, np.float32)
-    for at in range(t):
-        z[at] = _z(scores[at], scores[:at].T)
+    first = int(np.isfinite(scores).any(axis=1).argmax()) if t and n else 0
+    for at in range(first, t):
+        z[at] = _z(scores[at], scores[first:at].T)
         # The z of early dates, told by few scores, scatter more than those of late ones.
-        recent = z[at // 2 : at]
+        recent = z[(first + at) // 2 : at]
         pooled = np.sort(recent[np.isfinite(recent)])
         if len(pooled) >= LEAST_POOLED:
             seen = np.isfinite(z[at])

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from terradrift.stack import Stack
 
+_LEAST_HISTORY = 5
+"""Fewer earlier frames say little of what is usual."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anomaly:
@@ -31,7 +34,12 @@ class ImageDetector(Protocol):
 
     One that must be trained is an entry point with a method `trained(models, *, device,
     **parameters)`, which gives the detector by what lies in the folder `models` of an
-    archive. One whose pixels' scores depend on the whole window says so by `frame = True`.
+    archive.
+
+    Two more class attributes may be there. `frame = True`: a pixel's score depends on the
+    whole window, not on its halo alone (the contract tests hold all others to their halo).
+    `least_history`: earlier frames without which it is not asked, unless a user says how
+    many; `usual_history` gives it.
     """
 
     @property
@@ -45,3 +53,8 @@ class ImageDetector(Protocol):
         A stack of one frame gives NaN everywhere, unless the detector looks at one frame.
         """
         ...
+
+
+def usual_history(detector: ImageDetector) -> int:
+    """Earlier frames that a detector is shown at least: 5, or its own `least_history`."""
+    return int(getattr(detector, "least_history", _LEAST_HISTORY))

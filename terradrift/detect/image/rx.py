@@ -29,6 +29,8 @@ class Rx:
 
     frame: ClassVar[bool] = True
     """A pixel's score depends on the whole window."""
+    least_history: ClassVar[int] = 0
+    """The first frame can be judged, too."""
 
     @property
     def halo_px(self) -> int:
