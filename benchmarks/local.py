@@ -12,6 +12,8 @@ weekly vectors of which the first 12 are the set. Windows are measured on the tr
 import argparse
 import tempfile
 import time
+import tracemalloc
+from collections import deque
 from itertools import product
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from protocols import _between, _lines
 import terradrift as td
 from terradrift.archive.judge import benching
 from terradrift.detect.local.detectors import LocalDistance, LocalLof
+from terradrift.detect.local.score import How, judge
 from terradrift.evaluate.bench.lines import lines
 from terradrift.evaluate.fields import Reading
 from terradrift.evaluate.ranked import Largest
@@ -158,32 +161,39 @@ def windows(shared: Path) -> list[tuple[str, ...]]:
 
 
 def cost() -> list[tuple[str, ...]]:
-    """Patches per CPU second of 60 clear dates, and what a detector takes beside its scores."""
-    import tracemalloc
+    """Patches per CPU second, every date clear, and what it takes beside its input.
 
+    With the members left out of their sets, as p-values need them.
+    """
     random = np.random.default_rng(0)
-    days = np.datetime64("2017-01-01") + np.arange(60) * 12
-    rows = [("detector", "dimensions", "patches / CPU s", "peak beside input, MB")]
-    for width in (64, 384):
-        vectors = random.normal(size=(1500, 60, width)).astype(np.float16)
-        clear = np.ones(vectors.shape[:2], bool)
-        for detector in (LocalDistance(), LocalLof()):
-            start = time.process_time()
-            detector.detect(days, vectors, clear)
-            spent = time.process_time() - start
-            tracemalloc.start()
-            detector.detect(days, vectors[:300], clear[:300])
-            peak = tracemalloc.get_traced_memory()[1] / 2**20
-            tracemalloc.stop()
-            rows.append(
-                (
-                    type(detector).__name__,
-                    str(width),
-                    f"{1500 / spent:,.0f}",
-                    f"{peak:.0f}",
-                )
-            )
+    rows = [
+        ("detector", "dates", "dimensions", "patches / CPU s", "peak beside input, MB")
+    ]
+    for dates, width in ((60, 64), (60, 384), (200, 64), (200, 384)):
+        days = np.datetime64("2017-01-01") + np.arange(dates) * 6
+        vectors = random.normal(size=(90_000 // dates, dates, width))
+        vectors = vectors.astype(np.float16)
+        for detector in (LocalDistance(), LocalLof(), LocalLof(neighbours=10)):
+            few = "" if detector.how().neighbours is None else ", 10 neighbours"
+            spent, peak = _spent(detector.how(members=8), days, vectors)
+            told = f"{len(vectors) / spent:,.0f}", f"{peak:.0f}"
+            name = f"{type(detector).__name__}{few}"
+            rows.append((name, str(dates), str(width), *told))
     return rows
+
+
+def _spent(how: How, days: np.ndarray, vectors: np.ndarray) -> tuple[float, float]:
+    """CPU seconds, and the peak in MB on a fifth of the patches."""
+    clear = np.ones(vectors.shape[:2], bool)
+    start = time.process_time()
+    deque(judge(days, vectors, clear, how), maxlen=0)
+    spent = time.process_time() - start
+    some = len(vectors) // 5
+    tracemalloc.start()
+    deque(judge(days, vectors[:some], clear[:some], how), maxlen=0)
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    return spent, peak
 
 
 def main() -> None:

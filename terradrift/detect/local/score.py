@@ -21,6 +21,7 @@ from terradrift.detect.windows import sliding
 
 DISTANCE, LOF = "distance", "lof"
 _CHUNK_BYTES = 32 << 20
+_SETS_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +113,7 @@ def _some(seen: NDArray[np.floating], held: References, how: How) -> Iterator[Ju
         begin = held.start[row, query]
         sets, of = np.unique(np.stack([row, begin]), axis=1, return_inverse=True)
         of = of.ravel()
-        step = max(1, _CHUNK_BYTES // (8 * r * r))
+        step = max(1, _SETS_BYTES // (8 * r * r))
         for at in range(0, sets.shape[1], step):
             here = (at <= of) & (of < at + step)
             some = sets[:, at : at + step]
