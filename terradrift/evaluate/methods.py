@@ -5,7 +5,7 @@ quantile of its scores), from the date of the largest on. Such methods rank; the
 nothing, as a detector has no threshold of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -76,32 +76,31 @@ class WholeDetection:
 
     def blocks(self, series: Sequence[Series]) -> list[Block]:
         """All that detection says of the blocks."""
-        return list(
-            detect(
-                lambda: iter(series),
-                self.settings,
-                threads=cores.resolve(self.threads),
-                advance=lambda _done: None,
-                space=self.space,
-            )
+        return list(self._detected(series))
+
+    def _detected(self, series: Sequence[Series]) -> Iterator[Block]:
+        return detect(
+            lambda: iter(series),
+            self.settings,
+            threads=cores.resolve(self.threads),
+            advance=lambda _done: None,
+            space=self.space,
         )
 
     def judge(self, series: Sequence[Series]) -> Judged:
         """Judge all patches of the blocks."""
-        return self.judged(self.blocks(series))
+        return self.judged(self._detected(series))
 
     @staticmethod
-    def judged(blocks: Sequence[Block]) -> Judged:
+    def judged(blocks: Iterable[Block]) -> Judged:
         """The same from what detection said."""
-        told = [
-            np.isin(np.arange(len(block.patch_ids)), block.changes.row)
-            for block in blocks
-        ]
-        onsets = [block.patches.onset.astype("datetime64[D]") for block in blocks]
+        scores, onsets, told = [], [], []
+        for block in blocks:
+            scores.append(block.patches.score)
+            onsets.append(block.patches.onset.astype("datetime64[D]"))
+            told.append(np.isin(np.arange(len(block.patch_ids)), block.changes.row))
         return Judged(
-            np.concatenate([block.patches.score for block in blocks]),
-            np.concatenate(onsets),
-            np.concatenate(told),
+            np.concatenate(scores), np.concatenate(onsets), np.concatenate(told)
         )
 
     def frames(self, series: Sequence[Series]) -> None:  # noqa: ARG002 - the protocol's

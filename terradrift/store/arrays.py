@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from terradrift.errors import ArchiveError
@@ -76,6 +77,29 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
             f"cannot read {path}: {error}; restore it from a copy, or make it anew"
         ) from error
     return found, said
+
+
+def load(
+    path: Path, what: str, remedy: str
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays, whole in memory, and what is said of them.
+
+    Args:
+        path: a file that `write` made.
+        what: it holds, for messages.
+        remedy: what to do without it, likewise.
+
+    Raises:
+        ArchiveError: the file is not there, or damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return found, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ArchiveError(
+            f"cannot read {what} from {path}: {error}; {remedy}"
+        ) from error
 
 
 def text(words: NDArray[np.str_]) -> NDArray[np.uint8]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from terradrift import schema
 from terradrift.errors import ArchiveError
@@ -94,22 +93,18 @@ def _write(path: Path, space: Space) -> None:
 
 
 def _read(path: Path, label: str) -> Space:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            said = file.metadata() or {}
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise ArchiveError(
-            f"cannot read the space {label} from {path}: {error}; restore it from a copy, or "
-            "fit another with terradrift space"
-        ) from error
+    found, said = arrays.load(
+        path,
+        f"the space {label}",
+        "restore it from a copy, or fit another with terradrift space",
+    )
     if said.get("kind") != KIND or f"{said['name']}/{said['version']}" != label:
         raise ArchiveError(
             f"expected the space {label} in {path}, got {json.dumps(said)}; restore it from "
             "a copy, or fit another with terradrift space"
         )
     return Space(
-        said["name"],
+        said["name"],  # type: ignore[arg-type] - it is as the label says
         int(said["version"]),
         found["mean"],
         found.get("matrix"),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from terradrift import schema
 from terradrift.detect.features import Basis
@@ -17,8 +16,6 @@ from terradrift.store.tables import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 _FORM = "kinds/1"
 _ARRAYS = ("points", "kind", "node", "probability", "reach")
@@ -68,18 +65,11 @@ def read(store: Store, model: str, number: int) -> Fit:
             f"{', '.join(map(str, held)) or 'none'}; make one with terradrift cluster"
         )
     path = _path(store, model, number)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            said = file.metadata() or {}
-            stored: dict[str, NDArray[np.generic]] = {
-                name: file.get_tensor(name)
-                for name in file.keys()  # noqa: SIM118 - not a dict
-            }
-    except (SafetensorError, OSError) as error:
-        raise ArchiveError(
-            f"cannot read kinds from {path}: {error}; restore it from a copy, or remove it "
-            "and run terradrift cluster"
-        ) from error
+    stored, said = arrays.load(
+        path,
+        "kinds",
+        "restore it from a copy, or remove it and run terradrift cluster",
+    )
     missing = {*_ARRAYS, *_BASIS} - stored.keys()
     if said.get("form") != _FORM or missing:
         raise ArchiveError(
@@ -97,7 +87,7 @@ def read(store: Store, model: str, number: int) -> Fit:
         said["run_id"],
         int(said["free"]),
         float(said["none_share"]),
-        Fitted(basis, **{name: stored[name] for name in _ARRAYS}),  # type: ignore[arg-type]
+        Fitted(basis, **{name: stored[name] for name in _ARRAYS}),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from terradrift import schema
 from terradrift.archive.stamp import stamp_of
@@ -102,15 +101,9 @@ def read(store: Store, model: str, number: int) -> Fitted:
         ArchiveError: it is not there, damaged, or was fitted in a space that is not.
     """
     target = path(store, model, number)
-    try:
-        with safe_open(target, framework="numpy") as file:
-            said = file.metadata() or {}
-            held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise ArchiveError(
-            f"cannot read the taxonomy of {model} from {target}: {error}; run terradrift "
-            "taxonomy to fit another"
-        ) from error
+    held, said = arrays.load(
+        target, f"the taxonomy of {model}", "run terradrift taxonomy to fit another"
+    )
     if said.get("kind") != KIND:
         raise ArchiveError(
             f"expected {KIND} in {target}, got {said.get('kind')}; run terradrift taxonomy "
