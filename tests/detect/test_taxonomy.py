@@ -222,6 +222,15 @@ def test_ground_without_paths_is_not_split(found: tuple[Paths, Taxonomy]) -> Non
     assert single[0] in [leaf.number for leaf in tree.leaves]
 
 
+def test_the_same_reason_is_told_once(found: tuple[Paths, Taxonomy]) -> None:
+    paths, _ = found
+    tree = fit(paths, monthly(), Settings(**{**QUICK, "regimes": 3, "paths": 1}))
+    assert len(tree.ground) == 3
+    assert tree.notes == (
+        "regimes 0, 1 and 2 have one path each: nothing parts the patches",
+    )
+
+
 def test_patches_without_structure_are_one_regime() -> None:
     random = np.random.default_rng(0)
     paths, _, _ = planted()

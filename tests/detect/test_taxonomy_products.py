@@ -259,8 +259,9 @@ def test_with_ndvi_alone_the_words_say_what_it_says():
 
 
 def test_a_month_counts_once_however_often_it_was_seen():
-    days = np.array(["2018-06-01"] * 9 + ["2018-12-01"] * 3, "datetime64[D]")
-    found = season(np.array([0.8] * 9 + [0.2] * 3), days)
+    often = ["2018-06-01"] * 9
+    days = np.array([*often, "2018-05-01", "2018-07-01", "2018-12-01"], "datetime64[D]")
+    found = season(np.array([0.8] * 9 + [0.5, 0.5, 0.2]), days)
     assert found.mean == pytest.approx(0.5)
     assert found.peak_month == 6
 
@@ -285,9 +286,18 @@ def test_the_month_of_the_peak_is_told_where_it_stands_out():
     values, days = months(SUMMER)
     values[-2:], days[-2:] = 0.95, np.datetime64("2018-12-20")  # haze, on two dates
     assert season(values, days).peak_month == 6
-    # Two dates do not speak for a month, and what was seen in one season has no rival.
+    # Two dates do not speak for a month, nor do those beside it where they are higher.
+    values, days = months(SUMMER)
+    july = np.flatnonzero(days.astype("datetime64[M]").astype(int) % 12 == 6)
+    values[july] = 0.95
+    values, days = np.delete(values, july[2:]), np.delete(days, july[2:])
+    assert season(values, days).peak_month == 0
+    assert (
+        season(np.delete(values, july[:2]), np.delete(days, july[:2])).peak_month == 0
+    )
     values, days = months(SUMMER, 2)
     assert season(values, days).peak_month == 0
+    # What was seen in one season has no rival.
     values, days = months(SUMMER)
     summer = np.isin(days.astype("datetime64[M]").astype(int) % 12, [4, 5, 6])
     assert season(values[summer], days[summer]).peak_month == 0

@@ -11,9 +11,9 @@ Thresholds:
 * NDWI above 0 is open water (McFeeters 1996, Int. J. Remote Sensing 17, 1425-1432); vegetation
   and soil are below. NDVI must say so too, where it is known: wet roofs also reach 0.
 * A season of less than 0.15 NDVI, half of that 0.3, is not told: ours.
-* The month of the peak is told where it stands 0.05 NDVI above every month that is two or more
-  away, by months of three or more dates, each smoothed with its neighbours: ours. Sparse dates
-  and haze put the highest single month anywhere.
+* The month of the peak is told where it has three dates, the months beside it are seen too, and
+  smoothed with these it stands 0.05 above every month that is two or more away: ours. Sparse
+  dates and haze put the highest single month anywhere.
 * Snow takes NDVI to bare and back as a harvest does: without NBR and NDWI nothing is called
   crop-like.
 """
@@ -80,22 +80,19 @@ def season(values: NDArray[np.floating], days: NDArray[np.datetime64]) -> Season
     # The median of a month's dates: one under snow or haze does not speak for it.
     means = np.array([np.median(values[known & (month == m)]) for m in months])
     low, high = np.percentile(means, [10, 90])
-    often = [int((known & (month == m)).sum()) >= DATES for m in months]
-    course = np.full(12, np.nan)
-    course[[m for m, enough in zip(months, often, strict=True) if enough]] = means[
-        often
-    ]
-    return Season(float(means.mean()), float(low), float(high), _peak(course))
+    course, dates = np.full(12, np.nan), np.zeros(12, np.int64)
+    course[months] = means
+    np.add.at(dates, month[known], 1)
+    return Season(float(means.mean()), float(low), float(high), _peak(course, dates))
 
 
-def _peak(course: NDArray[np.floating]) -> int:
-    """The highest month, 1 .. 12, of a course (12,), NaN where not known.
+def _peak(course: NDArray[np.floating], dates: NDArray[np.integer]) -> int:
+    """The highest month, 1 .. 12, of a course (12,), NaN where not known, by so many dates.
 
-    0 where it does not stand out of those that are two or more months away.
+    0 where it does not stand out of those that are two or more months away, or is seen too
+    rarely to tell: it or a month beside it.
     """
     known = np.isfinite(course)
-    if not known.any():
-        return 0
     filled = np.where(known, course, 0.0)
     total, weight = np.zeros(12), np.zeros(12)
     for shift, share in ((-1, 0.25), (0, 0.5), (1, 0.25)):
@@ -103,10 +100,12 @@ def _peak(course: NDArray[np.floating]) -> int:
         weight += share * np.roll(known, shift)
     smooth = np.where(known, total / np.maximum(weight, 0.25), -np.inf)
     best = int(smooth.argmax())
+    if dates[best] < DATES or weight[best] < 1:
+        return 0
     away = np.abs(np.arange(12) - best)
-    rivals = smooth[np.minimum(away, 12 - away) >= 2]
+    rival = smooth[np.minimum(away, 12 - away) >= 2].max()
     # With no rival nothing says that the months which were not seen are lower.
-    return best + 1 if -np.inf < rivals.max() <= smooth[best] - PEAK else 0
+    return best + 1 if -np.inf < rival <= smooth[best] - PEAK else 0
 
 
 def names(indices: NDArray[np.floating], days: NDArray[np.datetime64]) -> list[Name]:
