@@ -104,7 +104,7 @@ def _read(path: Path, label: str) -> Space:
             "a copy, or fit another with terradrift space"
         )
     return Space(
-        said["name"],  # type: ignore[arg-type] - it is as the label says
+        said["name"],  # type: ignore[arg-type]  # it is as the label says
         int(said["version"]),
         found["mean"],
         found.get("matrix"),
