@@ -101,6 +101,7 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
             start += len(block)
             advance(len(block))
         fitted = calibration.fitted()
+        del calibration  # its pieces are in `fitted`
 
         def batches() -> Iterator[pa.RecordBatch]:
             for block in series.blocks(store, request.model):
