@@ -9,6 +9,7 @@ from terradrift.store.tables import Store
 
 STAMP = b"terradrift:made_from"
 """Metadata key: the observations and the settings a table was made from."""
+_UNIT = ("scene_id", "tile", "rows", "run_id")
 
 
 def stamp_of(store: Store, table: str) -> bytes:
@@ -40,6 +41,3 @@ def observed(store: Store, model: str) -> dict[str, Any]:
         "embeddings": store.count(table),
         "units": hashlib.sha256(told.encode()).hexdigest(),
     }
-
-
-_UNIT = ("scene_id", "tile", "rows", "run_id")

@@ -336,7 +336,7 @@ def _knew(fitted: Fitted) -> tuple[str, ...]:
     if space is None or fitted.until == _days(None)[1]:
         return ()
     said = space.knew(fitted.until)
-    return (f"{said}, which scores do not claim to",) if said else ()
+    return (f"{said}, so scores are not of the past alone",) if said else ()
 
 
 def _names(store: Store, model: str) -> list[Name]:
