@@ -37,7 +37,7 @@ def event_folders(
     alpha: Annotated[
         float,
         typer.Option(
-            help="Share of unchanged ground that may be marked, by the history."
+            help="Threshold of methods marked *: share of past pixels, or p-value."
         ),
     ] = 0.05,
     steps: Annotated[

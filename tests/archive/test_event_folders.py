@@ -129,6 +129,7 @@ def test_a_page_and_a_record(found: EventFolders, tmp_path: Path) -> None:
     text = page.read_text()
     assert text.startswith("# ")
     assert "| calibrated * |" in text
+    assert "the monitored image is one of the dates" in text
     held = json.loads(record.read_text())
     assert held["events"] == 4
     assert held["rows"][0]["published"]["f1"]["value"] > 0

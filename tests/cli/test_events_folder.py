@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from terradrift.cli import app
+from terradrift.errors import TerradriftError
 from terradrift.ingest.simulate.events import event_folders as simulate
 
 
@@ -56,3 +57,10 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["event-folders", str(tmp_path)])
     assert done.exit_code == 1
     assert "got no event" in str(done.exception)
+    (tmp_path / "afile").write_text("mine")
+    where = ["--maps", str(tmp_path / "afile")]
+    done = CliRunner().invoke(app, ["event-folders", str(folder), *where])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, TerradriftError)
+    assert "cannot write maps into" in str(done.exception)
+    assert "folders in" not in done.stderr  # nothing was judged yet

@@ -9,7 +9,7 @@ from terradrift.archive.events import regions as event_regions
 PROTOCOLS = ("published", "published-old")
 SEGMENTS = ("auto", "sam", "superpixels")
 ALPHA = 0.05
-"""Share of unchanged ground that a method with a threshold of its own may mark."""
+"""Threshold of methods that set their own: a share of past pixels, or a p-value of regions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from terradrift.archive.events import pixels as event_pixels
 from terradrift.archive.events import regions as event_regions
 from terradrift.archive.events.choices import Choices
 from terradrift.archive.events.regions import Way
+from terradrift.archive.pixels.cog import usable
 from terradrift.errors import SourceError
 from terradrift.evaluate import whole
 from terradrift.evaluate.event_folders import page, result
@@ -50,6 +51,7 @@ def event_folders(
     that of one. `maps` is a folder for `EVENT/anomaly.tif` and `EVENT/marked.tif`.
 
     Raises:
+        ArchiveError: maps cannot be written there, which is told before anything is judged.
         SourceError: no event there, or (unless `skip_bad`) one that cannot be read.
         UnknownPluginError: no such model.
         WeightsError: weights of the model or of the segments are not on this machine.
@@ -59,6 +61,8 @@ def event_folders(
     model = event_features.chosen(how.model)
     way = event_regions.Way.of(how.segments, how.region_px, how.device)
     ready, notes = _ready(Path(folder), how)
+    if maps is not None:
+        usable(Path(maps))
     tally = _Tally()
     written: list[str] = []
     with stage("event", len(ready), "folders", quiet=quiet) as advance:

@@ -127,8 +127,10 @@ def calibrated(
 ) -> dict[str, Answer]:
     """Ours, by two calibrations of one novelty; each marks where its p-value <= `alpha`.
 
-    Every image of the history is judged by all others too, so scores of as many references
-    are compared, however many there are.
+    Every image of the history is judged by all others too, the monitored one among them, so
+    scores of as many references are compared, however many there are (full conformal
+    prediction). So scores of the history are not of the history alone; an image that is like
+    a past one lowers that one's score.
     """
     pixels = event.stack.pixels
     clear: NDArray[np.bool_] = np.stack(

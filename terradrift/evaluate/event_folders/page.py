@@ -41,8 +41,11 @@ def _intro(found: EventFolders) -> str:
     if found.events:
         words += f"; floor of the average precision {number(found.floor, 3)}"
     return (
-        f"{words}. Methods marked * have a threshold from the history alone, at "
-        f"{found.alpha:g} of the ground. Intervals: 95 %, over events."
+        f"{words}. Methods marked * set their own threshold at {found.alpha:g}: those on "
+        "pixels as a share of the pixels of past days, from the history alone; calibrated "
+        "ones as a p-value, a rank of regions whatever their size (conformal: the monitored "
+        "image is one of the dates that past dates are compared with). Intervals: 95 %, over "
+        "events."
     )
 
 
