@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+NETWORK_THREADS = 2
+"""Of a small network unless told otherwise: more wait for each other beside other work."""
+
 
 def available() -> int:
     """Cores that the affinity mask and the cgroup quota leave to this process, at least 1."""
@@ -50,3 +53,16 @@ def single_blas() -> Iterator[None]:
 
     with threadpool_limits(1):
         yield
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Threads within one operation of torch, inside the block (process-wide)."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -181,7 +181,11 @@ Since = Annotated[
     ),
 ]
 Until = Annotated[
-    str | None, typer.Option(metavar="DATE", help="With --method: last date to judge.")
+    str | None,
+    typer.Option(
+        metavar="DATE",
+        help="With --method: last date to judge; train --until leaves its day out.",
+    ),
 ]
 Maps = Annotated[
     Path | None,

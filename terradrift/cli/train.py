@@ -36,7 +36,7 @@ def train(
         str | None,
         typer.Option(
             metavar="DATE",
-            help="Learn from days before this one only, so that later scores know nothing of their future.",
+            help="Learn from days before this one only, so that later scores know nothing of their future. The day itself is left out; detect --until takes it in.",
         ),
     ] = None,
     resume: Annotated[

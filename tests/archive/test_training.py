@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import terradrift as td
 from terradrift.archive.inpaint import encoder as inpaint_encoder
 from terradrift.archive.inpaint import inpainting, training
 from terradrift.archive.inpaint.training import Trained, Wish
+from terradrift.archive.pixels.stacks import stacks
 from terradrift.archive.runs import Run
 from terradrift.detect.inpaint.settings import Settings
 from terradrift.embed import weights
@@ -203,6 +205,41 @@ def test_trained_network_judges_an_archive(archive: Path, tmp_path: Path) -> Non
     assert any(Path(each).suffix == ".tif" for each in done.maps)
     about = opened.store.dataset("anomalies_inpaint").schema.metadata
     assert b"trained_until='2019-" in about[b"detector"]
+    assert any("up to which the network was taught" in note for note in done.notes)
+
+
+def test_stopped_training_without_a_network_says_that_it_goes_on(archive: Path) -> None:
+    trained(archive, 2, resume=False)
+    inpainting.place(archive / "models").unlink()
+    with pytest.raises(ArchiveError, match="goes on where it was"):
+        td.open(archive).detect(method="inpaint", quiet=True)
+
+
+def test_history_keeps_to_its_bytes(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, wish = td.open(archive).store, Wish(quiet=True, settings=SMALL)
+    monkeypatch.setattr(training, "_SIDE_PX", 16)
+    monkeypatch.setattr(training, "_READ_PX", 32)
+    whole = training._history(store, wish).cubes
+    square = max(cube.pixels.nbytes for cube in whole)
+    monkeypatch.setattr(training, "_MOST_BYTES", 2 * square)
+    kept = training._history(store, wish).cubes
+    assert len(kept) < len(whole)
+    assert 0 < sum(cube.pixels.nbytes for cube in kept) <= 2 * square
+    monkeypatch.setattr(training, "_MOST_BYTES", square // 4)
+    with pytest.raises(ArchiveError, match="fewer dates or bands"):
+        training._history(store, wish)
+
+
+def test_squares_without_a_target_are_passed_over(
+    archive: Path,
+) -> None:
+    (stack,) = stacks(td.open(archive).store, threads=1)
+    empty = replace(stack, pixels=np.full_like(stack.pixels, np.nan))
+    random = np.random.default_rng(0)
+    assert training._places(stack, 1 << 30, random, SMALL)
+    assert not training._places(empty, 1 << 30, random, SMALL)
 
 
 def test_archive_without_a_network_says_how_to_train_one(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -98,6 +98,9 @@ class Finding(Making):
         request = methods.request(
             method, chosen, settings, **given, threads=count, quiet=quiet
         )
+        if threads is None:
+            few = min(count, threading_.NETWORK_THREADS)
+            request = replace(request, network_threads=few)
         told = {"method": method, "model": chosen, **given, **settings}
         with recorded(self.store, f"detect-{method}", told) as run:
             return methods.detect(self.store, run, request)
@@ -118,7 +121,8 @@ class Finding(Making):
     ) -> Trained:
         """Teach a method that must learn, such as `inpaint`, the archive's clear history.
 
-        `until` is a date, such as 2018-05-16: only days before it are read. `steps` are of
+        `until` is a date, such as 2018-05-16: only days before it are read (`detect` judges its
+        own `until`, too). `steps` are of
         the whole training; a run that was stopped goes on unless `resume` is False.
 
         Raises:
@@ -128,6 +132,7 @@ class Finding(Making):
         """
         from terradrift.archive.inpaint import training
 
+        count = threading_.resolve(threads)
         told = {"method": method, "minutes": minutes, "steps": steps, "until": until}
         with recorded(
             self.store, "train", {**told, "encoder": encoder, "seed": seed}
@@ -140,7 +145,7 @@ class Finding(Making):
                 until=training.day(until),
                 resume=resume,
                 device=device,
-                threads=threading_.resolve(threads),
+                threads=count if threads else min(count, threading_.NETWORK_THREADS),
                 quiet=quiet,
             )
             return training.train(self.store, run, method, wish)

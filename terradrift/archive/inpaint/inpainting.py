@@ -94,13 +94,18 @@ def load(models: Path) -> tuple[Fitted, dict[str, Any]]:
         ArchiveError: nothing was trained, or the file is damaged or of other numbers than
             its digest says.
     """
+    from terradrift.archive.inpaint import files as training_files
     from terradrift.detect.inpaint.model import Fitted
 
     path = place(models)
     if not path.is_file():
+        begun = training_files.exists(models)
+        more = (
+            "; a training that was stopped goes on where it was" if begun else " first"
+        )
         raise ArchiveError(
             f"{models.parent} has no trained network for inpaint; run `terradrift train "
-            f"inpaint {models.parent}` first"
+            f"inpaint {models.parent}`{more}"
         )
     arrays, told = weights.load(path, KIND)
     fitted = Fitted.of(arrays, told)

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 METHODS = ("inpaint",)
 STEPS = 1500
 """Steps of a training, unless told otherwise: some minutes on the CPU for 64 x 64 pixels."""
+HELD_OUT_NOTE = (
+    "the weights that are kept were chosen on the held-out days, so their error there is "
+    "somewhat too low"
+)
 _SIDE_PX = 64
 """Side of what is kept of the history at one place."""
 _MOST_BYTES = 1 << 30
@@ -188,24 +192,34 @@ def _history(store: Store, wish: Wish) -> _History:
     """
     last = None if wish.until is None else wish.until - np.timedelta64(1, "D")
     extent = Extent(window_px=_READ_PX, until=last)
-    count = max(1, len(windows(store, extent)))
+    square = len(store.settings.bands) * _SIDE_PX**2 * np.dtype(np.float32).itemsize
+    drawn = _drawn(
+        {
+            str(each.patch_ids[0]): square * len(each.units)
+            for each in windows(store, extent)
+        },
+        _MOST_BYTES,
+        np.random.default_rng([wish.seed, 4]),
+    )
     random = np.random.default_rng([wish.seed, 3])
     cubes: list[Cube] = []
     about: Stack | None = None
-    left = _MOST_BYTES
-    for number, stack in enumerate(
-        stacks(
-            store,
-            window_px=_READ_PX,
-            until=last,
-            threads=wish.threads,
-            quiet=wish.quiet,
-        )
+    left, due = _MOST_BYTES, sum(drawn.values())
+    for stack in stacks(
+        store,
+        window_px=_READ_PX,
+        until=last,
+        only=lambda window: str(window.patch_ids[0]) in drawn,
+        threads=wish.threads,
+        quiet=wish.quiet,
     ):
         about = stack
-        share = left // max(1, count - number)
-        found = _places(stack, share, random)
+        # One square is put by for every window to come; what is over is shared out.
+        over = (left - due) // len(drawn)
+        own = drawn.pop(str(stack.patch_ids[0]))
+        found = _places(stack, own + over, random, wish.settings)
         left -= sum(cube.pixels.nbytes for cube in found)
+        due -= own
         cubes += found
     if about is None:
         when = "" if wish.until is None else f" before {wish.until}"
@@ -215,9 +229,35 @@ def _history(store: Store, wish: Wish) -> _History:
     return _History(cubes, about.bands, about.gsd)
 
 
-def _places(stack: Stack, room: int, random: np.random.Generator) -> list[Cube]:
-    """Squares of the window, in random order while there is room; one at least."""
+def _drawn(
+    squares: dict[str, int], limit: int, random: np.random.Generator
+) -> dict[str, int]:
+    """Windows in random order while one square of each fits; bytes of a square by window.
+
+    Raises:
+        ArchiveError: not even one square fits.
+    """
+    names, room = list(squares), limit
+    found: dict[str, int] = {}
+    for at in random.permutation(len(names)):
+        if squares[names[at]] <= room:
+            room -= squares[names[at]]
+            found[names[at]] = squares[names[at]]
+    if names and not found:
+        raise ArchiveError(
+            f"the history of {_SIDE_PX} x {_SIDE_PX} pixels takes "
+            f"{min(squares.values()) >> 20:,} MiB, and {limit >> 20:,} are kept at most; "
+            "train on an archive of fewer dates or bands"
+        )
+    return found
+
+
+def _places(
+    stack: Stack, room: int, random: np.random.Generator, settings: Settings
+) -> list[Cube]:
+    """Squares of the window that have a target, in random order while there is room."""
     from terradrift.detect.inpaint.cube import Cube
+    from terradrift.detect.inpaint.sampling import targets
 
     _, _, rows, cols = stack.pixels.shape
     corners = [
@@ -229,10 +269,12 @@ def _places(stack: Stack, room: int, random: np.random.Generator) -> list[Cube]:
     for at in random.permutation(len(corners)):
         top, left = corners[at]
         cut = stack.pixels[:, :, top : top + _SIDE_PX, left : left + _SIDE_PX]
-        if found and cut.nbytes > room:
+        if cut.nbytes > room:
             break
-        room -= cut.nbytes
-        found.append(Cube.of(stack.days, cut.copy()))
+        cube = Cube.of(stack.days, cut)
+        if len(targets(cube, None, settings)):
+            room -= cut.nbytes
+            found.append(replace(cube, pixels=cut.copy()))
     return found
 
 
@@ -273,6 +315,7 @@ def _taught(
         "until": str(max(cube.days[-1] for cube in training.cubes)),
         "target_days": [str(day) for day in training.days],
         "held_out_days": [str(day) for day in training.held],
+        "held_out_note": HELD_OUT_NOTE,
         "steps": training.steps,
         "losses": losses and losses._asdict(),
         "encoder_sha256": inpaint_encoder.digest(wish.encoder),

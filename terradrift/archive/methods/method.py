@@ -24,6 +24,8 @@ class Request:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the method's own settings, by name."""
     threads: int = 1
+    network_threads: int | None = None
+    """Within one prediction of a network; None: `threads`."""
     device: str = "auto"
     quiet: bool = False
 

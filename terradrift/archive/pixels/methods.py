@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
@@ -25,7 +24,7 @@ from terradrift.errors import ArchiveError
 from terradrift.progress import Advance, stage
 from terradrift.stack import Stack
 from terradrift.store.tables import Store
-from terradrift.threads import single_blas
+from terradrift.threads import single_blas, torch_threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +105,9 @@ def detect(store: Store, run: Run, request: Request) -> Judged:
         "bands": " ".join(store.settings.bands),
         "version": __version__,
     }
-    # A network spreads over all cores by itself; other detectors are run side by side.
-    with nullcontext() if work.trained else single_blas():
+    # A network uses the threads within one prediction; other detectors are run side by side.
+    count = request.network_threads or request.threads
+    with torch_threads(count) if work.trained else single_blas():
         rows = anomalies.replace(store, request.method, work.rows(), about=about)
     return Judged(
         method=request.method,
@@ -130,6 +130,8 @@ class _Work:
     run_id: str
     scored: int = 0
     ranked: int = 0
+    days: set[np.datetime64] = field(default_factory=set)
+    """Judged."""
     reasons: Counter[str] = field(default_factory=Counter)
     bad: dict[str, str] = field(default_factory=dict)
     maps: list[str] = field(default_factory=list)
@@ -181,6 +183,13 @@ class _Work:
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what could not be told."""
         said = [f"left out {scene}: {why}" for scene, why in self.bad.items()]
+        if until := getattr(self.detector, "trained_until", ""):
+            taught = sum(bool(day <= np.datetime64(until)) for day in self.days)
+            if taught:
+                said.append(
+                    f"{taught} judged dates are on or before {until}, up to which the "
+                    "network was taught"
+                )
         if not self.scored:
             why, count = self.reasons.most_common(1)[0]
             said.append(f"no score, mostly ({count:,} observations): {why}")
@@ -223,6 +232,7 @@ class _Work:
             return
         first = int(asked.argmax())
         start = max(self.settings.history, first - self.settings.calibration)
+        self.days.update(stack.days[start:][asked[start:]])
         scores = np.full((len(stack), len(stack.patch_ids)), np.nan, np.float32)
         advance(min(start, len(stack)))
 

@@ -36,6 +36,7 @@ def stacks(
     until: np.datetime64 | None = None,
     most_frames: int | None = None,
     max_bytes: int = MAX_BYTES,
+    only: Callable[[Window], bool] | None = None,
     on_bad: Callable[[str, str], None] | None = None,
     quiet: bool = True,
 ) -> Iterator[Stack]:
@@ -45,7 +46,8 @@ def stacks(
     and less where its pixels would take more than `max_bytes`: one stack is held at a time,
     and a few images that are read ahead. A frame is one UTC day; days on which nothing of
     the window is clear are left out, and with `most_frames` all but the last so many. Pixels
-    of the halo, too, are read from the scenes; where there is none, they are NaN.
+    of the halo, too, are read from the scenes; where there is none, they are NaN. Windows of
+    which `only` is false are not read.
 
     A scene that cannot be read is left out, and told to `on_bad(scene_id, reason)` or else
     to stderr. A window without a clear pixel gives no stack.
@@ -66,6 +68,7 @@ def stacks(
     )
     whole = _plan(store)
     found = pixel_windows.windows(whole, store.settings.grid, extent)
+    found = found if only is None else [each for each in found if only(each)]
     plan = replace(whole, units=tuple(unit for each in found for unit in each.units))
     bad: dict[str, str] = {}
 
