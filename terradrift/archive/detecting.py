@@ -11,7 +11,7 @@ from terradrift import __version__, schema
 from terradrift.archive.found import Gathering, changes_table, events_table
 from terradrift.archive.runs import Run
 from terradrift.archive.staging import with_q_values
-from terradrift.archive.stamp import STAMP, stamp_of
+from terradrift.archive.stamp import STAMP, observed, stamp_of
 from terradrift.detect import run as detection
 from terradrift.detect.block import Block
 from terradrift.detect.settings import Settings
@@ -98,9 +98,7 @@ def detect(
             f"{store.root} holds no embeddings of {model}; run terradrift embed first"
         )
     rules = _settings(settings)
-    # Every unit that adds or replaces rows is in the ledger, so these two counts change
-    # with the observations, and not when the table is merely optimised.
-    held = {table: store.count(f"{table}_{name}") for table in ("embeddings", "units")}
+    held = observed(store, model)
     space = spaces.current(store, model)
     label = space.label if space else RAW
     stamp = json.dumps(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -39,6 +39,9 @@ class Inpaint:
     (`noise.Noise`). Gain, offset and spread of the whole scene are allowed for first, from
     the frame's own pixels, after the prediction.
     """
+
+    frame: ClassVar[bool] = True
+    """With `level` a pixel is judged beside all of its window."""
 
     fitted: Fitted = field(repr=False)
     smooth_px: int = SMOOTH_PX
