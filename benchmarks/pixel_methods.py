@@ -1,7 +1,6 @@
 """Detectors on pixels: cost beside a plain two-pass Reed-Xiaoli, planted ground, false alarms.
 
     python benchmarks/pixel_methods.py [SHARED] [--docs docs/pixel-methods.md]
-        [--picture docs/images/pixel-methods.png]
 
 The two-pass peer is the public one of RaVAEn (mean, then covariance divided by N, pseudo-inverse,
 squared Mahalanobis distance), written here in NumPy; only its speed is compared, scores are checked
@@ -18,8 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from protocols import _between, _lines
 
 import terradrift as td
@@ -28,7 +25,6 @@ from terradrift.detect.image.median import TemporalMedian
 from terradrift.detect.image.protocol import ImageDetector
 from terradrift.detect.image.rx import Rx, RxDifference, RxTemporal, reed_xiaoli
 from terradrift.evaluate.measures import roc_auc
-from terradrift.report import ink
 from terradrift.stack import Stack
 from terradrift.threads import single_blas
 
@@ -93,7 +89,7 @@ def cost(side: int = 256, frames: int = 24, bands: int = 10) -> list[list[str]]:
     return rows
 
 
-def planted(shared: Path, folder: Path) -> tuple[list[list[str]], Stack]:
+def planted(shared: Path, folder: Path) -> list[list[str]]:
     """ROC-AUC of the changed pixels on the first clear date after each change."""
     archive = _archive(shared / "data/s2-flanders-2018-transplant", folder / "a.td")
     # One window: the site is smaller than a tile, but lies across its edges otherwise.
@@ -109,7 +105,7 @@ def planted(shared: Path, folder: Path) -> tuple[list[list[str]], Stack]:
             known = np.isfinite(score)
             row.append(f"{roc_auc(truth[known], score[known]):.3f}")
         rows.append(row)
-    return rows, stack
+    return rows
 
 
 def quiet(shared: Path, folder: Path) -> dict[str, str]:
@@ -127,56 +123,6 @@ def quiet(shared: Path, folder: Path) -> dict[str, str]:
         ).fetchone()[0]
         found[name] = f"{share:.1%}"
     return found
-
-
-def picture(stack: Stack, path: Path) -> None:
-    """The larger change: before, after, and four maps of scores."""
-    day, down, across = CHANGES["12 x 12 pixels, 2018-05-16"]
-    at = _first_clear(stack, np.datetime64(day), down, across)
-    before = max(
-        t
-        for t in range(at)
-        if stack.days[t] < np.datetime64(day) and _clear(stack, t) > _CLEAR
-    )
-    with ink.style():
-        figure = Figure(figsize=(7.2, 5.0), layout="constrained")
-        axes = figure.subplots(2, 3).ravel()
-        for axis, t in zip(axes, (before, at), strict=False):
-            axis.imshow(_colours(stack, t))
-            axis.set_title(f"{stack.days[t]}", fontsize=8)
-        for axis, name in zip(
-            axes[2:],
-            ("temporal-median", "rx", "rx-difference", "rx-temporal"),
-            strict=True,
-        ):
-            score = METHODS[name].detect(stack.upto(at)).score
-            high = np.nanquantile(score, 0.995)
-            axis.imshow(score, cmap="magma", vmin=0, vmax=high)
-            axis.set_title(name, fontsize=8)
-        for axis in axes:
-            axis.set_axis_off()
-            axis.add_patch(_frame(down, across))
-        figure.savefig(path, dpi=110)
-
-
-def _frame(down: slice, across: slice) -> Rectangle:
-    return Rectangle(
-        (across.start - 0.5, down.start - 0.5),
-        across.stop - across.start,
-        down.stop - down.start,
-        fill=False,
-        edgecolor="#00e5ff",
-        linewidth=1,
-    )
-
-
-def _colours(stack: Stack, t: int) -> np.ndarray:
-    rgb = stack.pixels[t][[stack.bands.index(b) for b in ("red", "green", "blue")]]
-    return np.clip(np.nan_to_num(rgb.transpose(1, 2, 0)) * 5, 0, 1)
-
-
-def _clear(stack: Stack, t: int) -> float:
-    return float(np.isfinite(stack.pixels[t]).all(axis=0).mean())
 
 
 def _first_clear(stack: Stack, day: np.datetime64, down: slice, across: slice) -> int:
@@ -252,14 +198,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shared", nargs="?", type=Path, default=Path("../shared"))
     parser.add_argument("--docs", type=Path)
-    parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     with single_blas(), tempfile.TemporaryDirectory() as folder:
         rates = cost()
-        found, stack = planted(asked.shared, Path(folder))
+        found = planted(asked.shared, Path(folder))
         alarms = quiet(asked.shared, Path(folder))
-    if asked.picture:
-        picture(stack, asked.picture)
     told = dict(rates)
     peer = told["two-pass peer of rx"]
     head = (

@@ -30,15 +30,9 @@ def bench(
         Path | None,
         typer.Option(metavar="ARCHIVE", help="Another archive, where nothing changed."),
     ] = None,
-    date: Annotated[
-        str | None, typer.Option(help="Date, or period A/B, of all labels.")
-    ] = None,
-    date_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of dates.")
-    ] = None,
-    class_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of classes.")
-    ] = None,
+    date: opt.LabelDate = None,
+    date_field: opt.DateField = None,
+    class_field: opt.ClassField = None,
     min_share: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Share of a patch that labels must fill."),

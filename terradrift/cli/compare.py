@@ -47,15 +47,9 @@ def compare(
             help="Of all dates [default: changes,local-distance,local-lof].",
         ),
     ] = None,
-    date: Annotated[
-        str | None, typer.Option(help="Date, or period A/B, of all labels.")
-    ] = None,
-    date_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of dates.")
-    ] = None,
-    class_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of classes.")
-    ] = None,
+    date: opt.LabelDate = None,
+    date_field: opt.DateField = None,
+    class_field: opt.ClassField = None,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -203,3 +203,13 @@ Set = Annotated[
     ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")]
+
+LabelDate = Annotated[
+    str | None, typer.Option("--date", help="Date, or period A/B, of all labels.")
+]
+DateField = Annotated[
+    str | None, typer.Option("--date-field", metavar="NAME", help="Column of dates.")
+]
+ClassField = Annotated[
+    str | None, typer.Option("--class-field", metavar="NAME", help="Column of classes.")
+]
