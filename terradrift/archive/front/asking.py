@@ -77,9 +77,9 @@ class Asking(Finding):
         Raises:
             ArchiveError: no such fit, or no changes.
         """
-        from terradrift.archive.kinds import clustering
+        from terradrift.archive.kinds import comparing
 
-        return clustering.compare(
+        return comparing.compare(
             self.store,
             model or self.model,
             first,

@@ -154,7 +154,7 @@ class _Task:
     def of(
         cls, store: Store, run: Run, model: str, changes: pa.Table, threads: int
     ) -> "_Task":
-        before, delta = _vectors(changes, "before"), _vectors(changes, "delta")
+        before, delta = vectors(changes, "before"), vectors(changes, "delta")
         last = kind_fits.newest(store, model)
         if last is not None and last.fitted.dimensions != delta.shape[1]:
             last = None
@@ -289,47 +289,12 @@ def _assigned(task: _Task) -> tuple[_Found, pa.Table]:
     return _Found(told.kind, told.probability, answer), table
 
 
-def compare(
-    store: Store, model: str, first: int, second: int | None = None, *, threads: int
-) -> list[Fate]:
-    """What became of the kinds of one fit in another, by the changes of now.
-
-    Args:
-        store: of the archive.
-        model: whose kinds.
-        first: number of the earlier fit.
-        second: of the later; None: the newest.
-        threads: of the search.
-
-    Raises:
-        ArchiveError: no such fit, no changes, or vectors of another length.
-    """
-    table = f"changes_{schema.suffix(model)}"
-    if not store.exists(table):
-        raise ArchiveError(
-            f"{store.root} holds no changes of {model}; run terradrift detect first"
-        )
-    latest = max(kind_fits.numbers(store, model), default=0)
-    fits = [
-        kind_fits.read(store, model, number)
-        for number in (first, latest if second is None else second)
-    ]
-    changes = store.scan(table, ["before", "delta"]).read_all()
-    before, delta = _vectors(changes, "before"), _vectors(changes, "delta")
-    try:
-        old, new = (
-            fit.fitted.assign(before, delta, threads=threads).kind for fit in fits
-        )
-    except ValueError as error:
-        raise ArchiveError(f"{store.root}: {error}; run terradrift cluster") from error
-    return fates_.compare(old, new)
-
-
 def _none_share(kind: NDArray[np.int32]) -> float:
     return float((kind == NONE).mean()) if len(kind) else 0.0
 
 
-def _vectors(table: pa.Table, name: str) -> NDArray[np.float32]:
+def vectors(table: pa.Table, name: str) -> NDArray[np.float32]:
+    """(n, d) vectors of a column."""
     column = table[name].combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False)
     size = table.schema.field(name).type.list_size
