@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 from terradrift import schema
 from terradrift.grid import Grid
 from terradrift.query import lance_scan
-from terradrift.query.similar import similar
-from terradrift.query.sql import connect
+from terradrift.query.search.similar import similar
+from terradrift.query.sql.ask import connect
 from terradrift.store.tables import Settings, Store
 
 SEED = 7

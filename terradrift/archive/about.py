@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from terradrift import schema
-from terradrift.query import sql
+from terradrift.query.sql import ask
 from terradrift.space import RAW
 from terradrift.store.tables import Store
 
@@ -20,7 +20,7 @@ _SPAN = """
 def about(store: Store, model: str) -> dict[str, Any]:
     """Facts in the order in which one would tell them."""
     settings = store.settings
-    (span,) = sql.sql(store, _SPAN).to_arrow_table().to_pylist()
+    (span,) = ask.sql(store, _SPAN).to_arrow_table().to_pylist()
     facts: dict[str, Any] = {
         "archive": str(store.root),
         "made with": f"terradrift {settings.version}, {settings.created}",

@@ -7,7 +7,8 @@ from terradrift import schema
 from terradrift.archive.methods import export as anomaly_export
 from terradrift.archive.opening import create, open_archive
 from terradrift.archive.runs import recorded
-from terradrift.query import sql, write
+from terradrift.query import write
+from terradrift.query.sql import ask
 from terradrift.store import geoparquet, settings
 from terradrift.store import geoparquet_import as arriving
 from terradrift.store.majortom import arrive, checked
@@ -54,7 +55,7 @@ def export(
     # Both names are ours: the table is one of three, the suffix letters, digits and _.
     view = "observations" if what == "embeddings" else what
     text = f"SELECT {columns} FROM {view}_{schema.suffix(model)}"  # noqa: S608
-    return write.write(sql.sql(store, text), path)
+    return write.write(ask.sql(store, text), path)
 
 
 def _anomalies(store: Store, model: str, path: Path, method: str) -> int:

@@ -16,7 +16,7 @@ from terradrift import schema
 from terradrift.detect.settings import Settings
 from terradrift.errors import SourceError
 from terradrift.ingest.read import chip
-from terradrift.query import sql
+from terradrift.query.sql import ask
 from terradrift.report.data import Box, ReportData, ranked, shown_patches
 from terradrift.report.write import write_html, write_pngs
 from terradrift.store.tables import Store
@@ -95,7 +95,7 @@ def gather(store: Store, model: str, top: int) -> ReportData:
 
 
 def _ask(store: Store, text: str, **values: object) -> pa.Table:
-    return sql.sql(store, text, **values).to_arrow_table()
+    return ask.sql(store, text, **values).to_arrow_table()
 
 
 def _plain(table: pa.Table) -> pa.Table:

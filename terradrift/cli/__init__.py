@@ -7,12 +7,12 @@ from collections.abc import Callable
 import typer
 
 from terradrift.cli import (
-    answer,
     bench,
     calibration,
     compare,
     demo,
     evaluate,
+    events,
     events_folder,
     export,
     kinds,
@@ -21,8 +21,10 @@ from terradrift.cli import (
     models,
     run,
     sensitivity,
+    similar,
     simulate,
     space,
+    sql,
     taxonomy,
     tend,
     train,
@@ -53,9 +55,9 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (watch.watch, "Judge new days by what was known before; raise alerts."),
     ),
     "Ask it": (
-        (answer.events, "List events, best first."),
-        (answer.sql, "Ask in SQL: read-only, no files, no network."),
-        (answer.similar, "Find changes like this one."),
+        (events.events, "List events, best first."),
+        (sql.sql, "Ask in SQL: read-only, no files, no network."),
+        (similar.similar, "Find changes like this one."),
         (kinds.kinds, "Show, name and compare kinds of change."),
         (look.report, "Write changes as one HTML page or a folder of PNGs."),
         (look.info, "Say what it holds: scenes, dates, models, rows, bytes."),

@@ -19,7 +19,7 @@ import shapely
 from terradrift.errors import QueryError
 from terradrift.query import geoparquet
 from terradrift.query.geoparquet import GEOMETRY, has_geometry, shapes
-from terradrift.query.sandbox import query_error
+from terradrift.query.sql.sandbox import query_error
 
 if TYPE_CHECKING:
     import geopandas as gpd

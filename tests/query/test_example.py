@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from terradrift.errors import QueryError
-from terradrift.query.similar import similar
+from terradrift.query.search.similar import similar
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS, SUFFIX, changes_table
 from tests.query.twin import observed, stack

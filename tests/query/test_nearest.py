@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from terradrift.query import lance_scan, nearest
-from terradrift.query.similar import similar
+from terradrift.query import lance_scan
+from terradrift.query.search import nearest
+from terradrift.query.search.similar import similar
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS, SUFFIX, changes_table
 from tests.query.twin import stack, twin

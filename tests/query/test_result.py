@@ -18,8 +18,8 @@ import shapely
 from terradrift.errors import QueryError
 from terradrift.query import write
 from terradrift.query.result import Result
-from terradrift.query.similar import similar
-from terradrift.query.sql import sql
+from terradrift.query.search.similar import similar
+from terradrift.query.sql.ask import sql
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS
 

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 
 from terradrift.errors import QueryError
-from terradrift.query import sandbox
-from terradrift.query.sql import connect, run, sql
+from terradrift.query.sql import sandbox
+from terradrift.query.sql.ask import connect, run, sql
 from terradrift.store.tables import Store
 
 WRITES = [

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terradrift.errors import QueryError
-from terradrift.query.similar import K_MAX, similar
+from terradrift.query.search.similar import K_MAX, similar
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS, patches_table
 from tests.query.twin import observed, stack, twin

@@ -8,7 +8,7 @@ import pytest
 
 from terradrift import space
 from terradrift.errors import ArchiveError, QueryError
-from terradrift.query.similar import similar
+from terradrift.query.search.similar import similar
 from terradrift.store import spaces
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS, MODEL

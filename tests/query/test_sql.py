@@ -12,9 +12,9 @@ import shapely
 
 from terradrift import schema
 from terradrift.errors import QueryError
-from terradrift.query import sandbox
-from terradrift.query.sql import connect, sql
-from terradrift.query.views import PER_MODEL, PLAIN
+from terradrift.query.sql import sandbox
+from terradrift.query.sql.ask import connect, sql
+from terradrift.query.sql.views import PER_MODEL, PLAIN
 from terradrift.store.tables import Store
 from tests.query.conftest import (
     DIMENSIONS,

@@ -32,13 +32,13 @@ class Asking(Finding):
             QueryError: not one SELECT, an unknown name, or anything that writes or
                 reaches outside.
         """
-        from terradrift.query import sql
+        from terradrift.query.sql import ask
 
-        return sql.sql(self.store, text, **values)
+        return ask.sql(self.store, text, **values)
 
     def similar(self, **query: Any) -> Result:  # noqa: ANN401 - see query.similar
-        """Changes like this one: see `terradrift.query.similar.similar`."""
-        from terradrift.query import similar
+        """Changes like this one: see `terradrift.query.search.similar.similar`."""
+        from terradrift.query.search import similar
 
         return similar.similar(self.store, **query)
 

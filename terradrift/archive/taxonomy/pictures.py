@@ -23,7 +23,7 @@ from terradrift.detect.taxonomy.representatives import distances_to
 from terradrift.errors import ArchiveError
 from terradrift.evaluate import whole
 from terradrift.evaluate.taxonomy.agreement import coherence
-from terradrift.query import sql
+from terradrift.query.sql import ask
 from terradrift.report import ink
 from terradrift.report import taxonomy as pictures
 from terradrift.report.taxonomy_data import Course, Drawn, Regime
@@ -273,6 +273,6 @@ def _series(
 def _ask(
     store: Store, min_clear: float, text: str, **values: object
 ) -> list[dict[str, Any]]:
-    found = sql.sql(store, text, clear=min_clear, **values).to_arrow_table()
+    found = ask.sql(store, text, clear=min_clear, **values).to_arrow_table()
     rows: list[dict[str, Any]] = found.to_pylist()
     return rows

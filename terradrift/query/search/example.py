@@ -13,7 +13,7 @@ from terradrift.errors import QueryError
 from terradrift.period import Period
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import FloatDataset
-from terradrift.query.nearest import Query
+from terradrift.query.search.nearest import Query
 
 if TYPE_CHECKING:
     import lance

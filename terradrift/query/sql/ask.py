@@ -9,7 +9,7 @@ import duckdb
 
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
-from terradrift.query import sandbox, views
+from terradrift.query.sql import sandbox, views
 
 if TYPE_CHECKING:
     import lance
@@ -26,7 +26,7 @@ def connect(
     `observations` (with scene and place), `units`, `scores`, `changes`, `events`, `kinds`;
     and each of these as `<table>_<model>` for every model. Vectors are FLOAT[d], instants
     TIMESTAMPTZ in UTC, `geometry` is GEOMETRY in degrees where the `spatial` extension is
-    installed and a WKB BLOB where it is not. Macros: see `views.MACROS`.
+    installed and a WKB BLOB where it is not. Macros: see `macros.MACROS`.
 
     Statements that were not checked by `sandbox.check` still find no file, network or
     setting to reach. Results hold what they need: the connection may go before them.

@@ -1,4 +1,4 @@
-"""The verbs that answer: events, sql, similar."""
+"""The verb `similar`."""
 
 from typing import Annotated
 
@@ -6,55 +6,6 @@ import typer
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import rows, say, usage
-from terradrift.cli.run import events as print_events
-
-_LAST_DETECT = """
-    SELECT message FROM runs WHERE verb = 'detect' AND status = 'done'
-    ORDER BY started DESC LIMIT 1
-"""
-
-
-def events(
-    archive: opt.ArchivePath,
-    limit: Annotated[
-        int | None,
-        typer.Option("-n", "--limit", min=1, help="[default: 20; all with --json]"),
-    ] = None,
-    as_json: opt.Json = False,
-) -> None:
-    """The ranked events of ARCHIVE."""
-    import terradrift as td
-
-    opened = td.open(archive)
-    found = opened.events(limit if limit or as_json else 20)
-    print_events(found, as_json=as_json)
-    if not len(found):
-        last = opened.sql(_LAST_DETECT).fetchone()
-        say(f"no events: {last[0] if last else 'run terradrift detect first'}")
-
-
-def sql(
-    archive: opt.ArchivePath,
-    statement: Annotated[
-        str, typer.Argument(help="One SELECT over scenes, patches, changes, ...")
-    ],
-    output: opt.Output = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Ask ARCHIVE in SQL (DuckDB): read-only, no files, no network.
-
-    With --output the answer goes to a file: .parquet (GeoParquet where there is a
-    geometry), .csv, .json, .jsonl or .gpkg.
-    """
-    import terradrift as td
-    from terradrift.query import write
-
-    relation = td.open(archive).sql(statement)
-    if output is not None:
-        count = write.write(relation, output)
-        say(f"{count:,} rows to {output}")
-        return
-    rows(write.to_arrow(relation), as_json=as_json)
 
 
 def similar(

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift import schema
-from terradrift.query import sandbox
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import ROW_ID
-from terradrift.query.sql import shared
+from terradrift.query.sql import sandbox
+from terradrift.query.sql.ask import shared
 from terradrift.query.where import Where
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
-from terradrift.query import candidates, example, lance_scan
+from terradrift.query import lance_scan
 from terradrift.query import tables as _tables
-from terradrift.query.nearest import Found, nearest
 from terradrift.query.result import Result
-from terradrift.query.views import open_tables
+from terradrift.query.search import candidates, example
+from terradrift.query.search.nearest import Found, nearest
+from terradrift.query.sql.views import open_tables
 from terradrift.query.where import Where
 from terradrift.space import RAW
 from terradrift.store import spaces

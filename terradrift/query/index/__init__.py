@@ -1,0 +1,1 @@
+"""What makes searches fast: vectors and their codes in files beside the tables."""

@@ -1,0 +1,60 @@
+"""What a search asks of an index of vectors."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terradrift.query.search.nearest import Found, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """How much of the exact answer an index gave, on rows of the table as queries."""
+
+    value: float
+    """Share of the exact k nearest that were found, 0 to 1; mean of the queries."""
+    k: int
+    queries: int
+    """Rows that it was measured with."""
+
+    def __str__(self) -> str:
+        return (
+            f"recall {self.value:.3f} at {self.k:,} (measured on {self.queries:,} rows)"
+        )
+
+
+class Index(Protocol):
+    """The vectors of one search in one table, as far as they are covered.
+
+    Rows are told by Lance's row ids (`_rowid`, of the version that was opened).
+    """
+
+    @property
+    def rows(self) -> int:
+        """Rows that are covered."""
+
+    @property
+    def fresh(self) -> tuple[int, ...]:
+        """Ids of the fragments that are not covered: they are to be searched beside."""
+
+    def exact(
+        self,
+        query: Query,
+        k: int,
+        *,
+        allowed: NDArray[np.uint64] | None = None,
+        threads: int = 1,
+    ) -> Found:
+        """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted)."""
+
+    def near(
+        self,
+        query: Query,
+        k: int,
+        *,
+        allowed: NDArray[np.uint64] | None = None,
+        threads: int = 1,
+    ) -> tuple[Found, Recall]:
+        """As `exact` but by codes: nearly all of the nearest, and how nearly."""

@@ -1,0 +1,1 @@
+"""SQL on the archive: views, functions, and what statements may do."""
