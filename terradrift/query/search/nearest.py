@@ -52,7 +52,7 @@ class Query:
         if space is None:
             return self
         pairs = zip(self.columns, self.vectors, strict=True)
-        inside = np.stack([_moved(vector, name, space) for name, vector in pairs])
+        inside = np.stack([moved(vector, name, space) for name, vector in pairs])
         return replace(self, vectors=inside, space=space)
 
 
@@ -96,10 +96,12 @@ def nearest(
     return best.found()
 
 
-def _moved(
-    vectors: NDArray[np.floating], column: str, space: Space
+def moved(
+    vectors: NDArray[np.floating], column: str, space: Space | None
 ) -> NDArray[np.float32]:
     """Vectors (..., d) of a column in the space; a step has no place in it."""
+    if space is None:
+        return np.asarray(vectors, np.float32)
     return space.step(vectors) if column == STEP else space.place(vectors)
 
 
@@ -109,7 +111,7 @@ def exact(rows: pa.RecordBatch, query: Query) -> NDArray[np.float64]:
     for name, vector in zip(query.columns, query.vectors, strict=True):
         matrix = _matrix(rows[name])
         if query.space is not None:
-            matrix = _moved(matrix, name, query.space)
+            matrix = moved(matrix, name, query.space)
         values = matrix.astype(np.float64)
         dots += (values * vector).sum(axis=1)
         norms += (values * values).sum(axis=1)
@@ -195,7 +197,7 @@ def _distances(
             odd = False
             if query.space is not None:
                 odd = np.abs(values).max(initial=0) > _LARGEST
-                values = _moved(values, name, query.space)
+                values = moved(values, name, query.space)
             dots[part] += values @ vector
             norms[part] += np.einsum("nd,nd->n", values, values)
             if odd or norms[part].max(initial=0) > _LARGEST**2:
