@@ -4,11 +4,12 @@ Readers never wait: they see the version they opened. Writers hold the archive's
 each write is one Lance commit: there whole, or not at all.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import lance
 import pyarrow as pa
@@ -39,6 +40,7 @@ _MADE_ANEW: Mapping[str, tuple[Callable[[], pa.Schema], str]] = {
 """Tables that a verb makes anew, whatever form they had."""
 
 _SUFFIX = ".lance"
+_LAST, _DIGITS = 2**64 - 1, 20
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -49,6 +51,7 @@ class Store:
         self.root = root
         self._settings = held
         self._lock = WriterLock(root)
+        self._opened: dict[str, tuple[_Manifest, lance.LanceDataset]] = {}
 
     @classmethod
     def create(cls, path: str | Path, held: Settings) -> "Store":
@@ -140,6 +143,23 @@ class Store:
         _check_form(table, found.schema)
         names.expected(table, found.schema)
         return found
+
+    def opened(self, table: str) -> lance.LanceDataset:
+        """As `dataset`, for reading alone: the same object until the table changes.
+
+        What is written through it would show in every reader that was handed it, so
+        whoever writes opens a `dataset` of its own.
+
+        Raises: as `dataset`.
+        """
+        newest = _newest(self.path(table))
+        held = self._opened.get(table)
+        if held is None or newest is None or held[0] != newest:
+            found = self.dataset(table)
+            if newest is None or newest.version != found.version:
+                return found  # somebody writes: it is not known what was opened
+            held = self._opened[table] = newest, found
+        return held[1]
 
     def count(self, table: str, where: str | None = None) -> int:
         """Rows of the table, or those for which the SQL condition holds."""
@@ -244,6 +264,47 @@ class Store:
             if incoming.failed:
                 raise incoming.failed[0] from None
             raise
+
+
+class _Manifest(NamedTuple):
+    """The file of a table's version; its stamp tells a table that was made anew."""
+
+    version: int
+    inode: int
+    modified_ns: int
+
+
+def _newest(table: Path) -> _Manifest | None:
+    """The newest manifest, without opening the table; None where there is none."""
+    found = max(
+        (
+            (_version(name), name)
+            for name in _names(table / "_versions")
+            if name.endswith(".manifest") and name.split(".")[0].isdigit()
+        ),
+        default=None,
+    )
+    if found is None:
+        return None
+    version, name = found
+    try:
+        told = (table / "_versions" / name).stat()
+    except FileNotFoundError:
+        return None
+    return _Manifest(version, told.st_ino, told.st_mtime_ns)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names alone: this is asked per search
+    except FileNotFoundError:
+        return []
+
+
+def _version(manifest: str) -> int:
+    """The version of a manifest's name: Lance counts down from 2^64 - 1, in 20 digits."""
+    digits = manifest.split(".", maxsplit=1)[0]
+    return _LAST - int(digits) if len(digits) == _DIGITS else int(digits)
 
 
 def _check_form(table: str, held: pa.Schema) -> None:
