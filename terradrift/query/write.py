@@ -12,21 +12,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-import duckdb
 import pyarrow as pa
 import shapely
 
 from terradrift.errors import QueryError
 from terradrift.query import geoparquet
 from terradrift.query.geoparquet import GEOMETRY, has_geometry, shapes
-from terradrift.query.sql.sandbox import query_error
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
+    from terradrift.query.relation import Relation
 
-Rows: TypeAlias = pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | Relation"
 
 _BATCH_ROWS = 10_000
 
@@ -87,19 +86,7 @@ def reader(rows: Rows) -> pa.RecordBatchReader:
         return rows
     if isinstance(rows, pa.Table):
         return rows.to_reader(max_chunksize=_BATCH_ROWS)
-    try:
-        stream = rows.to_arrow_reader(_BATCH_ROWS)
-    except duckdb.Error as error:
-        raise query_error(error) from error
-    return pa.RecordBatchReader.from_batches(stream.schema, _answered(stream))
-
-
-def _answered(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """DuckDB's batches; an error after the first of them comes as OSError."""
-    try:
-        yield from stream
-    except OSError as error:
-        raise query_error(error) from error
+    return rows.reader(_BATCH_ROWS)
 
 
 def to_arrow(rows: Rows) -> pa.Table:

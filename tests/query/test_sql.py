@@ -64,9 +64,7 @@ def test_an_empty_table_has_vectors_of_the_models_length(
     make: Callable[..., Store],
 ) -> None:
     store = make(**{f"embeddings_{SUFFIX}": embeddings_table()})
-    types = dict(
-        sql(store, "DESCRIBE changes").project("column_name, column_type").fetchall()
-    )
+    types = dict(row[:2] for row in sql(store, "DESCRIBE changes").fetchall())
     assert types["delta"] == f"FLOAT[{DIMENSIONS}]"
 
 
@@ -180,9 +178,8 @@ def test_instants_are_utc_whatever_the_machine_says(
 
 def test_a_relation_outlives_archive_and_connection(make: Callable[..., Store]) -> None:
     relation = sql(make(**{f"changes_{SUFFIX}": changes_table(9)}), "FROM changes")
-    derived = relation.filter("kind >= 0").aggregate("count(*)")
     gc.collect()
-    assert derived.fetchall() == [(7,)]
+    assert sum(kind >= 0 for kind in relation.df()["kind"].dropna()) == 7
     assert len(relation.fetchall()) == 9
 
 

@@ -10,11 +10,12 @@ from terradrift.archive.front.finding import Finding
 from terradrift.archive.runs import recorded
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
     from terradrift.detect.kinds.fates import Fate
+    from terradrift.query.relation import Relation
     from terradrift.query.result import Result
+    from terradrift.query.sql.limits import Limits
 
 
 class Asking(Finding):
@@ -25,8 +26,13 @@ class Asking(Finding):
         found = self.sql("SELECT * FROM events ORDER BY rank LIMIT $n", n=limit)
         return found.to_arrow_table()
 
-    def sql(self, text: str, **values: object) -> duckdb.DuckDBPyRelation:
-        """One SELECT over the views; values are bound by name (`$since`).
+    def sql(
+        self, text: str, limits: Limits | None = None, **values: object
+    ) -> Relation:
+        """One SELECT over the views, run when its rows are asked for.
+
+        Values are bound by name (`$since`). `limits` bounds time, rows and memory; without
+        them only memory is bounded, by half of the machine's.
 
         Raises:
             QueryError: not one SELECT, an unknown name, or anything that writes or
@@ -34,7 +40,7 @@ class Asking(Finding):
         """
         from terradrift.query.sql import ask
 
-        return ask.sql(self.store, text, **values)
+        return ask.sql(self.store, text, limits, **values)
 
     def similar(self, **query: Any) -> Result:  # noqa: ANN401 - see query.similar
         """Changes like this one: see `terradrift.query.search.similar.similar`."""

@@ -9,7 +9,9 @@ import duckdb
 
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
+from terradrift.query.relation import Relation
 from terradrift.query.sql import sandbox, views
+from terradrift.query.sql.limits import NONE, Limits
 
 if TYPE_CHECKING:
     import lance
@@ -61,44 +63,46 @@ def connect_tables(
 def sql(
     store: "Store",
     text: str,
+    limits: Limits | None = None,
     **values: Any,  # noqa: ANN401 - whatever DuckDB can bind
-) -> duckdb.DuckDBPyRelation:
-    """The answer to one SELECT statement on the views of `connect`, a lazy DuckDB relation.
+) -> Relation:
+    """The answer to one SELECT statement on the views of `connect`, not run yet.
 
     `values` are bound by name: `sql(store, "FROM changes WHERE kind = $kind", kind=3)`.
 
     Raises:
         QueryError: not one statement that only reads, or names that are not there.
     """
-    return run(shared(views.open_tables(store), store.settings.model), text, values)
+    bounds = limits or NONE
+    tables = views.open_tables(store)
+    connection = shared(tables, store.settings.model, memory_bytes=bounds.memory_bytes)
+    return run(connection, text, values, bounds)
 
 
 def shared(
     tables: "Mapping[str, lance.LanceDataset]",
     model: str | None,
     row_ids_of: str | None = None,
+    memory_bytes: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """As `connect_tables`, for checked statements only: unchanged tables share an instance.
 
     Loading `spatial` takes most of the time that a connection costs.
     """
     opened = _Opened(tuple(map(_identity, tables.values())), tables)
-    return _instance(opened, model, row_ids_of).cursor()
+    return _instance(opened, model, row_ids_of, memory_bytes).cursor()
 
 
 def run(
-    connection: duckdb.DuckDBPyConnection, text: str, values: Mapping[str, Any]
-) -> duckdb.DuckDBPyRelation:
+    connection: duckdb.DuckDBPyConnection,
+    text: str,
+    values: Mapping[str, Any],
+    limits: Limits = NONE,
+) -> Relation:
     """As `sql`, on a connection from `connect`."""
     sandbox.check(connection, text)
     _check_values(connection, text, values)
-    try:
-        relation = connection.sql(text, params=dict(values) if values else None)
-    except duckdb.Error as error:
-        raise sandbox.query_error(error) from error
-    if relation is None:
-        raise QueryError(f"SQL takes a SELECT statement that gives rows, got {text!r}")
-    return relation
+    return Relation(connection, sandbox.without_semicolon(text), values, limits)
 
 
 def _check_values(
@@ -133,6 +137,11 @@ def _identity(table: "lance.LanceDataset") -> tuple[object, ...]:
 
 @lru_cache(maxsize=4)
 def _instance(
-    opened: _Opened, model: str | None, row_ids_of: str | None
+    opened: _Opened,
+    model: str | None,
+    row_ids_of: str | None,
+    memory_bytes: int | None,
 ) -> duckdb.DuckDBPyConnection:
-    return connect_tables(opened.tables, model, row_ids_of=row_ids_of)
+    return connect_tables(
+        opened.tables, model, memory_bytes=memory_bytes, row_ids_of=row_ids_of
+    )

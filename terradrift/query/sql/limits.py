@@ -1,6 +1,15 @@
-"""How much one question may take."""
+"""How much one question may take, and the clock that holds it to that."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import duckdb
+
+from terradrift.errors import QueryError
+from terradrift.query.sql import sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,3 +22,72 @@ class Limits:
     """Rows of the answer; where there are more, a notice says so."""
     memory_bytes: int | None = None
     """Memory of DuckDB; None: half of the machine's."""
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds > 0:
+            raise QueryError(
+                f"expected a time limit above 0 seconds, got {self.seconds}"
+            )
+        if self.rows is not None and self.rows < 0:
+            raise QueryError(f"expected a row limit of 0 or more, got {self.rows}")
+        if self.memory_bytes is not None and self.memory_bytes < _LEAST_MEMORY:
+            raise QueryError(
+                f"expected a memory limit of {_LEAST_MEMORY >> 20} MiB or more, "
+                f"got {self.memory_bytes} bytes"
+            )
+
+
+_LEAST_MEMORY = 16 << 20
+NONE = Limits()
+
+
+class Clock:
+    """The time that one run has left. Only time in DuckDB counts, not its reader's."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._left = seconds or 0.0
+        self._over = False
+
+    @contextmanager
+    def running(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Interrupt what `connection` does in this block once the time is over.
+
+        Raises:
+            QueryError: the time is over, or DuckDB cannot go on.
+        """
+        try:
+            with self._timed(connection):
+                yield
+        # A stream of Arrow hands DuckDB's errors over as OSError.
+        except (duckdb.Error, OSError) as error:
+            if self._over:
+                raise self._too_long() from None
+            raise sandbox.query_error(error) from error
+        if self._over:
+            raise self._too_long()
+
+    @contextmanager
+    def _timed(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        if self._seconds is None:
+            yield
+            return
+        timer = threading.Timer(max(self._left, 0.0), self._stop, [connection])
+        timer.daemon = True
+        start = time.monotonic()
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._left -= time.monotonic() - start
+
+    def _stop(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._over = True
+        connection.interrupt()
+
+    def _too_long(self) -> QueryError:
+        return QueryError(
+            f"SQL took longer than {self._seconds:g} s; narrow it, or raise --timeout "
+            "(in Python limits=Limits(seconds=...))"
+        )

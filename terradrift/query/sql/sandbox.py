@@ -105,6 +105,19 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     _check_tree(_parsed(connection, query))
 
 
+def without_semicolon(text: str) -> str:
+    """The one statement in `text`, without the `;` around it and what comes after."""
+    data = text.encode()
+    start, end = 0, len(data)
+    for at, kind in duckdb.tokenize(text):
+        if kind == duckdb.token_type.operator and data[at : at + 1] == b";":
+            if data[start:at].strip():
+                end = at
+                break
+            start = at + 1
+    return data[start:end].decode()
+
+
 def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, str]:
     """The kind and the text of the only statement, without comments before it."""
     try:

@@ -1,0 +1,222 @@
+"""The answer to one SQL statement: nothing runs until its rows are asked for."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from terradrift.errors import QueryError
+from terradrift.query.sql.limits import NONE, Clock, Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+    import pandas as pd
+    import polars as pl
+
+BATCH_ROWS = 10_000
+_SHOWN_ROWS = 20
+
+
+class Relation:
+    """The rows of one SELECT, run again by whatever asks for them, within its limits.
+
+    Made by `Archive.sql`. Every way to the rows raises QueryError, in one line, where the
+    statement fails or takes longer than it may. Where there are more rows than `limits`
+    allows, the first are given and `note` says so.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        text: str,
+        values: Mapping[str, Any],
+        limits: Limits = NONE,
+    ) -> None:
+        """`text` is one statement that `sandbox.check` let pass, without `;`."""
+        self._connection = connection
+        self._text = text
+        self._values = dict(values)
+        self._limits = limits
+        self._explains = text.lstrip()[:7].lower() == "explain"
+        self._open: tuple[Clock, duckdb.DuckDBPyConnection] | None = None
+        self._waiting: list[tuple[Any, ...]] = []
+        self._given = 0
+        self.note: str | None = None
+        """What to know about the rows last given, for instance that there are more."""
+        _, cursor = self._run(rows=0)
+        described = cursor.description or []
+        self.columns: list[str] = [column[0] for column in described]
+        """Names of the columns."""
+        self.types: list[str] = [str(column[1]) for column in described]
+        """DuckDB's types of the columns."""
+
+    def reader(self, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
+        """The rows as a stream of Arrow batches, each of at most `batch_rows`."""
+        clock, cursor = self._run()
+        with clock.running(cursor):
+            stream = cursor.to_arrow_reader(batch_rows)
+        batches = self._batches(clock, cursor, stream)
+        return pa.RecordBatchReader.from_batches(stream.schema, batches)
+
+    to_arrow_reader = reader
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table; `geometry` is WKB."""
+        return self.reader().read_all()
+
+    arrow = to_arrow
+    to_arrow_table = to_arrow
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows for any library that speaks Arrow, streamed."""
+        return self.reader().__arrow_c_stream__(requested_schema)
+
+    def df(self) -> "pd.DataFrame":
+        """The rows as a pandas table; `geometry` stays WKB."""
+        clock, cursor = self._run()
+        with clock.running(cursor):
+            frame: pd.DataFrame = cursor.df()
+        return frame.iloc[: self._cut(len(frame))]
+
+    def pl(self) -> "pl.DataFrame":
+        """The rows as a Polars table.
+
+        Raises:
+            QueryError: Polars is not installed.
+        """
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise QueryError(
+                "Polars is not installed; run pip install polars, or use df()"
+            ) from error
+        return pl.DataFrame(self.to_arrow())
+
+    def to_geopandas(self) -> "gpd.GeoDataFrame":
+        """The rows as a GeoPandas table in OGC:CRS84, geometries decoded.
+
+        Raises:
+            QueryError: there is no column `geometry`.
+        """
+        from terradrift.query import write
+
+        return write.to_geopandas(self.reader())
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows as tuples."""
+        clock, cursor = self._run()
+        with clock.running(cursor):
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows[: self._cut(len(rows))]
+
+    def fetchnumpy(self) -> dict[str, Any]:
+        """Each column as a NumPy array."""
+        clock, cursor = self._run()
+        with clock.running(cursor):
+            arrays: dict[str, Any] = cursor.fetchnumpy()
+        count = self._cut(min(map(len, arrays.values()), default=0))
+        return {name: values[:count] for name, values in arrays.items()}
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row; None after the last, and the next call starts again."""
+        row = next(iter(self.fetchmany(1)), None)
+        if row is None:
+            self._open = None
+        return row
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        """The next `size` rows of the run that `fetchone` and `fetchmany` share."""
+        if self._open is None:
+            self._open, self._waiting, self._given = self._run(), [], 0
+        clock, cursor = self._open
+        while len(self._waiting) < size:
+            with clock.running(cursor):
+                more = cursor.fetchmany(max(size, BATCH_ROWS))
+            self._given += len(more)
+            excess = self._given - self._cut(self._given)
+            self._waiting += more[: len(more) - excess] if excess else more
+            if excess or not more:
+                break
+        rows, self._waiting = self._waiting[:size], self._waiting[size:]
+        return rows
+
+    def show(self, rows: int = _SHOWN_ROWS) -> None:
+        """Print the first `rows` rows, without vectors."""
+        print(self._head(rows).to_string(index=False))  # noqa: T201 - what it is for
+
+    def export(self, path: "str | Path") -> int:
+        """Write the rows to `path`, by its ending (see `write.write`); returns how many."""
+        from terradrift.query import write
+
+        return write.write(self, path)
+
+    def _repr_html_(self) -> str:
+        html: str = self._head(_SHOWN_ROWS).to_html(index=False)
+        return f"<p>{self.note}</p>{html}" if self.note else html
+
+    def __repr__(self) -> str:
+        return f"Relation of {len(self.columns)} columns: {', '.join(self.columns)}"
+
+    def _head(self, rows: int) -> "pd.DataFrame":
+        """The first rows as people read them."""
+        from terradrift.query import write
+
+        most = rows if self._limits.rows is None else min(rows, self._limits.rows)
+        first = Limits(
+            seconds=self._limits.seconds,
+            rows=most,
+            memory_bytes=self._limits.memory_bytes,
+        )
+        part = Relation(self._connection, self._text, self._values, first)
+        shown = write.shown(part.to_arrow())
+        self.note = part.note
+        return shown
+
+    def _run(self, rows: int | None = None) -> tuple[Clock, duckdb.DuckDBPyConnection]:
+        """Start the statement, for at most `rows`, on a cursor of its own."""
+        if rows is None and self._limits.rows is not None:
+            rows = self._limits.rows + 1
+        # A number, and a statement that was parsed whole: neither can change the other.
+        bounded = (
+            self._text
+            if rows is None or self._explains
+            else f"SELECT * FROM (\n{self._text}\n) LIMIT {rows:d}"  # noqa: S608
+        )
+        self.note = None
+        clock = Clock(self._limits.seconds)
+        cursor = self._connection.cursor()
+        with clock.running(cursor):
+            cursor.execute(bounded, self._values or None)
+        return clock, cursor
+
+    def _batches(
+        self,
+        clock: Clock,
+        cursor: duckdb.DuckDBPyConnection,
+        stream: pa.RecordBatchReader,
+    ) -> Iterator[pa.RecordBatch]:
+        given = 0
+        while True:
+            with clock.running(cursor):
+                batch = next(stream, None)
+            if batch is None:
+                return
+            given += batch.num_rows
+            excess = given - self._cut(given)
+            yield batch.slice(0, batch.num_rows - excess) if excess else batch
+            if excess:
+                return
+
+    def _cut(self, count: int) -> int:
+        """How many of `count` rows may be given; says so where that is fewer."""
+        most = self._limits.rows
+        if most is None or count <= most:
+            return count
+        self.note = (
+            f"first {most:,} of more rows: narrow the question, or raise --limit "
+            "(in Python limits=Limits(rows=...))"
+        )
+        return most
