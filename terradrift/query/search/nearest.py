@@ -1,8 +1,8 @@
 """Exact nearest vectors of a stream, in bounded memory.
 
 Each batch is one task with one BLAS thread. float32 products find the rows that may be as
-near as the k-th so far; only those are summed in float64, row by row, and merged by
-(distance, key). So neither ties, batches nor threads change the answer.
+near as the k-th so far, or the k-th of their batch; only those are summed in float64 and
+merged by (distance, key). So neither ties, batches nor threads change the answer.
 """
 
 import threading
@@ -28,6 +28,9 @@ STEP = "delta"
 """The column of differences between vectors."""
 
 _DISTANCE = "__distance"
+
+DECIMALS = 10
+"""Of a distance: what is nearer than that counts as equal, whatever summed it."""
 
 # More than float32 sums of 10,000 products can be wrong, and little beside 2.
 _SLACK = 1e-3
@@ -85,7 +88,9 @@ def nearest(
     def task(batch: pa.RecordBatch) -> pa.Table:
         if allowed is not None:
             batch = batch.filter(pa.array(among(batch, allowed)))
-        near = np.flatnonzero(_distances(batch, query, scratch) <= best.bound + _SLACK)
+        rough = _distances(batch, query, scratch)
+        bound = min(best.bound, _kth(rough, k) + _SLACK)
+        near = np.flatnonzero(rough <= bound + _SLACK)
         rows = batch.take(pa.array(near))
         kept = pa.Table.from_batches([rows.select([*query.keys, ROW_ID])])
         return kept.append_column(_DISTANCE, pa.array(exact(rows, query)))
@@ -106,18 +111,74 @@ def moved(
 
 
 def exact(rows: pa.RecordBatch, query: Query) -> NDArray[np.float64]:
-    """(n,) cosine distances of rows that have a direction, each summed by itself."""
-    dots, norms = np.zeros(rows.num_rows), np.zeros(rows.num_rows)
-    for name, vector in zip(query.columns, query.vectors, strict=True):
-        matrix = _matrix(rows[name])
-        if query.space is not None:
-            matrix = moved(matrix, name, query.space)
-        values = matrix.astype(np.float64)
-        dots += (values * vector).sum(axis=1)
-        norms += (values * values).sum(axis=1)
+    """(n,) cosine distances of rows that have a direction: see `distances`."""
+    return distances([_matrix(rows[name]) for name in query.columns], query)
+
+
+def distances(
+    matrices: Sequence[NDArray[np.floating]], query: Query
+) -> NDArray[np.float64]:
+    """(n,) cosine distances, 0 to 2, of rows that have a direction.
+
+    `matrices` are the rows of each of the query's columns, (n, d) as stored. All is done in
+    float64 and told to `DECIMALS`, so a row's distance is the same whoever asks, and equal
+    vectors are equally far.
+    """
+    rows = len(matrices[0])
+    dots, norms = np.zeros(rows), np.zeros(rows)
+    for start in range(0, rows, BLOCK):
+        part = slice(start, start + BLOCK)
+        for matrix, name, vector in zip(
+            matrices, query.columns, query.vectors, strict=True
+        ):
+            values = _inside(matrix[part].astype(np.float64), name, query.space)
+            dots[part] += (values * vector.astype(np.float64)).sum(axis=1)
+            norms[part] += (values * values).sum(axis=1)
     length = np.linalg.norm(query.vectors.astype(np.float64))
-    distance: NDArray[np.float64] = 1.0 - dots / (np.sqrt(norms) * length)
-    return np.clip(distance, 0.0, 2.0)
+    distance = np.clip(1.0 - dots / (np.sqrt(norms) * length), 0.0, 2.0)
+    told: NDArray[np.float64] = np.round(distance, DECIMALS)
+    return told
+
+
+def _inside(
+    values: NDArray[np.float64], column: str, space: Space | None
+) -> NDArray[np.float64]:
+    """As `moved`, in float64."""
+    if space is None:
+        return values
+    if column != STEP:
+        values = values - space.mean
+    if space.matrix is None:
+        return values
+    found: NDArray[np.float64] = values @ space.matrix.astype(np.float64)
+    return found
+
+
+def _kth(rough: NDArray[np.float32], k: int) -> float:
+    """The k-th least of the distances, infinite where there are fewer."""
+    known = rough[~np.isnan(rough)]
+    return float(np.partition(known, k - 1)[k - 1]) if len(known) >= k else np.inf
+
+
+def merged(found: Sequence[tuple[Found, pa.Table]], k: int) -> tuple[Found, pa.Table]:
+    """The `k` nearest of several answers that share no row; each with its rows' keys.
+
+    The keys are columns of one table for each answer, in its order; ties stand in the
+    order of the keys.
+    """
+    keys = pa.concat_tables([table for _, table in found])
+    rows = keys.append_column(
+        _DISTANCE, pa.array(np.concatenate([one.distances for one, _ in found]))
+    )
+    order = pc.sort_indices(
+        rows,
+        [
+            (_DISTANCE, "ascending"),
+            *((name, "ascending") for name in keys.column_names),
+        ],
+    ).to_numpy()[:k]
+    ids = np.concatenate([one.row_ids for one, _ in found])[order]
+    return Found(ids, rows[_DISTANCE].to_numpy()[order]), keys.take(pa.array(order))
 
 
 class _Best:
@@ -134,7 +195,7 @@ class _Best:
     def add(self, found: pa.Table) -> None:
         self._tables.append(found)
         self._rows += found.num_rows
-        if self._rows > 2 * self._k + 16 * BLOCK:
+        if self._rows > 2 * self._k + BLOCK:
             self._cut()
 
     def _cut(self) -> None:
