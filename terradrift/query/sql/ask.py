@@ -9,8 +9,9 @@ import duckdb
 
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
+from terradrift.query.pinned import Pinned
 from terradrift.query.relation import Relation
-from terradrift.query.sql import sandbox, views
+from terradrift.query.sql import functions, sandbox, views
 from terradrift.query.sql.limits import NONE, Limits
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def connect(
     `observations` (with scene and place), `units`, `scores`, `changes`, `events`, `kinds`;
     and each of these as `<table>_<model>` for every model. Vectors are FLOAT[d], instants
     TIMESTAMPTZ in UTC, `geometry` is GEOMETRY in degrees where the `spatial` extension is
-    installed and a WKB BLOB where it is not. Macros: see `macros.MACROS`.
+    installed and a WKB BLOB where it is not. Functions: see `macros`.
 
     Statements that were not checked by `sandbox.check` still find no file, network or
     setting to reach. Results hold what they need: the connection may go before them.
@@ -37,6 +38,7 @@ def connect(
     return connect_tables(
         views.open_tables(store),
         store.settings.model,
+        store=store,
         threads=threads,
         memory_bytes=memory_bytes,
     )
@@ -46,14 +48,20 @@ def connect_tables(
     tables: Mapping[str, "lance.LanceDataset"],
     model: str | None,
     *,
+    store: "Store | None" = None,
     threads: int | None = None,
     memory_bytes: int | None = None,
     row_ids_of: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """As `connect`, on tables already opened, in an instance of its own."""
+    """As `connect`, on tables already opened, in an instance of its own.
+
+    Functions that search and compare are there where `store`, whose tables they are, is.
+    """
     connection = duckdb.connect(":memory:")
     spatial = sandbox.load_spatial(connection)
     views.create(connection, tables, model, spatial=spatial, row_ids_of=row_ids_of)
+    if store is not None:
+        functions.create(connection, Pinned.of(store, tables), spatial=spatial)
     sandbox.seal(
         connection, threads=_threads.resolve(threads), memory_bytes=memory_bytes
     )
@@ -75,7 +83,9 @@ def sql(
     """
     bounds = limits or NONE
     tables = views.open_tables(store)
-    connection = shared(tables, store.settings.model, memory_bytes=bounds.memory_bytes)
+    connection = shared(
+        tables, store.settings.model, memory_bytes=bounds.memory_bytes, store=store
+    )
     return run(connection, text, values, bounds)
 
 
@@ -84,12 +94,14 @@ def shared(
     model: str | None,
     row_ids_of: str | None = None,
     memory_bytes: int | None = None,
+    store: "Store | None" = None,
 ) -> duckdb.DuckDBPyConnection:
     """As `connect_tables`, for checked statements only: unchanged tables share an instance.
 
     Loading `spatial` takes most of the time that a connection costs.
     """
-    opened = _Opened(tuple(map(_identity, tables.values())), tables)
+    chosen = tuple(sorted(store.settings.spaces.items())) if store else ()
+    opened = _Opened(tuple(map(_identity, tables.values())), chosen, tables, store)
     return _instance(opened, model, row_ids_of, memory_bytes).cursor()
 
 
@@ -123,10 +135,12 @@ def _named(values: set[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """Tables, compared by what they hold."""
+    """Tables, compared by what they hold and what their vectors are compared in."""
 
     identities: tuple[tuple[object, ...], ...]
+    spaces: tuple[tuple[str, str], ...]
     tables: "Mapping[str, lance.LanceDataset]" = field(compare=False)
+    store: "Store | None" = field(compare=False)
 
 
 def _identity(table: "lance.LanceDataset") -> tuple[object, ...]:
@@ -143,5 +157,9 @@ def _instance(
     memory_bytes: int | None,
 ) -> duckdb.DuckDBPyConnection:
     return connect_tables(
-        opened.tables, model, memory_bytes=memory_bytes, row_ids_of=row_ids_of
+        opened.tables,
+        model,
+        store=opened.store,
+        memory_bytes=memory_bytes,
+        row_ids_of=row_ids_of,
     )

@@ -24,6 +24,80 @@ MACROS = (
 * `year_month(instant)`: its month (UTC) as text such as 2018-05.
 """
 
+_OF_CHANGE = (
+    "change_id",
+    "number",
+    "onset",
+    "ended",
+    "date_before",
+    "date_after",
+    "drift",
+    "z",
+    "p_value",
+    "score",
+    "persistence",
+    "d_ndvi",
+    "d_nbr",
+    "d_ndwi",
+    "kind",
+    "event_id",
+)
+"""What `first_change` and its like tell of a change."""
+
+
+def _change_of_patch(name: str, choose: str) -> str:
+    """A macro that gives one change of a patch as a STRUCT."""
+    fields = ", ".join(f"{column} := c.{column}" for column in _OF_CHANGE)
+    return (
+        f"CREATE MACRO {name}(patch) AS (SELECT {choose.format(f'struct_pack({fields})')} "  # noqa: S608 - names of our own schema
+        "FROM changes c WHERE c.patch_id = patch)"
+    )
+
+
+ON_CHANGES = (
+    _change_of_patch("first_change", "arg_min({}, c.onset)"),
+    _change_of_patch("last_change", "arg_max({}, c.onset)"),
+    _change_of_patch("largest_change", "arg_max({}, row(c.score, c.onset))"),
+)
+"""
+* `first_change(patch)`, `last_change(patch)`, `largest_change(patch)`: the change of a patch
+  with the first onset, the last one, the highest score (of equal ones the later), as a
+  STRUCT; null where the patch has none. As in Esri's change detection.
+"""
+
+ON_TABLES = (
+    """
+    CREATE MACRO drift_between(patch, t1, t2) AS
+        drift_between_(patch, t1::TIMESTAMPTZ, t2::TIMESTAMPTZ)
+    """,
+    """
+    CREATE MACRO series(patch) AS TABLE
+        SELECT e.datetime, e.scene_id, e.clear_percent, e.ndvi, e.nbr, e.ndwi,
+               s.n_reference, s.n_controls, s.reference, s.drift, s.z, s.p_value, s.q_value,
+               s.lof, s.cusum, s.ewma, s.reason
+        FROM embeddings e
+        LEFT JOIN scores s ON s.patch_id = e.patch_id AND s.datetime = e.datetime
+        WHERE e.patch_id = known_patch_(patch)
+        ORDER BY e.datetime
+    """,
+)
+"""Those that call functions of `functions`:
+
+* `drift_between(patch, t1, t2)`: cosine distance, 0 to 2, in the archive's space, between the
+  clear observations of a patch that are nearest to two instants; see `between`.
+* `series(patch)`: observations of a patch in order of time, with their scores.
+* `similar_changes(change, k := 10, mode := 'delta')`: rows of `Archive.similar`.
+"""
+
+SIMILAR_CHANGES = """
+    CREATE MACRO similar_changes(change, k := 10, mode := 'delta') AS TABLE
+        SELECT {columns} FROM (SELECT unnest(similar_changes_(change, k, mode)) AS found)
+        ORDER BY rank
+"""
+
+WITHOUT_SPATIAL = ("CREATE MACRO within(place, geojson) AS touches_(place, geojson)",)
+"""* `within(geometry, geojson)` on WKB, where `spatial` is not there."""
+
 SPATIAL_MACROS = (
     """
     CREATE MACRO within(place, geojson) AS

@@ -31,12 +31,14 @@ TABLE_FUNCTIONS = frozenset(
         "pragma_table_info",
         "range",
         "repeat",
+        "series",
+        "similar_changes",
         "st_generatepoints",
         "summary",
         "unnest",
     }
 )
-"""Table functions that only compute, or describe the tables."""
+"""Table functions that only compute, describe the tables, or are ours and read them."""
 
 SCALAR_FUNCTIONS_REFUSED = frozenset({"write_log", "nextval", "currval"})
 
@@ -44,6 +46,11 @@ _EXPLAIN = re.compile(
     r"\s*explain\s+(analyze\s+)?(\(\s*(format|analyze)\b[^)]*\)\s*)?", re.IGNORECASE
 )
 _COMMENTS = re.compile(r"^(\s*(--[^\n]*(\n|$)|/\*.*?\*/))*", re.DOTALL)
+_OURS = re.compile(
+    r"exception occurred while executing the UDF: (?:Query|Archive|Schema)Error: (.*?)\s+At:\n",
+    re.DOTALL,
+)
+"""What a function of ours says, as DuckDB hands it over."""
 _SEAL = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL python_enable_replacements = false",
@@ -174,6 +181,8 @@ def _reaches_outside(name: str) -> QueryError:
 
 def query_error(error: Exception) -> QueryError:
     """What DuckDB said, with its candidates, in one line."""
+    if ours := _OURS.search(str(error)):
+        return QueryError(_one_line(ours[1]))
     said = str(error).split("\n\nLINE ")[0].split("\nLINE ")[0]
     if isinstance(error, duckdb.PermissionException):
         return QueryError(

@@ -1,0 +1,39 @@
+"""Python functions inside DuckDB: a vector of at most 2,048 rows at a time, as Arrow.
+
+DuckDB calls them from several threads, and folds calls with constants into the plan.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb.func import ARROW, SPECIAL
+from numpy.typing import NDArray
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    function: Callable[..., pa.Array],
+    takes: Sequence[str],
+    gives: str,
+) -> None:
+    """Make `function` known as `name`; it is handed nulls too. Before the seal."""
+    connection.create_function(
+        name, function, list(takes), gives, type=ARROW, null_handling=SPECIAL
+    )
+
+
+def values(column: pa.ChunkedArray) -> Sequence[Any]:
+    """The values as Python knows them, None for null."""
+    held: list[Any] = column.to_pylist()
+    return held
+
+
+def instants(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
+    """(n,) datetime64[us], UTC, NaT for null."""
+    plain = column.cast(pa.timestamp("us")).combine_chunks()
+    held: NDArray[np.datetime64] = plain.to_numpy(zero_copy_only=False)
+    return held.astype("M8[us]")
