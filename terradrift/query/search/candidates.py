@@ -1,20 +1,22 @@
 """Which rows pass the conditions, by their ids: found on narrow columns, before any vector."""
 
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
 from numpy.typing import NDArray
 
 from terradrift import schema
+from terradrift.period import Period
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import ROW_ID
-from terradrift.query.sql import sandbox
-from terradrift.query.sql.ask import shared
-from terradrift.query.where import Where
+from terradrift.query.search import narrow
+from terradrift.query.search.narrow import Narrow
+from terradrift.query.where import PERSISTENCE, Where
 
 if TYPE_CHECKING:
     import lance
@@ -29,6 +31,8 @@ INSTANT = {"changes": "onset", "observations": "datetime"}
 _TILES_MAX = 1000
 """A longer list of tiles takes Lance longer to test than it saves."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def find(
     tables: "Tables", model: str | None, target: str, where: Where
@@ -41,13 +45,76 @@ def find(
         patches = _patches(tables, where)
         condition = _both(condition, _tiles(patches))
         found.append(_of_patches(table, condition, patches["patch_id"]))
-    elif where.region is not None:
-        found.append(_in_region(table, condition, where))
     elif condition is not None:
-        found.append(row_ids(table, condition))
+        found.append(_passing(table, condition, where, INSTANT[target]))
     if where.sql is not None:
         found.append(_by_sql(tables, model, target, where.sql))
     return reduce(np.intersect1d, found) if found else None
+
+
+def _passing(
+    table: "lance.LanceDataset", condition: str, where: Where, instant: str
+) -> NDArray[np.uint64]:
+    """Sorted ids of the rows that pass all but the user's SQL."""
+    held = narrow.opened(table)
+    if held is not None:
+        return np.sort(held.row_ids[in_memory(table, held, where, instant)])
+    if where.region is not None:
+        return _in_region(table, condition, where)
+    return row_ids(table, condition)
+
+
+def in_memory(
+    table: "lance.LanceDataset", held: Narrow, where: Where, instant: str
+) -> NDArray[np.int64]:
+    """Positions of the rows that pass all but the user's SQL."""
+    at = np.arange(len(held.row_ids))
+    boxes = [where.bbox] if where.bbox else []
+    if where.region is not None:
+        boxes.append(where.region.bounds)
+    if boxes:
+        at = reduce(np.intersect1d, map(held.touching, boxes))
+    if where.period is not None:
+        at = at[_within(held.instant(instant)[at], where.period)]
+    if where.kinds:
+        at = at[np.isin(held.number("kind")[at], where.kinds)]
+    if where.persistence:
+        words = [PERSISTENCE.index(word) for word in where.persistence]
+        at = at[np.isin(held.persistence()[at], words)]
+    if where.min_score is not None:
+        at = at[held.number("score")[at].astype(np.float64) >= where.min_score]
+    return at if where.region is None else at[_touched(table, held, where, at)]
+
+
+def _within(instants: NDArray[np.int64], period: Period) -> NDArray[np.bool_]:
+    start, end = (_microseconds(one) for one in (period.start, period.end))
+    inside: NDArray[np.bool_] = (instants >= start) & (instants < end)
+    return inside
+
+
+def _microseconds(instant: datetime) -> int:
+    return int((instant - _EPOCH) // timedelta(microseconds=1))
+
+
+def _touched(
+    table: "lance.LanceDataset", held: Narrow, where: Where, at: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(n,) whether the rows at these positions touch the region.
+
+    A geometry lies within its box, so only where a box is neither within the region nor
+    off it the geometry is read.
+    """
+    boxes = held.boxes()[:, at]
+    shapes = shapely.box(*boxes)
+    across = boxes[0] > boxes[2]
+    shapely.prepare(where.region)
+    touched: NDArray[np.bool_] = ~across
+    touched &= shapely.contains_properly(where.region, shapes)
+    open_ = ~touched & (across | shapely.intersects(where.region, shapes))
+    if open_.any():
+        rows = table.take(at[open_].tolist(), columns=["geometry"])
+        touched[open_] = where.touched(rows["geometry"].to_pylist())
+    return touched
 
 
 def row_ids(table: "lance.LanceDataset", condition: str) -> NDArray[np.uint64]:
@@ -109,6 +176,11 @@ def _by_sql(
     tables: "Tables", model: str | None, target: str, condition: str
 ) -> NDArray[np.uint64]:
     """Rows for which the user's condition holds, asked on the sealed connection."""
+    import duckdb  # no search without SQL waits for it
+
+    from terradrift.query.sql import sandbox
+    from terradrift.query.sql.ask import shared
+
     name = f"{BASE[target]}_{schema.suffix(model or '')}"
     connection = shared(tables, model, row_ids_of=name)
     # What runs is the relation's filter, which takes one expression.
