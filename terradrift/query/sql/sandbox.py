@@ -1,13 +1,15 @@
 """What SQL may do: read the archive's tables, and nothing else.
 
 Two walls. The connection is sealed (no files, no network, no extensions, no settings), and
-every statement is parsed first: only SELECT passes, and only with the table functions
-listed here, so that neither a sealed-off door nor a raw memory pointer can be tried.
+every statement is parsed first: only SELECT passes, only on the archive's views, and only
+with functions listed in `allowed`, so that neither a sealed-off door nor a raw memory
+pointer can be tried.
 """
 
 import json
 import os
 import re
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,32 +17,13 @@ from typing import Any
 import duckdb
 
 from terradrift.errors import QueryError
+from terradrift.query.sql import allowed
 
-TABLE_FUNCTIONS = frozenset(
-    {
-        "duckdb_columns",
-        "duckdb_functions",
-        "duckdb_tables",
-        "duckdb_types",
-        "duckdb_views",
-        "generate_series",
-        "histogram",
-        "histogram_values",
-        "json_each",
-        "json_tree",
-        "pragma_table_info",
-        "range",
-        "repeat",
-        "series",
-        "similar_changes",
-        "st_generatepoints",
-        "summary",
-        "unnest",
-    }
-)
-"""Table functions that only compute, describe the tables, or are ours and read them."""
+_SHOWN = frozenset({"", '"tables"', "__show_tables_expanded"})
+"""What SHOW may tell of: the views, and for DESCRIBE a query."""
 
-SCALAR_FUNCTIONS_REFUSED = frozenset({"write_log", "nextval", "currval"})
+_BUILT_IN = ("duckdb_", "pg_", "pragma_", "sqlite_")
+"""How the names of DuckDB's own views start, which tell of settings, paths and pointers."""
 
 _EXPLAIN = re.compile(
     r"\s*explain\s+(analyze\s+)?(\(\s*(format|analyze)\b[^)]*\)\s*)?", re.IGNORECASE
@@ -109,7 +92,7 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         raise QueryError(
             f"SQL here only reads: expected a SELECT statement, got {kind.replace('_', ' ')}"
         )
-    _check_tree(_parsed(connection, query))
+    _check_tree(connection, _parsed(connection, query))
 
 
 def without_semicolon(text: str) -> str:
@@ -155,26 +138,72 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:  # noqa: 
     return found
 
 
-def _check_tree(node: Any) -> None:  # noqa: ANN401 - a JSON tree
-    """Refuse functions that reach outside, wherever they stand in the parsed statement."""
-    if isinstance(node, list):
-        for part in node:
-            _check_tree(part)
-    elif isinstance(node, dict):
-        name = str(node.get("function_name", "")).lower()
-        if name in SCALAR_FUNCTIONS_REFUSED:
-            raise _reaches_outside(name)
-        if node.get("type") == "TABLE_FUNCTION":
-            called = str((node.get("function") or {}).get("function_name", "")).lower()
-            if called not in TABLE_FUNCTIONS:
-                raise _reaches_outside(called)
-        for part in node.values():
-            _check_tree(part)
+def _check_tree(connection: duckdb.DuckDBPyConnection, tree: Any) -> None:  # noqa: ANN401 - a JSON tree
+    """Refuse what reaches outside, wherever it stands in the parsed statement."""
+    waiting = [tree]  # no recursion: statements may be nested as deep as they like
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            waiting += node.values()
+            _check_node(connection, node)
 
 
-def _reaches_outside(name: str) -> QueryError:
+def _check_node(connection: duckdb.DuckDBPyConnection, node: dict[str, Any]) -> None:
+    kind = node.get("type")
+    if kind == "TABLE_FUNCTION":
+        name = str((node.get("function") or {}).get("function_name", "")).lower()
+        if name not in allowed.TABLE_FUNCTIONS and not _ours(connection, name):
+            raise _reaches_outside(f"{name}()")
+    elif kind == "BASE_TABLE":
+        _check_table(node)
+    elif kind == "SHOW_REF" and node.get("table_name") not in _SHOWN:
+        raise _reaches_outside(f"SHOW {node.get('table_name')}")
+    elif "function_name" in node:
+        name = str(node["function_name"]).lower()
+        if allowed.function(name) or name in allowed.TABLE_FUNCTIONS:
+            return
+        if name in _functions_of_duckdb() and not _ours(connection, name):
+            raise _reaches_outside(f"{name}()")
+
+
+def _check_table(node: dict[str, Any]) -> None:
+    """Refuse tables other than the archive's; of DuckDB's own a few are allowed."""
+    parts = [
+        str(node.get(part, "")).lower()
+        for part in ("catalog_name", "schema_name", "table_name")
+    ]
+    catalog, schema, name = parts
+    plain = schema in {"", "main"} and not name.startswith(_BUILT_IN)
+    described = schema == "information_schema" and name in allowed.VIEWS
+    if catalog not in {"", "memory"} or not (plain or described):
+        raise _reaches_outside(".".join(filter(None, parts)))
+
+
+def _ours(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether `name` is a function that terradrift made on this connection."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_functions() WHERE NOT internal AND lower(function_name) = $1",
+        [name],
+    ).fetchone()
+    return found is not None
+
+
+@lru_cache(maxsize=1)
+def _functions_of_duckdb() -> frozenset[str]:
+    """Names of all functions of this DuckDB; others it refuses itself, naming near ones."""
+    with duckdb.connect(":memory:") as connection:
+        load_spatial(connection)
+        rows = connection.execute(
+            "SELECT DISTINCT lower(function_name) FROM duckdb_functions()"
+        ).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
+def _reaches_outside(what: str) -> QueryError:
     return QueryError(
-        f"SQL here reads the archive's tables only, got {name}(); "
+        f"SQL here reads the archive's tables only, got {what}; "
         "load other data in Python and join it there"
     )
 
