@@ -5,11 +5,13 @@ mapped, so what of a large array is not used is not read either.
 """
 
 import json
+import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,8 @@ _TYPES = {
     "BOOL": np.bool_,
 }
 _LENGTH = 8
+_ALIGN = 64
+_ZEROS = 1 << 20
 
 
 def write(
@@ -39,18 +43,75 @@ def write(
     Raises:
         ArchiveError: they cannot be written; a file that was there is as it was.
     """
+    whole = {name: np.ascontiguousarray(one) for name, one in arrays.items()}
+    with _replacing(path) as file:
+        file.write(save(whole, metadata=dict(said)))
+
+
+@contextmanager
+def room(
+    path: Path,
+    shapes: Mapping[str, tuple[type[np.generic], tuple[int, ...]]],
+    said: Mapping[str, str],
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Arrays of zeros to fill inside the block: mapped, so memory need not hold them.
+
+    They lie in the order given, without gaps, the first at a multiple of 64 bytes. The file
+    is there when the block ends, and never in parts.
+
+    Raises:
+        ArchiveError: no room on the disk; a file that was there is as it was.
+    """
+    names: dict[np.dtype[Any], str] = {
+        np.dtype(type_): name for name, type_ in _TYPES.items()
+    }
+    header: dict[str, Any] = {"__metadata__": dict(said)}
+    end = 0
+    for name, (type_, shape) in shapes.items():
+        first, end = end, end + math.prod(shape) * np.dtype(type_).itemsize
+        held = {"dtype": names[np.dtype(type_)], "shape": shape}
+        header[name] = {**held, "data_offsets": (first, end)}
+    text = json.dumps(header).encode()
+    text += b" " * (-(_LENGTH + len(text)) % _ALIGN)
+    start = _LENGTH + len(text)
+    with _replacing(path) as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.flush()
+        _reserve(file, start + end)
+        whole = np.memmap(file, np.uint8, mode="r+", shape=(start + end,))
+        found: dict[str, NDArray[Any]] = {}
+        for name, (type_, shape) in shapes.items():
+            first, last = header[name]["data_offsets"]
+            found[name] = whole[start + first : start + last].view(type_).reshape(shape)
+        yield found
+        whole.flush()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes its name when the block ends, whole and on the disk."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with doing(path.parent, f"write {path.name}"):
         path.parent.mkdir(exist_ok=True)
         try:
-            whole = {name: np.ascontiguousarray(one) for name, one in arrays.items()}
-            with unfinished.open("wb") as file:
-                file.write(save(whole, metadata=dict(said)))
+            with unfinished.open("w+b") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Take the room now: a mapped file that meets a full disk later kills its process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    at = file.tell()
+    while at < size:
+        at += file.write(bytes(min(_ZEROS, size - at)))
+    file.flush()
 
 
 def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

@@ -39,6 +39,10 @@ class Index(Protocol):
     def fresh(self) -> tuple[int, ...]:
         """Ids of the fragments that are not covered: they are to be searched beside."""
 
+    @property
+    def reach(self) -> int:
+        """The greatest k that `near` answers by codes; beyond it `near` is exact."""
+
     def exact(
         self,
         query: Query,

@@ -1,0 +1,140 @@
+"""Lists of 1-bit codes of vectors in a space, in one file with the vectors' lengths there.
+
+Vectors of length 1 are turned by a random rotation and shared out to the nearest of a few
+hundred centroids (an inverted file: Jegou, Douze and Schmid 2011, "Product quantization for
+nearest neighbor search"). Of v, a row less its centroid c, the signs are kept and two
+numbers, |v|^2 / sum |v_i| and <v, c>: of q the estimate <c, q> + <v, c> +
+(|v|^2 / sum |v_i|) <sign(v), q - c> is unbiased, and its error known (RaBitQ: Gao and Long
+2024, arXiv:2405.12497).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from terradrift.query.index import files
+from terradrift.query.index.protocol import Recall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from terradrift.query.index.covered import Covered
+
+KIND = "codes/1"
+ROWS = 8
+"""Rows of a block, whose words lie side by side."""
+TARGET = 0.98
+"""Recall that probes are chosen for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """Codes by list, `b` blocks of 8 rows in all; w = (r + 63) // 64."""
+
+    rotation: NDArray[np.float32]
+    """(r, r), orthogonal; its rows are the axes that vectors are told by."""
+    centroids: NDArray[np.float32]
+    """(lists, r), turned by the rotation."""
+    starts: NDArray[np.int64]
+    """(lists + 1,), first block of each."""
+    codes: NDArray[np.uint64]
+    """(b, w, 8), bit i of word j: number 64 j + i is above that of the centroid."""
+    factors: NDArray[np.float32]
+    """(b, 2, 8); of no row: 0 and minus infinity."""
+    positions: NDArray[np.int32]
+    """(b, 8), where the row's vector stands; of no row: -1."""
+    lengths: NDArray[np.float32]
+    """(n,) by position, in the space; 0 and NaN have no direction and are in no list."""
+    measured: NDArray[np.float64]
+    """(m, 4): k, probes that were chosen for it, recall that they gave, rows asked with."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector in the space."""
+        return int(self.centroids.shape[1])
+
+    @property
+    def count(self) -> int:
+        """Lists."""
+        return len(self.centroids)
+
+    @cached_property
+    def halves(self) -> NDArray[np.float32]:
+        """(lists,) half the squared length of each centroid."""
+        found: NDArray[np.float32] = 0.5 * np.einsum(
+            "kd,kd->k", self.centroids, self.centroids
+        )
+        return found
+
+    @property
+    def reach(self) -> int:
+        """The greatest k that recall was measured at; 0: none."""
+        return int(self.measured[:, 0].max(initial=0))
+
+    def chosen(self, k: int) -> tuple[int, Recall]:
+        """How many lists to probe for `k`, and what that gave at the k measured next above.
+
+        Raises:
+            ValueError: `k` is beyond the reach.
+        """
+        for at, probes, value, queries in self.measured.tolist():
+            if k <= at:
+                return int(probes), Recall(value, int(at), int(queries))
+        raise ValueError(f"k must be at most {self.reach}, got {k}")
+
+
+def view(found: Mapping[str, NDArray[Any]]) -> Lists:
+    """The arrays of a file as lists."""
+    words = (found["rotation"].shape[0] + 63) // 64
+    return Lists(
+        rotation=found["rotation"],
+        centroids=found["centroids"],
+        starts=found["starts"],
+        codes=found["codes"].view(np.uint64).reshape(-1, words, ROWS),
+        factors=found["factors"],
+        positions=found["positions"],
+        lengths=found["lengths"],
+        measured=found["measured"],
+    )
+
+
+def read(path: Path) -> tuple[Lists, Covered]:
+    """The lists, mapped.
+
+    Raises:
+        ArchiveError: the file is damaged, or not such a file.
+    """
+    found, _, covered = files.read(path, KIND)
+    with files.foreign(path):
+        lists = view(found)
+        files.expect(path, _whole(lists, covered.rows), "lists that fit each other")
+    return lists, covered
+
+
+def _whole(lists: Lists, rows: int) -> bool:
+    """Whether shapes and places fit, so that no search reads outside."""
+    count, width = lists.centroids.shape
+    blocks = len(lists.codes)
+    places = lists.positions
+    types: list[tuple[NDArray[Any], type[np.generic], tuple[int, ...]]] = [
+        (lists.rotation, np.float32, (width, width)),
+        (lists.centroids, np.float32, (count, width)),
+        (lists.starts, np.int64, (count + 1,)),
+        (lists.factors, np.float32, (blocks, 2, ROWS)),
+        (places, np.int32, (blocks, ROWS)),
+        (lists.lengths, np.float32, (rows,)),
+        (lists.measured, np.float64, (len(lists.measured), 4)),
+    ]
+    if any(one.dtype != type_ or one.shape != shape for one, type_, shape in types):
+        return False
+    edges = np.array([0, *lists.starts[[0, -1]].tolist(), blocks])
+    rising = bool((np.diff(lists.starts) >= 0).all()) and edges[0] == edges[1]
+    inside = places.min(initial=-1) >= -1 and places.max(initial=-1) < rows
+    return rising and edges[2] == edges[3] and bool(inside)

@@ -1,0 +1,83 @@
+"""Names and heads of the files of an index, under `<archive>/index/`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from terradrift.errors import ArchiveError
+from terradrift.query.index.covered import Covered
+from terradrift.store import arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+FOLDER = "index"
+FLAT, CODES = "flat", "codes"
+_ENDING = "safetensors"
+
+
+def flat(root: Path, table: str, column: str, digest: str) -> Path:
+    """The copy of a column's vectors."""
+    return root / FOLDER / f"{table}.{column}.{digest}.{FLAT}.{_ENDING}"
+
+
+def codes(
+    root: Path, table: str, columns: tuple[str, ...], label: str, digest: str
+) -> Path:
+    """Lengths and codes of columns in a space."""
+    space = label.replace("/", "-")
+    name = f"{table}.{'+'.join(columns)}.{space}.{digest}.{CODES}.{_ENDING}"
+    return root / FOLDER / name
+
+
+def digests(root: Path, table: str) -> list[str]:
+    """What the files of a table cover, the newest first."""
+    found = (root / FOLDER).glob(f"{table}.*.{_ENDING}")
+    made: dict[str, int] = {}
+    for path in found:
+        digest = path.name.split(".")[-3]
+        made[digest] = max(made.get(digest, 0), path.stat().st_mtime_ns)
+    return sorted(made, key=lambda digest: -made[digest])
+
+
+def read(
+    path: Path, kind: str
+) -> tuple[dict[str, NDArray[Any]], dict[str, str], Covered]:
+    """Arrays, mapped; what is said of them; and the rows that they are of.
+
+    Raises:
+        ArchiveError: the file is damaged, or of another kind or version.
+    """
+    with foreign(path):
+        found, said = arrays.read(path)
+        expect(path, said.get("kind") == kind, f"the kind {kind}", said.get("kind"))
+        return found, said, Covered.parse(said["covered"])
+
+
+def expect(path: Path, held: bool, what: str, got: object = "something else") -> None:
+    """Say what is wrong with a file, and what to do.
+
+    Raises:
+        ArchiveError: `held` is false.
+    """
+    if not held:
+        raise ArchiveError(
+            f"expected {what} in {path}, got {got}; run terradrift index to make it anew"
+        )
+
+
+@contextmanager
+def foreign(path: Path) -> Iterator[None]:
+    """What a file that we did not write makes of our reading, in one line.
+
+    Raises:
+        ArchiveError: instead.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
+        expect(path, held=False, what="an index", got=f"{type(error).__name__} {error}")

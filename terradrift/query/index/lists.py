@@ -1,0 +1,266 @@
+"""Make lists of codes: centroids from a sample, then all rows in blocks, then recall."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from terradrift.query.index import codes, kernel, measured
+from terradrift.query.index.codes import ROWS
+from terradrift.query.index.rows import widen
+from terradrift.store import arrays
+from terradrift.threads import single_blas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from terradrift.query.index.covered import Covered
+    from terradrift.query.index.flat import Flat
+    from terradrift.query.index.frame import Frame
+
+BLOCK = 8192
+"""Rows placed and coded at a time."""
+_PER_LIST = 96
+"""Rows of the sample per centroid."""
+_ROUNDS = 8
+_SEED = 0
+
+
+def count(rows: int) -> int:
+    """Lists for that many rows: about half their root, a power of two."""
+    return 1 << max(0, round(math.log2(max(rows, 1)) / 2 - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """How rows come to their place: at length 1 in the space, turned."""
+
+    frame: Frame
+    flats: list[Flat]
+    basis: NDArray[np.float32]
+
+    def rows(
+        self, at: slice | NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Rows (n, r) and their lengths (n,) in the space; those of no direction are zeros."""
+        d = self.frame.dimensions
+        lengths = np.sum([flat.lengths[at] for flat in self.flats], axis=0)
+        wide = np.empty((len(lengths), d * len(self.flats)), np.float32)
+        for c, flat in enumerate(self.flats):
+            part = wide[:, c * d : (c + 1) * d]
+            widen(flat.vectors[at], self.frame.means[c], part)
+        wide[np.isnan(lengths)] = 0
+        placed = wide @ self.basis
+        found = np.sqrt(np.einsum("nd,nd->n", placed, placed))
+        placed /= np.where(found > 0, found, np.float32(1))[:, None]
+        found[np.isnan(lengths)] = np.nan
+        placed[np.isnan(lengths)] = 0
+        return placed, found
+
+
+def write(
+    path: Path,
+    covered: Covered,
+    frame: Frame,
+    flats: list[Flat],
+    *,
+    threads: int,
+    advance: Callable[[int], None],
+) -> None:
+    """Write the lists of all rows of `flats`; `advance` counts them.
+
+    Memory holds the codes, about r / 8 + 16 bytes a row, and a few blocks.
+
+    Raises:
+        ArchiveError: no room on the disk.
+    """
+    rng = np.random.default_rng(_SEED)
+    rotation = _rotation(frame.width, rng)
+    placed = _Placed(frame, flats, frame.basis(rotation))
+    with single_blas():
+        sample, asked = _sample(placed, covered.rows, rng)
+        lists = min(count(covered.rows), len(sample))
+        centroids = _centroids(sample, lists)
+        del sample
+        truth = measured.Truth(asked, placed.rows(asked)[0])
+        coded = _encode(
+            placed, centroids, truth, covered.rows, threads=threads, advance=advance
+        )
+    filled = -(-coded.sizes(lists) // ROWS)
+    starts = np.concatenate([[0], np.cumsum(filled)])
+    blocks, words = int(starts[-1]), coded.codes.shape[1]
+    shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+        "starts": (np.int64, (lists + 1,)),
+        "measured": (np.float64, (len(truth.ks(int((coded.list >= 0).sum()))), 4)),
+        "codes": (np.uint8, (blocks, words, 8 * ROWS)),
+        "factors": (np.float32, (blocks, 2, ROWS)),
+        "centroids": (np.float32, centroids.shape),
+        "rotation": (np.float32, rotation.shape),
+        "lengths": (np.float32, (covered.rows,)),
+        "positions": (np.int32, (blocks, ROWS)),
+    }
+    said = {
+        "kind": codes.KIND,
+        "columns": "+".join(frame.columns),
+        "space": frame.label,
+        "covered": covered.text,
+    }
+    with arrays.room(path, shapes, said) as room:
+        room["starts"][:], room["lengths"][:] = starts, coded.lengths
+        room["centroids"][:], room["rotation"][:] = centroids, rotation
+        coded.lay_out(room, starts)
+        done = codes.view(room)
+        room["measured"][:] = truth.measure(frame, flats, done, coded.list)
+
+
+def _rotation(width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A random orthogonal matrix (width, width), the same on every machine but for rounding."""
+    turned, scale = np.linalg.qr(rng.standard_normal((width, width)))
+    return np.ascontiguousarray((turned * np.sign(np.diag(scale))).T, np.float32)
+
+
+def _sample(
+    placed: _Placed, rows: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Placed rows to find centroids with, and positions of rows to measure recall with."""
+    wanted = min(rows, max(_PER_LIST * count(rows), measured.QUERIES))
+    at = np.sort(rng.choice(rows, wanted, replace=False))
+    found, lengths = placed.rows(at)
+    real = lengths > 0
+    asked = rng.permutation(at[real])[: measured.QUERIES]
+    return found if real.all() else found[real], np.sort(asked)
+
+
+def _centroids(sample: NDArray[np.float32], lists: int) -> NDArray[np.float32]:
+    """(lists, r) means of k-means; fewer lists where fewer rows differ leave some alike."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    if lists == 0:
+        return np.zeros((0, sample.shape[1]), np.float32)
+    model = KMeans(
+        lists, init="random", n_init=1, max_iter=_ROUNDS, random_state=_SEED, tol=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(sample)
+    return np.ascontiguousarray(model.cluster_centers_, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Coded:
+    """Codes in the order of positions; list -1 where a row has no direction."""
+
+    list: NDArray[np.int32]
+    codes: NDArray[np.uint64]
+    factors: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+
+    def sizes(self, lists: int) -> NDArray[np.int64]:
+        """Rows of each list."""
+        return np.bincount(self.list[self.list >= 0], minlength=lists)
+
+    def lay_out(self, room: dict[str, NDArray[Any]], starts: NDArray[np.int64]) -> None:
+        """Put the rows of each list, in their order, into its blocks."""
+        words = self.codes.shape[1]
+        order = np.argsort(self.list, kind="stable").astype(np.int32)
+        order = order[np.searchsorted(self.list[order], 0) :]
+        lists = self.list[order]
+        first = np.searchsorted(lists, np.arange(len(starts) - 1))
+        block = room["codes"].view(np.uint64).reshape(-1, words, ROWS)
+        room["positions"][:] = -1
+        room["factors"][:, 1] = -np.inf
+        for start in range(0, len(order), 1 << 16):
+            rows = order[start : start + (1 << 16)]
+            of = lists[start : start + (1 << 16)]
+            place = np.arange(start, start + len(rows)) - first[of]
+            at, lane = starts[of] + place // ROWS, place % ROWS
+            block[at, :, lane] = self.codes[rows]
+            room["factors"][at, :, lane] = self.factors[rows]
+            room["positions"][at, lane] = rows
+
+
+def _encode(
+    placed: _Placed,
+    centroids: NDArray[np.float32],
+    truth: measured.Truth,
+    rows: int,
+    *,
+    threads: int,
+    advance: Callable[[int], None],
+) -> _Coded:
+    width = placed.frame.width
+    words = (width + 63) // 64
+    coded = _Coded(
+        np.full(rows, -1, np.int32),
+        np.zeros((rows, words), np.uint64),
+        np.zeros((rows, 2), np.float32),
+        np.full(rows, np.nan, np.float32),
+    )
+    turned = np.ascontiguousarray(centroids.T)
+    halves = 0.5 * np.einsum("kd,kd->k", centroids, centroids)
+
+    def task(start: int) -> int:
+        part = slice(start, min(start + BLOCK, rows))
+        found, coded.lengths[part] = placed.rows(part)
+        real = coded.lengths[part] > 0
+        if len(centroids) and real.any():
+            near = found @ turned
+            near -= halves
+            list_ = near.argmax(axis=1).astype(np.int32)
+            encode(found, list_, centroids, coded.codes[part], coded.factors[part])
+            coded.list[part] = np.where(real, list_, -1)
+            truth.add(start, found, real)
+        return part.stop - part.start
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in pool.map(task, range(0, rows, BLOCK)):
+            advance(done)
+    return coded
+
+
+def encode(
+    rows: NDArray[np.float32],
+    list_: NDArray[np.int32],
+    centroids: NDArray[np.float32],
+    out: NDArray[np.uint64],
+    factors: NDArray[np.float32],
+) -> None:
+    """Codes (n, w) and factors (n, 2) of rows (n, r) in the lists (n,)."""
+    call = kernel.opened("encode")
+    if call is None:
+        _encode_twin(rows, list_, centroids, out, factors)
+        return
+    call(
+        kernel.at(rows, np.float32),
+        kernel.at(list_, np.int32),
+        kernel.at(centroids, np.float32),
+        *rows.shape,
+        kernel.at(out, np.uint64),
+        kernel.at(factors, np.float32),
+    )
+
+
+def _encode_twin(
+    rows: NDArray[np.float32],
+    list_: NDArray[np.int32],
+    centroids: NDArray[np.float32],
+    out: NDArray[np.uint64],
+    factors: NDArray[np.float32],
+) -> None:
+    apart = rows - centroids[list_]
+    above = np.zeros((len(rows), 64 * out.shape[1]), bool)
+    above[:, : rows.shape[1]] = apart > 0
+    out[:] = np.packbits(above, axis=1, bitorder="little").view("<u8")
+    sizes = np.abs(apart).sum(axis=1)
+    squares = np.einsum("nd,nd->n", apart, apart)
+    factors[:, 0] = np.divide(squares, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    factors[:, 1] = np.einsum("nd,nd->n", apart, centroids[list_])

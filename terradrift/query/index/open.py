@@ -1,0 +1,147 @@
+"""An index that is open: what `protocol.Index` promises, over files that are mapped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.compute as pc
+
+from terradrift.query import lance_scan
+from terradrift.query.index import exact
+from terradrift.query.index.probe import probe
+from terradrift.query.index.protocol import Recall
+from terradrift.query.search.nearest import Found
+from terradrift.store import layout
+
+if TYPE_CHECKING:
+    import lance
+    from numpy.typing import NDArray
+
+    from terradrift.query.index.codes import Lists
+    from terradrift.query.index.covered import Covered
+    from terradrift.query.index.exact import Vectors
+    from terradrift.query.search.nearest import Query
+    from terradrift.store.layout import Ranges
+
+_BITS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Open:
+    """The files of one search, as far as they cover the version of the table."""
+
+    dataset: lance.LanceDataset
+    covered: Covered
+    live: NDArray[np.bool_]
+    """(f,), which fragments the version has as they were."""
+    fresh: tuple[int, ...]
+    """Ids of fragments that are not covered, or changed since."""
+    vectors: Vectors
+    lists: Lists
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows that are covered and have a direction."""
+        return int(sum((self.vectors.lengths[a:b] > 0).sum() for a, b in self._ranges))
+
+    @property
+    def reach(self) -> int:
+        """The greatest k that `near` answers by codes; recall was measured up to it."""
+        return self.lists.reach
+
+    @cached_property
+    def _ranges(self) -> Ranges:
+        return self.covered.ranges(self.live)
+
+    def exact(
+        self,
+        query: Query,
+        k: int,
+        *,
+        allowed: NDArray[np.uint64] | None = None,
+        threads: int = 1,
+    ) -> Found:
+        """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted)."""
+        ranges = self._ranges
+        if allowed is not None:
+            ranges = layout.covering(self.covered.positions(allowed, self.live), gap=0)
+        return self._found(
+            query, k, *exact.search(self.vectors, query, k, ranges, threads)
+        )
+
+    def near(
+        self,
+        query: Query,
+        k: int,
+        *,
+        allowed: NDArray[np.uint64] | None = None,
+        threads: int = 1,
+    ) -> tuple[Found, Recall]:
+        """As `exact` but by codes: nearly all of the nearest, and how nearly.
+
+        The recall is that of searches without a condition, measured when the index was
+        made, at the least k measured that is not below `k`. Where `allowed` leaves fewer
+        rows, as many more lists are probed. Beyond `reach` the answer is exact.
+        """
+        if k > self.reach:
+            return self.exact(query, k, allowed=allowed, threads=threads), Recall(
+                1, k, 0
+            )
+        probes, recall = self.lists.chosen(k)
+        bits = None
+        if allowed is not None:
+            at = self.covered.positions(allowed, self.live)
+            bits = _bits(self.covered.rows, at)
+            probes = min(self.lists.count, probes * self.rows // max(len(at), 1) + 1)
+        elif not self.live.all():
+            bits = self._live_bits
+        found = probe(self.vectors, self.lists, query, k, probes, allowed=bits)
+        measured = exact.measure(self.vectors, query, found.positions, k)
+        return self._found(query, k, *measured), recall
+
+    @cached_property
+    def _live_bits(self) -> NDArray[np.uint64]:
+        return _bits(self.covered.rows, layout.positions(self._ranges))
+
+    def _found(
+        self,
+        query: Query,
+        k: int,
+        positions: NDArray[np.int64],
+        distances: NDArray[np.float64],
+    ) -> Found:
+        """The first `k` by distance, those as near as each other by the query's keys."""
+        ids = self.covered.row_ids(positions)
+        order = np.lexsort((ids, distances))
+        ids, distances = ids[order], distances[order]
+        same = np.flatnonzero(np.diff(distances) == 0)
+        if len(same) and query.keys:
+            tied = np.union1d(same, same + 1)
+            order = np.arange(len(ids))
+            order[tied] = tied[self._by_key(ids[tied], distances[tied], query.keys)]
+            ids = ids[order]
+        return Found(ids[:k], distances[:k])
+
+    def _by_key(
+        self,
+        ids: NDArray[np.uint64],
+        distances: NDArray[np.float64],
+        keys: tuple[str, ...],
+    ) -> NDArray[np.int64]:
+        rows = lance_scan.take(self.dataset, ids, list(keys))
+        rows = rows.append_column("__distance", [distances])
+        order = [("__distance", "ascending"), *((key, "ascending") for key in keys)]
+        found: NDArray[np.int64] = pc.sort_indices(rows, sort_keys=order).to_numpy()
+        return found
+
+
+def _bits(rows: int, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A bit per row, set at `positions`, in words of 64."""
+    flags = np.zeros(-(-rows // _BITS) * _BITS, bool)
+    flags[positions] = True
+    return (
+        np.packbits(flags, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+    )
