@@ -1,6 +1,7 @@
 """SQL on the archive: DuckDB reads the Lance tables, read-only and sealed."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,16 @@ import duckdb
 
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
+from terradrift.query.columns import files
 from terradrift.query.pinned import Pinned
 from terradrift.query.relation import Relation
-from terradrift.query.sql import functions, sandbox, views
+from terradrift.query.sql import described, functions, sandbox, views
 from terradrift.query.sql.limits import NONE, Limits
 
 if TYPE_CHECKING:
     import lance
 
+    from terradrift.query.columns.narrow import Shown
     from terradrift.store.tables import Store
 
 
@@ -57,15 +60,45 @@ def connect_tables(
 
     Functions that search and compare are there where `store`, whose tables they are, is.
     """
+    connection, _ = _open(
+        tables,
+        model,
+        store=store,
+        threads=threads,
+        memory_bytes=memory_bytes,
+        row_ids_of=row_ids_of,
+    )
+    return connection
+
+
+def _open(
+    tables: Mapping[str, "lance.LanceDataset"],
+    model: str | None,
+    *,
+    store: "Store | None" = None,
+    threads: int | None = None,
+    memory_bytes: int | None = None,
+    row_ids_of: str | None = None,
+    columns: bool = False,
+) -> "tuple[duckdb.DuckDBPyConnection, Shown]":
+    """As `connect_tables`; with `columns` for checked statements only."""
     connection = duckdb.connect(":memory:")
     spatial = sandbox.load_spatial(connection)
-    views.create(connection, tables, model, spatial=spatial, row_ids_of=row_ids_of)
+    shown = views.create(
+        connection,
+        tables,
+        model,
+        spatial=spatial,
+        row_ids_of=row_ids_of,
+        columns=columns,
+    )
+    described.create(connection)
     if store is not None:
         functions.create(connection, Pinned.of(store, tables), spatial=spatial)
     sandbox.seal(
         connection, threads=_threads.resolve(threads), memory_bytes=memory_bytes
     )
-    return connection
+    return connection, shown
 
 
 def sql(
@@ -82,11 +115,11 @@ def sql(
         QueryError: not one statement that only reads, or names that are not there.
     """
     bounds = limits or NONE
-    tables = views.open_tables(store)
-    connection = shared(
-        tables, store.settings.model, memory_bytes=bounds.memory_bytes, store=store
+    opened = _opened(views.open_tables(store), store)
+    connection, shown = _instance(
+        opened, store.settings.model, None, bounds.memory_bytes
     )
-    return run(connection, text, values, bounds)
+    return run(connection.cursor(), text, values, bounds, shown)
 
 
 def shared(
@@ -100,9 +133,8 @@ def shared(
 
     Loading `spatial` takes most of the time that a connection costs.
     """
-    chosen = tuple(sorted(store.settings.spaces.items())) if store else ()
-    opened = _Opened(tuple(map(_identity, tables.values())), chosen, tables, store)
-    return _instance(opened, model, row_ids_of, memory_bytes).cursor()
+    connection, _ = _instance(_opened(tables, store), model, row_ids_of, memory_bytes)
+    return connection.cursor()
 
 
 def run(
@@ -110,11 +142,19 @@ def run(
     text: str,
     values: Mapping[str, Any],
     limits: Limits = NONE,
+    shown: "Shown | None" = None,
 ) -> Relation:
-    """As `sql`, on a connection from `connect`."""
-    sandbox.check(connection, text)
+    """As `sql`, on a connection from `connect`; `shown` says how it may be narrowed."""
+    tree = sandbox.check(connection, text)
     _check_values(connection, text, values)
-    return Relation(connection, sandbox.without_semicolon(text), values, limits)
+    statement = sandbox.without_semicolon(text)
+    if shown is not None:
+        narrowed = shown.narrowed(connection, tree)
+        if narrowed is not connection:
+            # A function may read more of a view than the statement names.
+            with suppress(QueryError):
+                return Relation(narrowed, statement, values, limits)
+    return Relation(connection, statement, values, limits)
 
 
 def _check_values(
@@ -135,18 +175,29 @@ def _named(values: set[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """Tables, compared by what they hold and what their vectors are compared in."""
+    """Tables, compared by what they hold, how vectors are compared, and files beside."""
 
     identities: tuple[tuple[object, ...], ...]
     spaces: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
     tables: "Mapping[str, lance.LanceDataset]" = field(compare=False)
     store: "Store | None" = field(compare=False)
 
 
+def _opened(
+    tables: "Mapping[str, lance.LanceDataset]", store: "Store | None"
+) -> _Opened:
+    chosen = tuple(sorted(store.settings.spaces.items())) if store else ()
+    beside = tuple(file.name for file in files.listed(store.root)) if store else ()
+    return _Opened(
+        tuple(map(_identity, tables.values())), chosen, beside, tables, store
+    )
+
+
 def _identity(table: "lance.LanceDataset") -> tuple[object, ...]:
     """What tells one table at one version; file names tell an archive made anew."""
-    files = [file.path for part in table.get_fragments() for file in part.data_files()]
-    return table.uri, table.version, *files
+    held = [file.path for part in table.get_fragments() for file in part.data_files()]
+    return table.uri, table.version, *held
 
 
 @lru_cache(maxsize=4)
@@ -155,11 +206,12 @@ def _instance(
     model: str | None,
     row_ids_of: str | None,
     memory_bytes: int | None,
-) -> duckdb.DuckDBPyConnection:
-    return connect_tables(
+) -> "tuple[duckdb.DuckDBPyConnection, Shown]":
+    return _open(
         opened.tables,
         model,
         store=opened.store,
         memory_bytes=memory_bytes,
         row_ids_of=row_ids_of,
+        columns=opened.store is not None,
     )
