@@ -117,16 +117,16 @@ def _bounds(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Of rows of slices whose least distance is within `bound`: positions, least and most."""
     products = np.zeros(int((part[:, 1] - part[:, 0]).sum()), np.float32)
-    for flat, vector in zip(vectors.flats, turned.vectors, strict=True):
-        products += dots(flat.vectors, vector, part)
     one = len(part) == 1
     at = slice(int(part[0, 0]), int(part[0, 1])) if one else layout.positions(part)
     lengths = vectors.lengths[at]
+    # What is not finite, or has no length, has no direction and is within nothing.
     with np.errstate(invalid="ignore", divide="ignore"):
+        for flat, vector in zip(vectors.flats, turned.vectors, strict=True):
+            products += dots(flat.vectors, vector, part)
         distances = 1 - (products - np.float32(turned.offset)) / lengths
         slack = vectors.slack(at)
         least = distances - slack
-        # NaN and infinity, of rows without a direction, are not within anything.
         near = np.flatnonzero((least <= bound) & (lengths > 0))
     positions = near + part[0, 0] if one else layout.positions(part)[near]
     most = distances[near] + (slack if len(slack) == 1 else slack[near])
