@@ -1,7 +1,7 @@
 """The answer to one SQL statement: nothing runs until its rows are asked for."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,13 @@ BATCH_ROWS = 10_000
 _SHOWN_ROWS = 20
 
 
+class Cursors(Protocol):
+    """Where statements are run."""
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of its own."""
+
+
 class Relation:
     """The rows of one SELECT, run again by whatever asks for them, within its limits.
 
@@ -30,7 +37,7 @@ class Relation:
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
+        connection: Cursors,
         text: str,
         values: Mapping[str, Any],
         limits: Limits = NONE,

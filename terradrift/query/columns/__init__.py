@@ -1,1 +1,5 @@
-"""What makes SQL fast: the narrow columns of large tables in files beside them."""
+"""Narrow columns beside the tables: what SQL reads where a statement names no vector.
+
+One DuckDB file per table under `<archive>/index/`, derived from the Lance table and safe to
+delete: `build` makes it, `files` finds it, `attached` opens it, `narrow` uses it.
+"""

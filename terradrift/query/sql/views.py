@@ -1,6 +1,7 @@
 """The names that SQL sees: one view per table, and macros."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -8,7 +9,10 @@ import lance
 import pyarrow as pa
 
 from terradrift import schema
-from terradrift.query.lance_scan import FloatDataset, float32
+from terradrift.query.columns.attached import attach
+from terradrift.query.columns.form import PLACE
+from terradrift.query.columns.narrow import Shown, View
+from terradrift.query.lance_scan import FloatDataset, float32, is_vector
 from terradrift.query.sql.macros import MACROS, SPATIAL_MACROS
 
 if TYPE_CHECKING:
@@ -18,7 +22,6 @@ PLAIN = ("scenes", "patches", "labels", "runs")
 PER_MODEL = (
     "embeddings",
     "units",
-    "scores",
     "changes",
     "events",
     "kinds",
@@ -26,21 +29,28 @@ PER_MODEL = (
     "taxonomy",
 )
 
+SCENE = (
+    "collection",
+    "constellation",
+    "platform",
+    "processing_level",
+    "processing_baseline",
+    "boa_offset",
+    "cloud_percent",
+)
+"""What observations tell of their scene."""
+
 OBSERVATIONS = """
     CREATE VIEW {name} AS
-    SELECT e.*, s.collection, s.constellation, s.platform, s.processing_level,
-           s.processing_baseline, s.boa_offset, s.cloud_percent,
-           p.longitude, p.latitude, p.bbox, p.geometry
+    SELECT e.*, {scene}, p.longitude, p.latitude, p.bbox, p.geometry
     FROM {embeddings} e
     LEFT JOIN scenes s USING (scene_id)
     LEFT JOIN patches p USING (patch_id)
 """
 """Embeddings with their scene and their place."""
 
-PLACE = ("longitude", "latitude", "bbox", "geometry")
-
-OF_PATCHES = ("patch_changes", "regimes")
-"""Tables of one row per patch, shown with its place."""
+OF_PATCHES = ("scores", "patch_changes", "regimes")
+"""Tables whose rows are of patches, shown with their place."""
 
 ANOMALIES = "anomalies_"
 
@@ -64,11 +74,13 @@ def create(
     *,
     spatial: bool,
     row_ids_of: str | None = None,
-) -> None:
+    columns: bool = False,
+) -> Shown:
     """Create all views, of which those without suffix show `model`, and the macros.
 
     A table that is not there yet is an empty view. `row_ids_of` names the table whose view
-    has the column `_rowid` too.
+    has the column `_rowid` too. With `columns` the files of columns are attached, for
+    `Shown.narrowed`: then only checked statements may run.
     """
     for name in PLAIN:
         if name not in tables:
@@ -83,17 +95,66 @@ def create(
             connection.execute(f'CREATE VIEW {name} AS FROM "{held}"')
         else:
             _view(connection, name, _empty(name, dimensions), spatial=spatial)
-    connection.execute(
-        OBSERVATIONS.format(name="observations", embeddings="embeddings")
-    )
+    _observations(connection, "observations", "embeddings")
     _of_patches(connection, tables, model, spatial=spatial)
     _anomalies(connection, tables, spatial=spatial)
     for name in tables:
         if name.startswith("embeddings_"):
             beside = f'"observations_{name.removeprefix("embeddings_")}"'
-            connection.execute(OBSERVATIONS.format(name=beside, embeddings=f'"{name}"'))
+            _observations(connection, beside, f'"{name}"')
     for macro in MACROS + (SPATIAL_MACROS if spatial else ()):
         connection.execute(macro)
+    views = made_of(tables, model)
+    if not columns or row_ids_of:
+        return Shown(views, spatial=spatial)
+    attached, reasons = attach(connection, tables, spatial=spatial)
+    return Shown(views, attached, tuple(reasons), spatial=spatial)
+
+
+def made_of(
+    tables: Mapping[str, lance.LanceDataset], model: str | None
+) -> dict[str, View]:
+    """What each view that holds rows is made of; views of what is not there are left out."""
+    found = {name: _of_table(tables, name) for name in tables}
+    own = f"_{schema.suffix(model)}" if model else ""
+    for name in (*PER_MODEL, *OF_PATCHES) if own else ():
+        if name + own in tables:
+            found[name] = _of_table(tables, name + own, placed=name in OF_PATCHES)
+    for name in list(found):
+        if name.partition("_")[0] == "embeddings":
+            rows = found[name].tables[0]
+            beside = f"observations{name.removeprefix('embeddings')}"
+            found[beside] = _of_table(tables, rows, scene=SCENE, placed=True)
+    if held := [name for name in sorted(tables) if name.startswith(ANOMALIES)]:
+        of_all = _of_table(tables, held[0], placed=True)
+        found["anomalies"] = replace(of_all, tables=tuple(held))
+    return found
+
+
+def _of_table(
+    tables: Mapping[str, lance.LanceDataset],
+    table: str,
+    *,
+    scene: tuple[str, ...] = (),
+    placed: bool = False,
+) -> View:
+    fields = tables[table].schema
+    return View(
+        columns=(*fields.names, *scene, *(PLACE if placed else ())),
+        tables=(table,),
+        vectors=frozenset(field.name for field in fields if is_vector(field.type)),
+        placed=placed,
+        scene=scene,
+    )
+
+
+def _observations(
+    connection: duckdb.DuckDBPyConnection, name: str, embeddings: str
+) -> None:
+    scene = ", ".join(f"s.{column}" for column in SCENE)
+    connection.execute(
+        OBSERVATIONS.format(name=name, embeddings=embeddings, scene=scene)
+    )
 
 
 def _of_patches(

@@ -1,0 +1,170 @@
+"""What stands in a file of columns: DuckDB sorts it on disk, out of a stream of Lance."""
+
+# ruff: noqa: S608 - names of our own schema
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from terradrift.errors import ArchiveError
+from terradrift.query.columns import form
+from terradrift.query.columns.files import About, quoted
+from terradrift.query.columns.form import PLACE, Form
+
+if TYPE_CHECKING:
+    import lance
+
+_BATCH_ROWS = 1 << 16
+_ROW_GROUP = 126_976
+"""62 vectors of 2,048 rows: of four bytes each they nearly fill two blocks of 256 KiB."""
+_STORAGE = "v1.2.0"
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    part: Path,
+    about: About,
+    dataset: "lance.LanceDataset",
+    patches: "lance.LanceDataset | None",
+) -> None:
+    """Write the columns of `dataset` into the new file `part`.
+
+    Raises:
+        ArchiveError: a patch is in `patches` twice.
+        OSError: no room.
+    """
+    laid = form.of(about.table, dataset.schema)
+    connection.execute(
+        f"ATTACH {quoted(str(part))} AS held "
+        f"(STORAGE_VERSION '{_STORAGE}', ROW_GROUP_SIZE {_ROW_GROUP:d})"
+    )
+    _places_of(connection, patches)
+    if laid.dated:
+        complete = _star(connection, laid, dataset)
+    else:
+        _sorted_rows(connection, laid, dataset)
+        complete = True
+    said = dict(about.items()) | {"complete": str(complete).lower()}
+    connection.execute("CREATE TABLE held._about (key VARCHAR, value VARCHAR)")
+    connection.executemany(
+        "INSERT INTO held._about VALUES ($1, $2)", list(said.items())
+    )
+    connection.execute("CHECKPOINT held")
+    connection.execute("DETACH held")
+
+
+def _places_of(
+    connection: duckdb.DuckDBPyConnection, patches: "lance.LanceDataset | None"
+) -> None:
+    """The patches with where they lie on the curve, as a table `known`."""
+    columns = "patch_id VARCHAR, longitude DOUBLE, latitude DOUBLE"
+    box = "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)"
+    connection.execute(
+        f"CREATE TABLE known ({columns}, bbox {box}, geometry BLOB, along BIGINT)"
+    )
+    if patches is None:
+        return
+    given = _stream(patches, ["patch_id", *PLACE], along=True)
+    connection.from_arrow(given).insert_into("known")
+    twice = connection.execute(
+        "SELECT patch_id FROM known GROUP BY patch_id HAVING count(*) > 1 LIMIT 1"
+    ).fetchone()
+    if twice:
+        raise ArchiveError(
+            f"patch {twice[0]} is in patches twice; run terradrift validate"
+        )
+
+
+def _star(
+    connection: duckdb.DuckDBPyConnection, laid: Form, dataset: "lance.LanceDataset"
+) -> bool:
+    """Rows, moments and places of a table; whether every patch has its place."""
+    keys = [*laid.moments, *laid.places]
+    moments, places = _names(laid.moments), _names(laid.places)
+    connection.from_arrow(_stream(dataset, keys)).create_view("keys")
+    connection.execute(
+        f"CREATE TABLE found AS SELECT DISTINCT {_names(keys)} FROM keys"
+    )
+    connection.execute(
+        f"CREATE TABLE held.moments AS SELECT {_number(moments)} AS _moment, {moments} "
+        f"FROM (SELECT DISTINCT {moments} FROM found) ORDER BY _moment"
+    )
+    order = f"coalesce(along, -1), {places}"
+    connection.execute(
+        f"CREATE TABLE held.places AS SELECT {_number(order)} AS _place, {places}, "
+        f"{_names(PLACE)} FROM (SELECT DISTINCT {places} FROM found) "
+        "LEFT JOIN known USING (patch_id) ORDER BY _place"
+    )
+    connection.execute("DROP TABLE found")
+    connection.from_arrow(_stream(dataset, [*laid.rows, *keys])).create_view("given")
+    connection.execute(
+        f"CREATE TABLE held.rows AS SELECT {_names(laid.rows, 'g')}, m._moment, p._place "
+        f"FROM given g JOIN held.moments m ON {_same(laid.moments, 'm')} "
+        f"JOIN held.places p ON {_same(laid.places, 'p')} ORDER BY _place, _moment"
+    )
+    missing = connection.execute(
+        "SELECT 1 FROM held.places ANTI JOIN known USING (patch_id) LIMIT 1"
+    ).fetchone()
+    return missing is None
+
+
+def _sorted_rows(
+    connection: duckdb.DuckDBPyConnection, laid: Form, dataset: "lance.LanceDataset"
+) -> None:
+    """The rows of a table, by their own place or that of their patch."""
+    own = {"longitude", "latitude"} <= set(laid.rows)
+    given = _stream(dataset, list(laid.rows), along=own)
+    connection.from_arrow(given).create_view("given")
+    source = "given g" if own else "given g LEFT JOIN known k USING (patch_id)"
+    then = [*([laid.time] if laid.time else []), laid.rows[0]]
+    connection.execute(
+        f"CREATE TABLE held.rows AS SELECT {_names(laid.rows, 'g')} FROM {source} "
+        f"ORDER BY coalesce(along, -1), {_names(then, 'g')}"
+    )
+
+
+def _names(columns: Iterable[str], table: str = "") -> str:
+    before = f"{table}." if table else ""
+    return ", ".join(f'{before}"{name}"' for name in columns)
+
+
+def _number(order: str) -> str:
+    """Rows counted from 0 in that order."""
+    return f"(row_number() OVER (ORDER BY {order}) - 1)::UINTEGER"
+
+
+def _same(columns: Iterable[str], table: str) -> str:
+    return " AND ".join(f'g."{n}" IS NOT DISTINCT FROM {table}."{n}"' for n in columns)
+
+
+def _stream(
+    dataset: "lance.LanceDataset", columns: list[str], *, along: bool = False
+) -> pa.RecordBatchReader:
+    """Columns of every row, with `along` their place on the curve too; read once."""
+    wanted = [dataset.schema.field(name).remove_metadata() for name in columns]
+    if along:
+        wanted.append(pa.field("along", pa.int64()))
+    schema = pa.schema(wanted)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        scanner = dataset.scanner(columns=columns, batch_size=_BATCH_ROWS)
+        for batch in scanner.to_batches():
+            arrays = [batch.column(name) for name in columns]
+            if along:
+                at = form.along(
+                    *(_numbers(batch[n]) for n in ("longitude", "latitude"))
+                )
+                arrays.append(pa.array(at))
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _numbers(column: pa.Array) -> NDArray[np.float64]:
+    """Null as NaN."""
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)

@@ -1,0 +1,162 @@
+"""Views of one statement: no more columns, joins and files than it names."""
+
+# ruff: noqa: S608 - names of our own schema
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from terradrift.query.columns import needs
+from terradrift.query.columns.attached import FRESH, Attached
+from terradrift.query.columns.form import PLACE
+
+if TYPE_CHECKING:
+    import duckdb
+
+_CHEAP = "run_id"
+"""What is read where a statement only counts rows: the same text in most of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of the archive, and what it is made of."""
+
+    columns: tuple[str, ...]
+    """In their order."""
+    tables: tuple[str, ...]
+    """Whose rows it shows, one after the other."""
+    vectors: frozenset[str] = frozenset()
+    placed: bool = False
+    """Whether rows have the columns of `PLACE` of their patch beside."""
+    scene: tuple[str, ...] = ()
+    """Columns of the row's scene that stand beside."""
+
+
+class Narrowed:
+    """A connection whose cursors see the views of one statement."""
+
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", statements: Iterable[str]
+    ) -> None:
+        self._connection = connection
+        self._statements = tuple(statements)
+
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
+        """A cursor of its own, with the views."""
+        cursor = self._connection.cursor()
+        for statement in self._statements:
+            cursor.execute(statement)
+        return cursor
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a connection shows, and which files of columns it has attached."""
+
+    views: Mapping[str, View]
+    attached: Mapping[str, Attached] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    """Why files that are there are not used."""
+    spatial: bool = False
+
+    def narrowed(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        tree: Any,  # noqa: ANN401 - a JSON tree
+    ) -> "Narrowed | duckdb.DuckDBPyConnection":
+        """`connection` with views for the parsed statement `tree` alone.
+
+        They give the same rows as its own, from files of columns where no vector is named,
+        and without joins whose columns are not named.
+        """
+        needed = needs.read(tree, self.views)
+        statements = []
+        for name in sorted(needed.views):
+            view = self.views[name]
+            columns = needed.of(name, view.columns) or [_cheapest(view)]
+            if self._gains(view, columns):
+                text = self.select(view, columns)
+                statements.append(f'CREATE TEMP VIEW "{name}" AS {text}')
+        return Narrowed(connection, statements) if statements else connection
+
+    def _gains(self, view: View, columns: list[str]) -> bool:
+        """Whether less is read than by the view itself."""
+        if len(columns) < len(view.columns) and (view.placed or view.scene):
+            return True
+        return not view.vectors.intersection(columns) and any(
+            table in self.attached for table in view.tables
+        )
+
+    def select(self, view: View, columns: list[str]) -> str:
+        """`columns` of the rows of `view`, as SQL."""
+        parts = []
+        for table in view.tables:
+            held = self.attached.get(table)
+            if held is None or view.vectors.intersection(columns):
+                parts.append(self._lance(f'memory.main."{table}"', view, columns))
+                continue
+            read = self._star if held.form.dated else self._rows
+            parts.append(read(held, view, columns))
+            if held.fresh:
+                source = f'memory.{FRESH}."{table}"'
+                parts.append(self._lance(source, view, columns))
+        return " UNION ALL ".join(parts)
+
+    def _lance(self, source: str, view: View, columns: list[str]) -> str:
+        beside = dict.fromkeys(view.scene, "s")
+        beside |= dict.fromkeys(PLACE if view.placed else (), "p")
+        of = {name: beside.get(name, "r") for name in columns}
+        text = f"SELECT {_listed(of)} FROM {source} r"
+        if "s" in of.values():
+            text += " LEFT JOIN memory.main.scenes s ON r.scene_id = s.scene_id"
+        return text + self._with_place(of)
+
+    def _rows(self, held: Attached, view: View, columns: list[str]) -> str:
+        """Of a file of rows alone."""
+        placed = PLACE if view.placed else ()
+        of = {name: "p" if name in placed else "r" for name in columns}
+        text = f'SELECT {_listed(of, self._shape("r", of))} FROM "{held.name}".rows r'
+        return text + self._with_place(of)
+
+    def _star(self, held: Attached, view: View, columns: list[str]) -> str:
+        """Of a file of rows, moments and places."""
+        own = dict.fromkeys((*held.form.moments, *view.scene), "m")
+        own |= dict.fromkeys((*held.form.places, *PLACE), "p")
+        of = {name: own.get(name, "r") for name in columns}
+        text = f'SELECT {_listed(of, self._shape("p", of))} FROM "{held.name}".rows r'
+        if "m" in of.values():
+            moments = f'"{held.name}".moments'
+            if scene := [name for name in columns if name in view.scene]:
+                moments = (
+                    f"(SELECT t.*, {_listed(dict.fromkeys(scene, 's'))} FROM {moments} t "
+                    "LEFT JOIN memory.main.scenes s ON t.scene_id = s.scene_id)"
+                )
+            text += f" JOIN {moments} m ON r._moment = m._moment"
+        if "p" in of.values():
+            text += f' JOIN "{held.name}".places p ON r._place = p._place'
+        return text
+
+    def _with_place(self, of: Mapping[str, str]) -> str:
+        """The join with `patches`, where a column of a place is among those needed."""
+        named = [name for name, table in of.items() if table == "p"]
+        if not named:
+            return ""
+        patches = self.select(self.views["patches"], ["patch_id", *named])
+        return f" LEFT JOIN ({patches}) p ON r.patch_id = p.patch_id"
+
+    def _shape(self, table: str, of: Mapping[str, str]) -> Mapping[str, str]:
+        """Files hold WKB; with `spatial` a view shows GEOMETRY."""
+        if not self.spatial or of.get("geometry") != table:
+            return {}
+        return {"geometry": f"ST_GeomFromWKB({table}.geometry) AS geometry"}
+
+
+def _listed(of: Mapping[str, str], otherwise: Mapping[str, str] | None = None) -> str:
+    """Columns, each of its table."""
+    said = otherwise or {}
+    return ", ".join(said.get(n, f'{table}."{n}"') for n, table in of.items())
+
+
+def _cheapest(view: View) -> str:
+    plain = [name for name in view.columns if name not in view.vectors]
+    return _CHEAP if _CHEAP in plain else plain[0]
