@@ -1,11 +1,30 @@
 """The verb `similar`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from terradrift.cli import options as opt
 from terradrift.cli.output import rows, say, usage
+
+if TYPE_CHECKING:
+    from terradrift.query.result import Result
+
+_SHOWN = (
+    "rank",
+    "distance",
+    "change_id",
+    "patch_id",
+    "datetime",
+    "onset",
+    "persistence",
+    "score",
+    "kind",
+    "event_id",
+    "longitude",
+    "latitude",
+)
 
 
 def similar(
@@ -14,12 +33,31 @@ def similar(
         str | None, typer.Option(help="change_id to search with.")
     ] = None,
     event: Annotated[
-        str | None, typer.Option(help="event_id: search with its strongest change.")
+        str | None, typer.Option(help="event_id: the mean of its changes.")
+    ] = None,
+    like_kind: Annotated[
+        int | None, typer.Option(help="Kind: the mean of its changes.")
     ] = None,
     patch: Annotated[str | None, typer.Option(help="patch_id, with --date.")] = None,
     date: Annotated[str | None, typer.Option(help="Date of --patch.")] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="GeoJSON text or vector file: the mean of its changes."),
+    ] = None,
+    vector: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Numbers in a .npy file or a .json list."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help="delta (the same step), reverse (the opposite), before-after, after or before [default: delta; of observations after]."
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="What to find: changes or observations.")
+    ] = "changes",
     k: Annotated[int, typer.Option("-k", help="Rows wanted, 1 to 100,000.")] = 20,
-    on: Annotated[str, typer.Option(help="delta, after, or before+after.")] = "delta",
     bbox: opt.Bbox = None,
     within: Annotated[
         str | None, typer.Option(help="GeoJSON text or vector file: only inside.")
@@ -28,12 +66,41 @@ def similar(
         str | None, typer.Option(metavar="A/B", help="Only onsets in this period.")
     ] = None,
     kind: Annotated[int | None, typer.Option(help="Only this kind.")] = None,
+    persistence: Annotated[
+        str | None, typer.Option(help="Only persistent, transient, ... ones.")
+    ] = None,
     min_score: Annotated[
         float | None, typer.Option(help="Only from this score.")
     ] = None,
     where: Annotated[
         str | None, typer.Option(help="SQL condition on the columns of changes.")
     ] = None,
+    exclude: Annotated[
+        str,
+        typer.Option(
+            help="event: not the example's event and patches; self: not itself; or none."
+        ),
+    ] = "event",
+    exclude_radius: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH", help="Not within 500m, 5km, ... of the example."
+        ),
+    ] = None,
+    per_event: Annotated[
+        int | None, typer.Option(metavar="N", help="At most N rows of one event.")
+    ] = None,
+    per_patch: Annotated[
+        int | None, typer.Option(metavar="N", help="At most N rows of one patch.")
+    ] = None,
+    exact: Annotated[
+        bool | None,
+        typer.Option(
+            "--exact/--index",
+            help="Compare every row that passes, or ask the index even for few [default: as is fast].",
+        ),
+    ] = None,
+    model: opt.Model = None,
     output: opt.Output = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -45,34 +112,41 @@ def similar(
         result = opened.similar(
             change=change,
             event=event,
+            like_kind=like_kind,
             patch=patch,
             date=date,
+            region=region,
+            vector=vector,
+            mode=mode,
+            target=target,
             k=k,
-            on=on,
             bbox=bbox,
             within=within,
             between=between,
             kind=kind,
+            persistence=persistence,
             min_score=min_score,
             where=where,
+            exclude=exclude,
+            exclude_radius=exclude_radius,
+            per_event=per_event,
+            per_patch=per_patch,
+            exact=exact,
+            model=model,
         )
-    if result.space != "raw":
-        say(f"compared in {result.space}")
-    if result.note:
-        say(result.note)
+    _told(result)
     if output is not None:
         result.export(output)
         say(f"{len(result):,} rows to {output}")
         return
-    columns = [
-        "rank",
-        "distance",
-        "change_id",
-        "onset",
-        "persistence",
-        "score",
-        "kind",
-        "longitude",
-        "latitude",
-    ]
-    rows(result.to_arrow(), columns, as_json=as_json)
+    table = result.to_arrow()
+    rows(
+        table, [name for name in _SHOWN if name in table.schema.names], as_json=as_json
+    )
+
+
+def _told(result: "Result") -> None:
+    """How the answer was got, on standard error."""
+    say(f"{result.mode}, compared in {result.space}: {result.plan}")
+    if result.note:
+        say(result.note)

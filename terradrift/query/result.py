@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
+    from terradrift.query.index.protocol import Recall
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
@@ -21,6 +23,14 @@ class Result:
     """What to know about the answer, for instance that fewer rows exist than were asked for."""
     space: str = "raw"
     """Label of the space that cosines were taken in."""
+    mode: str = "delta"
+    """What was compared (`search.modes`)."""
+    exact: bool = True
+    """Whether these are the nearest of all rows that pass."""
+    recall: "Recall | None" = None
+    """How many of them are, as measured; None where the answer is exact."""
+    plan: str = ""
+    """How the answer was got, in words."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -64,4 +74,8 @@ class Result:
     def __repr__(self) -> str:
         note = f"; {self.note}" if self.note else ""
         where = "" if self.space == "raw" else f", compared in {self.space}"
-        return f"Result of {len(self):,} rows, {self.table.num_columns} columns{where}{note}"
+        plan = f", {self.plan}" if self.plan else ""
+        return (
+            f"Result of {len(self):,} rows, {self.table.num_columns} columns"
+            f"{where}{plan}{note}"
+        )

@@ -1,18 +1,47 @@
 """The tables of one model, as searches need them."""
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from terradrift import schema
 from terradrift.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import lance
+
+    from terradrift.store.tables import Store
 
     Tables = Mapping[str, "lance.LanceDataset"]
 
 _MADE_BY = {"changes": "detect", "embeddings": "embed", "patches": "ingest"}
+
+
+class Opened(Mapping[str, "lance.LanceDataset"]):
+    """The tables of a store, each opened when it is first asked for, for reading alone.
+
+    A search that asks for one table need not wait for twenty.
+    """
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._names = store.tables()
+        self._held: dict[str, lance.LanceDataset] = {}
+
+    def __getitem__(self, name: str) -> "lance.LanceDataset":
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._held:
+            self._held[name] = self._store.opened(name)
+        return self._held[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def of_model(tables: "Tables", base: str, model: str | None) -> "lance.LanceDataset":

@@ -106,6 +106,27 @@ class Where:
         """The conditions on place alone."""
         return Where(region=self.region, bbox=self.bbox)
 
+    def alone(self) -> "dict[str, Where]":
+        """Each condition that is given, by its name, without the others."""
+        each = {
+            "within": Where(region=self.region),
+            "bbox": Where(bbox=self.bbox),
+            "between": Where(period=self.period),
+            "kind": Where(kinds=self.kinds),
+            "persistence": Where(persistence=self.persistence),
+            "min_score": Where(min_score=self.min_score),
+            "where": Where(sql=self.sql),
+        }
+        given = (self.region, self.bbox, self.period)
+        asked = [one is not None for one in given]
+        asked += [bool(self.kinds), bool(self.persistence)]
+        asked += [self.min_score is not None, self.sql is not None]
+        return {
+            name: one
+            for (name, one), there in zip(each.items(), asked, strict=True)
+            if there
+        }
+
     def _check(self, columns: Collection[str]) -> None:
         asked = {
             "kind": bool(self.kinds),

@@ -1,11 +1,13 @@
 """What others should be like: changes, events, observations, numbers."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ from terradrift.errors import QueryError
 from terradrift.query.search.similar import similar
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS, SUFFIX, changes_table
-from tests.query.twin import observed, stack
+from tests.query.twin import observed, stack, twin
 
 
 def test_patch_and_date_stand_for_the_step_to_that_observation(
@@ -21,44 +23,108 @@ def test_patch_and_date_stand_for_the_step_to_that_observation(
 ) -> None:
     after = observed(embeddings, "p0005", "2018-04-10")
     step = after - observed(embeddings, "p0005", "2018-01-10")
-    for on, vector in (("delta", step), ("after", after)):
-        asked = similar(store, patch="p0005", date="2018-04-10", on=on, k=20).to_arrow()
-        given_ = similar(store, vector=vector, on=on, k=20).to_arrow()
+    for mode, vector in (("delta", step), ("after", after)):
+        asked = similar(
+            store, patch="p0005", date="2018-04-10", mode=mode, k=20
+        ).to_arrow()
+        given_ = similar(store, vector=vector, mode=mode, k=20).to_arrow()
         assert asked["change_id"].equals(given_["change_id"])
 
 
-def test_an_event_stands_for_its_strongest_change(make: Callable[..., Store]) -> None:
-    rows = changes_table(50)
+def of_events(count: int, each: int) -> pa.Table:
+    rows = changes_table(count)
     at = rows.schema.get_field_index("event_id")
-    events = pa.array([f"e{i // 10}" for i in range(50)])
-    rows = rows.set_column(at, "event_id", events)
-    strongest = int(np.argmax(rows["score"].to_numpy()[20:30])) + 20
+    events = pa.array([f"event-{i // each}" for i in range(count)])
+    return rows.set_column(at, "event_id", events)
+
+
+def unit_mean(rows: pa.Table, at: np.ndarray) -> np.ndarray:
+    vectors = stack(rows, "delta")[at]
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
+
+
+def test_an_event_stands_for_the_mean_direction_of_its_changes(
+    make: Callable[..., Store],
+) -> None:
+    rows = of_events(50, 10)
     store = make(**{f"changes_{SUFFIX}": rows})
-    by_event, by_change = (
-        similar(store, event="e2"),
-        similar(store, change=f"c{strongest:05d}"),
+    by_event = similar(store, event="event-2", k=50, exclude="none").to_arrow()
+    ids, distances = twin(
+        rows, ("delta",), unit_mean(rows, np.arange(20, 30)), np.ones(50, bool), 50
     )
-    assert by_event.to_arrow().equals(by_change.to_arrow())
+    assert by_event["change_id"].to_pylist() == ids
+    np.testing.assert_allclose(by_event["distance"].to_numpy(), distances, atol=1e-6)
+    others = similar(store, event="event-2", k=50).to_arrow()
+    assert set(others["event_id"].to_pylist()) == {
+        "event-0",
+        "event-1",
+        "event-3",
+        "event-4",
+    }
     with pytest.raises(
-        QueryError, match=r"no event 'e9' among the changes of toy-v1.0"
+        QueryError,
+        match=r"no event 'event-9' among the changes of toy-v1.0; did you mean event-",
     ):
-        similar(store, event="e9")
+        similar(store, event="event-9")
+    with pytest.raises(QueryError, match="event-2 is an event, not a change"):
+        similar(store, change="event-2")
+
+
+def test_a_kind_and_a_region_stand_for_the_mean_direction_of_their_changes(
+    store: Store, changes: pa.Table
+) -> None:
+    everything = np.ones(changes.num_rows, bool)
+    kind = np.flatnonzero(changes["kind"].to_numpy() == 2)
+    found = similar(store, like_kind=2, k=100).to_arrow()
+    ids, _ = twin(changes, ("delta",), unit_mean(changes, kind), everything, 100)
+    assert found["change_id"].to_pylist() == ids
+    corner = shapely.box(3.001, 50.001, 3.015, 50.005)
+    inside = np.flatnonzero(
+        shapely.intersects(corner, shapely.from_wkb(changes["geometry"].to_pylist()))
+    )
+    assert len(inside) == 10
+    found = similar(store, region=corner, k=100).to_arrow()
+    others = everything.copy()
+    others[inside] = False
+    ids, _ = twin(changes, ("delta",), unit_mean(changes, inside), others, 100)
+    assert found["change_id"].to_pylist() == ids
+
+
+def test_a_vector_may_lie_in_a_file(store: Store, tmp_path: Path) -> None:
+    vector = np.random.default_rng(3).normal(size=DIMENSIONS).astype(np.float32)
+    np.save(tmp_path / "v.npy", vector)
+    (tmp_path / "v.json").write_text(str(vector.tolist()))
+    plain = similar(store, vector=vector).to_arrow()
+    for name in ("v.npy", "v.json"):
+        assert similar(store, vector=tmp_path / name).to_arrow().equals(plain)
+    np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "v.txt").write_text("1 2 3")
+    (tmp_path / "half.npy").write_bytes((tmp_path / "v.npy").read_bytes()[:90])
+    for name in ("object.npy", "v.txt", "half.npy", "nowhere.npy"):
+        with pytest.raises(
+            QueryError, match=r"expected a \.npy file, or a \.json"
+        ) as no:
+            similar(store, vector=str(tmp_path / name))
+        assert "\n" not in str(no.value)
 
 
 @pytest.mark.parametrize(
     ("given_", "said"),
     [
-        ({"vector": np.ones(5)}, "expected a vector of 8 numbers for delta, got 5"),
         (
-            {"vector": np.ones(8), "on": "before+after"},
-            "expected a vector of 16 numbers for before.after, got 8",
+            {"vector": np.ones(5)},
+            "expected a vector of 8 numbers for delta of toy-v1.0, got 5",
+        ),
+        (
+            {"vector": np.ones(8), "mode": "before-after"},
+            "expected a vector of 16 numbers for before and after of toy-v1.0, got 8",
         ),
         ({"vector": np.full(8, np.nan)}, "got NaN or infinity"),
         ({"vector": np.ones((2, 4))}, r"array of shape \(2, 4\)"),
         ({"vector": ["a"] * 8}, "expected a vector of numbers"),
         (
             {"vector": np.zeros(8)},
-            "the vector has no direction to compare: its delta is zero",
+            "the vector has no direction to compare: its delta is zero there",
         ),
         ({"patch": "p0001"}, "patch and date belong together"),
         (
@@ -70,6 +136,19 @@ def test_an_event_stands_for_its_strongest_change(make: Callable[..., Store]) ->
             {"patch": "p0001", "date": "2018-05"},
             "not seen in 2018-05; nearest: 2018-04-10 and 2018-07-10",
         ),
+        (
+            {"patch": "p00001", "date": "2018"},
+            "no observation of patch 'p00001' .* did you mean p0000\\?",
+        ),
+        (
+            {"like_kind": 7},
+            "no change of toy-v1.0 is of kind 7; there are kinds -1, 0, 1, 2, 3$",
+        ),
+        (
+            {"region": shapely.box(50, 10, 51, 11)},
+            r"touches the region; 50.0000,10.0000,51.0000,11.0000 lies outside the archive",
+        ),
+        ({"vector": np.ones(8), "like_kind": 1}, "expected one example, got 2"),
         ({"patch": "p0001", "date": "2019"}, "not seen in 2019; nearest: 2018-10-10$"),
         (
             {"patch": "p0001", "date": "2018-01"},

@@ -35,9 +35,7 @@ def tied(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.mark.parametrize("k", [1, 64, 65, 1300, 5000, 6000])
 def test_ties_stand_in_the_order_of_their_ids(tied: Store, k: int) -> None:
     answers = [
-        similar(
-            tied, change="c00042", k=k, threads=threads, exclude_self=False
-        ).to_arrow()
+        similar(tied, change="c00042", k=k, threads=threads, exclude="none").to_arrow()
         for threads in (1, 4)
     ]
     assert answers[0].equals(answers[1])

@@ -55,13 +55,15 @@ def test_any_arrow_library_reads_a_result(found: Result) -> None:
 
 
 def test_a_result_shows_itself(store: Store, found: Result) -> None:
-    assert repr(found) == "Result of 25 rows, 40 columns"
+    assert repr(found) == ("Result of 25 rows, 40 columns, exact, 600 rows compared")
     html = found._repr_html_()
     assert "POLYGON" in html
     assert "c0" in html
     short = similar(store, change="c00001", k=25, bbox=(50, 1, 51, 2))
     assert repr(short).endswith(
-        "0 rows pass the conditions and can be compared, 25 were asked for"
+        "0 of 600 rows pass the filter; no row passes: of 600 changes pass bbox 0; "
+        "50.0000,1.0000,51.0000,2.0000 lies outside the archive, which covers "
+        "3.0000,50.0000,3.1200,50.1200 (degrees)"
     )
     assert short._repr_html_()
 

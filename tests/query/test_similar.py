@@ -19,17 +19,18 @@ from tests.query.twin import observed, stack, twin
 TRIANGLE = shapely.Polygon([(3.0, 50.0), (3.1, 50.0), (3.0, 50.1)])
 
 
-ON = {
+MODES = {
     "delta": ("delta",),
+    "reverse": ("delta",),
     "after": ("after",),
     "before": ("before",),
-    "before+after": ("before", "after"),
+    "before-after": ("before", "after"),
 }
 
 
 @given(
     example=st.integers(0, 599),
-    on=st.sampled_from(sorted(ON)),
+    mode=st.sampled_from(sorted(MODES)),
     k=st.sampled_from([1, 3, 10, 100, 1000]),
     kind=st.sampled_from([None, 1, [0, 2]]),
     min_score=st.sampled_from([None, 5.0, 9.9]),
@@ -46,7 +47,7 @@ def test_similar_equals_plain_numpy(  # noqa: PLR0917 - one argument per conditi
     store: Store,
     changes: pa.Table,
     example: int,
-    on: Any,
+    mode: Any,
     k: int,
     kind: Any,
     min_score: float | None,
@@ -59,14 +60,14 @@ def test_similar_equals_plain_numpy(  # noqa: PLR0917 - one argument per conditi
     found = similar(
         store,
         change=f"c{example:05d}",
-        on=on,
+        mode=mode,
         k=k,
         kind=kind,
         min_score=min_score,
         bbox=box,
         within=within,
         where=where,
-        exclude_self=exclude,
+        exclude="self" if exclude else "none",
         threads=threads,
     )
     keep = np.ones(changes.num_rows, bool)
@@ -85,8 +86,9 @@ def test_similar_equals_plain_numpy(  # noqa: PLR0917 - one argument per conditi
         keep &= changes["drift"].to_numpy() > 1
     if where is not None and "onset" in where:
         keep &= changes["onset"].to_numpy() >= np.datetime64("2018-08-01")
-    names = ON[on]
-    ids, distances = twin(changes, names, stack(changes, *names)[example], keep, k)
+    names = MODES[mode]
+    vector = stack(changes, *names)[example] * (-1 if mode == "reverse" else 1)
+    ids, distances = twin(changes, names, vector, keep, k)
     table = found.to_arrow()
     assert table["change_id"].to_pylist() == ids
     np.testing.assert_allclose(table["distance"].to_numpy(), distances, atol=1e-12)
@@ -108,7 +110,7 @@ def test_k_rows_come_back_when_k_exist(
 
 
 def test_fewer_rows_than_k_are_said(store: Store) -> None:
-    found = similar(store, change="c00001", k=700)
+    found = similar(store, change="c00001", k=700, exclude="self")
     assert len(found) == 599
     assert (
         found.note
@@ -135,20 +137,21 @@ def test_no_rows_are_an_answer(store: Store) -> None:
     )
 
 
-@pytest.mark.parametrize("on", ["after", "before"])
+@pytest.mark.parametrize("mode", ["after", "before"])
 def test_observations_are_searched_too(
-    store: Store, embeddings: pa.Table, on: Any
+    store: Store, embeddings: pa.Table, mode: Any
 ) -> None:
-    day = {"after": "2018-04-10", "before": "2018-01-10"}[on]
+    day = {"after": "2018-04-10", "before": "2018-01-10"}[mode]
     found = similar(
         store,
         patch="p0005",
         date="2018-04",
-        on=on,
+        mode=mode,
         target="observations",
         k=30,
         within=TRIANGLE,
         between="2018-07",
+        exclude="self",
     ).to_arrow()
     vector = observed(embeddings, "p0005", day)
     vectors = stack(embeddings, "embedding")
@@ -197,10 +200,10 @@ def test_the_example_itself_is_left_out_where_asked(store: Store) -> None:
             store,
             patch=key[0],
             date=key[1],
-            on="after",
+            mode="after",
             target="observations",
             k=600,
-            exclude_self=exclude,
+            exclude="self" if exclude else "none",
         )
         assert (found.rows()[0]["patch_id"] == "p0005") == first
         assert len(found) == 576 - exclude
@@ -224,20 +227,24 @@ def test_vectors_come_when_asked_for(store: Store) -> None:
         ({"k": 0}, r"k must be between 1 and 100,000, got 0"),
         ({"k": -3}, r"got -3"),
         ({"k": K_MAX + 1}, r"got 100001"),
-        ({"change": None}, "expected one example"),
-        ({"patch": "p0001"}, "expected one example"),
+        ({"change": None}, "expected an example: one of change=ID"),
+        ({"patch": "p0001"}, "expected one example, got 2"),
+        (
+            {"change": "c0009"},
+            r"no change 'c0009' .* did you mean c00099 or c00098 or c00097\?",
+        ),
         (
             {"change": "c9"},
             r"no change 'c9' among the changes of toy-v1.0; ids look like c00000",
         ),
         (
-            {"on": "shape"},
-            "on must be one of delta, after, before, before.after, got 'shape'",
+            {"mode": "shape"},
+            "mode must be one of delta, before-after, after, reverse, before, got 'shape'",
         ),
         ({"target": "scenes"}, "target must be changes or observations"),
         (
-            {"target": "observations", "on": "delta"},
-            "on must be after or before, got 'delta'",
+            {"target": "observations", "mode": "delta"},
+            "mode must be after or before, got 'delta'",
         ),
         ({"target": "observations", "kind": 1}, "observations have no kind"),
         (

@@ -27,16 +27,16 @@ def fitted(name: str, rows: pa.Table, version: int = 1) -> space.Space:
 
 
 @pytest.mark.parametrize("name", space.NAMES)
-@pytest.mark.parametrize("on", ["delta", "after", "before+after"])
-def test_distances_are_those_of_the_space(own_store, changes, name, on):
+@pytest.mark.parametrize("mode", ["delta", "after", "before-after"])
+def test_distances_are_those_of_the_space(own_store, changes, name, mode):
     chosen = fitted(name, changes)
     spaces.choose(own_store, MODEL, chosen)
-    found = similar(own_store, change="c00007", on=on, k=50)
+    found = similar(own_store, change="c00007", mode=mode, k=50, exclude="self")
     assert found.space == f"{name}/1"
     assert f"compared in {name}/1" in repr(found)
     moved = [
         (chosen.step if part == "delta" else chosen.place)(stack(changes, part))
-        for part in on.split("+")
+        for part in mode.split("-")
     ]
     vectors = np.concatenate(moved, axis=1).astype(np.float64)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -80,5 +80,5 @@ def test_a_space_that_is_not_there_or_damaged_is_one_line(own_store, changes):
 def test_an_example_in_the_middle_of_the_archive_has_no_direction(own_store, changes):
     chosen = fitted("centre", changes)
     spaces.choose(own_store, MODEL, chosen)
-    with pytest.raises(QueryError, match="no direction in the space centre/1"):
-        similar(own_store, vector=chosen.mean, on="after")
+    with pytest.raises(QueryError, match="the vector has no direction to compare in the space centre/1"):
+        similar(own_store, vector=chosen.mean, mode="after")

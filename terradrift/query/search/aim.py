@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from terradrift.errors import QueryError
 from terradrift.query.search.modes import Mode
 from terradrift.query.search.nearest import moved
-from terradrift.space import RAW, Space
+from terradrift.space import Space
 
 
 def _nowhere() -> NDArray[np.float64]:
@@ -125,7 +125,7 @@ def aimed(
     if not found.any():
         where = f" in the space {space.label}" if space else ""
         raise QueryError(
-            f"{name} has no direction to compare{where or f' ({RAW} vectors)'}: its "
-            f"{' and '.join(mode.parts)} is zero there; choose another example or mode"
+            f"{name} has no direction to compare{where}: its {' and '.join(mode.parts)} is "
+            "zero there or not finite; choose another example or mode"
         )
     return Aim(name, found, own or Own(), note)

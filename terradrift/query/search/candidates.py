@@ -14,7 +14,7 @@ from terradrift import schema
 from terradrift.period import Period
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import ROW_ID
-from terradrift.query.search import narrow
+from terradrift.query.search import exclude, narrow
 from terradrift.query.search.narrow import Narrow
 from terradrift.query.where import PERSISTENCE, Where
 
@@ -31,6 +31,7 @@ INSTANT = {"changes": "onset", "observations": "datetime"}
 _TILES_MAX = 1000
 """A longer list of tiles takes Lance longer to test than it saves."""
 
+_PLACE = ("longitude", "latitude")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -191,3 +192,79 @@ def _by_sql(
     except duckdb.Error as error:
         raise sandbox.query_error(error) from error
     return _ids(rows)
+
+
+def all_ids(table: "lance.LanceDataset") -> NDArray[np.uint64]:
+    """Sorted ids of all rows."""
+    held = narrow.opened(table)
+    if held is not None:
+        return np.sort(held.row_ids)
+    return _ids(table.to_table(columns=[], with_row_id=True))
+
+
+def near(
+    tables: "Tables",
+    model: str | None,
+    target: str,
+    places: NDArray[np.float64],
+    metres: float,
+) -> NDArray[np.uint64]:
+    """Sorted ids of the rows within `metres` of one of `places` (n, 2), degrees."""
+    table = _tables.of_model(tables, BASE[target], model)
+    if target == "observations":
+        patches = tables["patches"].to_table(columns=["patch_id", *_PLACE])
+        close = exclude.near(_degrees(patches), places, metres)
+        return _of_patches(table, None, patches["patch_id"].filter(pa.array(close)))
+    if (held := narrow.opened(table)) is not None:
+        return np.sort(held.row_ids[exclude.near(held.places(), places, metres)])
+    found = [
+        batch[ROW_ID].to_numpy()[exclude.near(_degrees(batch), places, metres)]
+        for batch in table.scanner(columns=list(_PLACE), with_row_id=True).to_batches()
+    ]
+    return np.sort(np.concatenate([np.empty(0, np.uint64), *found]))
+
+
+def _degrees(rows: "pa.Table | pa.RecordBatch") -> NDArray[np.float64]:
+    """(2, n) longitude and latitude, NaN where there is none."""
+    filled = (pc.fill_null(rows[name], np.nan) for name in _PLACE)
+    return np.stack([one.to_numpy(zero_copy_only=False) for one in filled])
+
+
+def explained(tables: "Tables", model: str | None, target: str, where: Where) -> str:
+    """Why no row passes: how many do by each condition alone, and where the archive lies."""
+    rows = _tables.of_model(tables, BASE[target], model).count_rows()
+    if not rows:
+        return f"the archive has no {target} of {model} yet"
+    alone = []
+    for name, one in where.alone().items():
+        ids = find(tables, model, target, one)
+        alone.append(f"{name} {rows if ids is None else len(ids):,}")
+    return (
+        f"no row passes: of {rows:,} {target} pass {', '.join(alone)}"
+        f"{outside(tables, where)}"
+    )
+
+
+def outside(tables: "Tables", where: Where) -> str:
+    """Words for a place that lies off the archive: the box that the archive's patches fill."""
+    asked = where.bbox or (where.region.bounds if where.region is not None else None)
+    if asked is None or "patches" not in tables or asked[0] > asked[2]:
+        return ""
+    boxes = tables["patches"].to_table(columns=["bbox"])["bbox"]
+    if not len(boxes):
+        return ""
+    side = {name: pc.struct_field(boxes, name) for name in narrow.SIDES}
+    west, south = (pc.min(side[name]).as_py() for name in ("xmin", "ymin"))
+    east, north = (pc.max(side[name]).as_py() for name in ("xmax", "ymax"))
+    if (
+        asked[0] <= east
+        and asked[2] >= west
+        and asked[1] <= north
+        and asked[3] >= south
+    ):
+        return ""
+    held, given = (
+        ",".join(f"{edge:.4f}" for edge in box)
+        for box in ((west, south, east, north), asked)
+    )
+    return f"; {given} lies outside the archive, which covers {held} (degrees)"

@@ -1,140 +1,205 @@
-"""The one that others should be like: a change, an observation and its step, or numbers."""
+"""What others should be like: read from the tables, or from numbers that are given."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from terradrift.errors import QueryError
 from terradrift.period import Period
+from terradrift.query import lance_scan
 from terradrift.query import tables as _tables
-from terradrift.query.lance_scan import FloatDataset
-from terradrift.query.search.nearest import Query
+from terradrift.query.search import aim, candidates, members, misses
+from terradrift.query.search.aim import Aim, Members, Own
+from terradrift.query.where import Where
 
 if TYPE_CHECKING:
-    import lance
+    import pyarrow as pa
 
+    from terradrift.query.search.modes import Mode
     from terradrift.query.tables import Tables
+    from terradrift.space import Space
 
-_PARTS = {
-    "delta": ("delta",),
-    "after": ("after",),
-    "before": ("before",),
-    "before+after": ("before", "after"),
-}
-_KEYS = {"changes": ("change_id",), "observations": ("patch_id", "datetime")}
+WAYS = (
+    "change=ID, event=ID, like_kind=NUMBER, patch=ID with date=DAY, region=POLYGON, "
+    "vector=NUMBERS, like=[IDS] or labels=NAME"
+)
+_KINDS_SHOWN = 12
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """A step from one state to another, where both are known."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Asked:
+    """The example as it was asked for; exactly one way of saying it."""
 
-    name: str
-    """In words, for messages."""
-    parts: Mapping[str, NDArray[np.float32]]
-    """`before`, `after`, `delta`, each (d,), those that are known; or `any`: numbers given."""
-    patch_id: str | None = None
-    instant: datetime | None = None
-    """When `after` was seen."""
-    change_id: str | None = None
+    change: str | None = None
+    event: str | None = None
+    like_kind: int | None = None
+    patch: str | None = None
+    date: str | None = None
+    region: Any = None
+    vector: "ArrayLike | str | Path | None" = None
 
-    def query(self, target: str, on: str | None, dimensions: int) -> Query:
-        """What is compared with which columns of `target`.
-
-        Raises:
-            QueryError: `on` does not suit the target, or the example does not have it, or
-                it has no direction.
-        """
-        if on is not None and on not in _PARTS:
-            raise QueryError(f"on must be one of {', '.join(_PARTS)}, got {on!r}")
-        if target == "observations":
-            parts: tuple[str, ...] = _PARTS[on or "after"]
-            columns: tuple[str, ...] = ("embedding",)
-            if parts not in (("after",), ("before",)):
-                raise QueryError(
-                    f"observations have one vector: on must be after or before, got {on!r}"
-                )
-        else:
-            columns = parts = _PARTS[on or "delta"]
-        vectors = self._vectors(parts, dimensions)
-        if not vectors.any():
+    def __post_init__(self) -> None:
+        if self.ways > 1:
             raise QueryError(
-                f"{self.name} has no direction to compare: its {'+'.join(parts)} is zero; "
-                "choose another example, or on='after'"
+                f"expected one example, got {self.ways}: pass one of {WAYS}"
             )
-        return Query(columns, vectors, _KEYS[target])
-
-    def _vectors(self, parts: tuple[str, ...], dimensions: int) -> NDArray[np.float32]:
-        """(parts, d) of the parts compared."""
-        given = self.parts.get("any")
-        if given is not None:
-            if len(given) != len(parts) * dimensions:
-                raise QueryError(
-                    f"expected a vector of {len(parts) * dimensions} numbers for "
-                    f"{'+'.join(parts)}, got {len(given)}; embed the example with the "
-                    "same model"
-                )
-            return given.reshape(len(parts), dimensions)
-        missing = [part for part in parts if part not in self.parts]
-        if missing:
+        if (self.patch is None) != (self.date is None):
             raise QueryError(
-                f"{self.name} has no {' and no '.join(missing)} to compare; "
-                "choose another example, or on='after'"
+                "patch and date belong together: patch=ID, date=2018-05-16"
             )
-        return np.stack([self.parts[part] for part in parts])
 
-    def own(self, target: str) -> str | None:
-        """Lance's condition for the rows of `target` that are the example itself."""
-        if self.change_id is not None and target == "changes":
-            return f"change_id = {_tables.literal(self.change_id)}"
-        if self.patch_id is None or self.instant is None:
-            return None
-        column = "date_after" if target == "changes" else "datetime"
-        text = self.instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-        patch = _tables.literal(self.patch_id)
-        return f"patch_id = {patch} AND {column} = timestamp '{text}'"
+    @property
+    def ways(self) -> int:
+        """How many examples are given."""
+        given = (
+            self.change,
+            self.event,
+            self.like_kind,
+            self.patch,
+            self.region,
+            self.vector,
+        )
+        return sum(one is not None for one in given)
 
 
 def find(
     tables: "Tables",
     model: str | None,
+    asked: Asked,
+    mode: "Mode",
+    space: "Space | None",
     *,
-    change: str | None,
-    event: str | None,
-    patch: str | None,
-    date: str | None,
-    vector: ArrayLike | None,
-) -> Example:
-    """The example that exactly one of the arguments names (`patch` with `date`).
+    dimensions: int,
+) -> Aim:
+    """What to look for.
+
+    An event, a kind and a region stand for the mean of their changes' directions.
 
     Raises:
-        QueryError: none or several are given, it is not there, or is not finite.
+        QueryError: none is given, it is not there (near misses are named), or it has
+            nothing to compare.
     """
-    if sum(given is not None for given in (change, event, patch, vector)) != 1:
+    if asked.change is not None:
+        return aim.mean(_change(tables, model, asked.change, mode), mode, space)
+    if asked.event is not None:
+        return aim.mean(_event(tables, model, asked.event, mode), mode, space)
+    if asked.like_kind is not None:
+        return _kind(tables, model, asked.like_kind, mode, space)
+    if asked.region is not None:
+        return _region(tables, model, asked.region, mode, space)
+    if asked.patch is not None:
+        return aim.mean(_step(tables, model, asked.patch, str(asked.date)), mode, space)
+    if asked.vector is None:
+        raise QueryError(f"expected an example: one of {WAYS}")
+    return aim.mean(_given(asked.vector, mode, dimensions, model), mode, space)
+
+
+def _change(tables: "Tables", model: str | None, change: str, mode: "Mode") -> Members:
+    found = members.of_ids(
+        tables, model, [change], parts=mode.parts, name=f"change {change}"
+    )
+    if found.ids != (change,):
+        raise QueryError(f"{change} is an event, not a change: pass event={change!r}")
+    return found
+
+
+def _event(tables: "Tables", model: str | None, event: str, mode: "Mode") -> Members:
+    found = members.of_ids(
+        tables, model, [event], parts=mode.parts, name=f"event {event}", events=True
+    )
+    return Members(
+        f"event {event} ({len(found.ids):,} changes)", found.parts, found.own, found.ids
+    )
+
+
+def _kind(
+    tables: "Tables",
+    model: str | None,
+    kind: int,
+    mode: "Mode",
+    space: "Space | None",
+) -> Aim:
+    table = _tables.of_model(tables, "changes", model)
+    ids = candidates.find(tables, model, "changes", Where.parse(kind=kind))
+    if ids is None or not len(ids):
+        there = pc.unique(table.to_table(columns=["kind"])["kind"]).to_pylist()
+        known = sorted(one for one in there if one is not None)
+        shown = ", ".join(map(str, known[:_KINDS_SHOWN]))
+        more = ", ..." if len(known) > _KINDS_SHOWN else ""
         raise QueryError(
-            "expected one example: change=ID, event=ID, patch=ID with date=DAY, "
-            "or vector=NUMBERS"
+            f"no change of {model} is of kind {kind}; there are "
+            + (f"kinds {shown}{more}" if known else "no kinds: run terradrift cluster")
         )
-    if (patch is None) != (date is None):
-        raise QueryError("patch and date belong together: patch=ID, date=2018-05-16")
-    if event is not None:
-        change = _strongest(tables, model, event)
-    if change is not None:
-        return _change(tables, model, change)
-    if patch is not None:
-        return _step(tables, model, patch, str(date))
-    return Example("the vector", {"any": _numbers(vector)})
+    total, count = members.sum_of_rows(table, ids, mode, space, f"kind {kind}")
+    # A kind is no place and no day: its changes are what is asked for.
+    return aim.aimed(f"kind {kind} ({count:,} changes)", total, mode, space)
 
 
-def _numbers(given: ArrayLike | None) -> NDArray[np.float32]:
+def _region(
+    tables: "Tables",
+    model: str | None,
+    region: Any,  # noqa: ANN401 - see `region.parse`
+    mode: "Mode",
+    space: "Space | None",
+) -> Aim:
+    table = _tables.of_model(tables, "changes", model)
+    where = Where.parse(within=region)
+    ids = candidates.find(tables, model, "changes", where)
+    if ids is None or not len(ids):
+        raise QueryError(
+            f"no change of {model} touches the region{candidates.outside(tables, where)}; "
+            "choose another region, or patch=ID with date=DAY"
+        )
+    total, count = members.sum_of_rows(table, ids, mode, space, "the region")
+    own = members.whose(table, ids)
+    return aim.aimed(f"the region ({count:,} changes)", total, mode, space, own=own)
+
+
+def _given(
+    given: "ArrayLike | str | Path", mode: "Mode", dimensions: int, model: str | None
+) -> Members:
+    values = _numbers(load(given) if isinstance(given, str | Path) else given)
+    wanted = len(mode.parts) * dimensions
+    if len(values) != wanted:
+        raise QueryError(
+            f"expected a vector of {wanted} numbers for {' and '.join(mode.parts)} of "
+            f"{model}, got {len(values)}; embed the example with the same model"
+        )
+    parts = values.reshape(len(mode.parts), 1, dimensions)
+    return Members("the vector", dict(zip(mode.parts, parts, strict=True)))
+
+
+def load(path: str | Path) -> NDArray[np.generic]:
+    """Numbers in a file: an array of `.npy`, or a JSON list.
+
+    Raises:
+        QueryError: there is no such file, or it holds something else.
+    """
+    file = Path(path).expanduser()
+    form = "a .npy file, or a .json file with a list of numbers"
+    try:
+        if file.suffix == ".npy":
+            found: NDArray[np.generic] = np.load(file, allow_pickle=False)
+            return found
+        if file.suffix == ".json":
+            return np.asarray(json.loads(file.read_text()))
+    except (OSError, ValueError, EOFError) as error:
+        told = " ".join(str(error).split())
+        raise QueryError(f"expected {form}, cannot read {path}: {told}") from error
+    raise QueryError(f"expected {form}, got {path}")
+
+
+def _numbers(given: ArrayLike) -> NDArray[np.float32]:
     try:
         values = np.asarray(given, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise QueryError(f"expected a vector of numbers, got {given!r}") from error
+        raise QueryError(f"expected a vector of numbers, got {given!r:.60}") from error
     if values.ndim != 1:
         raise QueryError(
             f"expected one vector of numbers, got an array of shape {values.shape}"
@@ -144,103 +209,61 @@ def _numbers(given: ArrayLike | None) -> NDArray[np.float32]:
     return values
 
 
-def _change(tables: "Tables", model: str | None, change: str) -> Example:
-    table = _tables.of_model(tables, "changes", model)
-    columns = ["patch_id", "date_after", "before", "after", "delta"]
-    condition = f"change_id = {_tables.literal(change)}"
-    rows = _read(table, columns, condition)
-    if rows.num_rows == 0:
-        _explain_missing(tables, model, change, condition)
-    (row,) = rows.slice(0, 1).to_pylist()
-    return Example(
-        f"change {change}",
-        _known({part: row[part] for part in ("before", "after", "delta")}),
-        row["patch_id"],
-        row["date_after"],
-        change,
-    )
-
-
-def _strongest(tables: "Tables", model: str | None, event: str) -> str:
-    """The change of the highest score in an event."""
-    table = _tables.of_model(tables, "changes", model)
-    rows = table.to_table(
-        columns=["change_id", "score"],
-        filter=f"event_id = {_tables.literal(event)}",
-    )
-    if rows.num_rows == 0:
-        raise QueryError(
-            f"no event {event!r} among the changes of {model}; see the table events"
-        )
-    order = [("score", "descending"), ("change_id", "ascending")]
-    return str(rows.sort_by(order)["change_id"][0].as_py())
-
-
-def _explain_missing(
-    tables: "Tables", model: str | None, change: str, condition: str
-) -> None:
-    for name, table in tables.items():
-        if name.startswith("changes_") and table.count_rows(condition):
-            raise QueryError(
-                f"change {change} is in {name}, not of model {model}; vectors of two models "
-                f"cannot be compared: pass model={name.removeprefix('changes_')!r}"
-            )
-    held = _tables.of_model(tables, "changes", model)
-    first = held.to_table(columns=["change_id"], limit=1)["change_id"].to_pylist()
-    hint = f"ids look like {first[0]}" if first else "there are no changes yet"
-    raise QueryError(f"no change {change!r} among the changes of {model}; {hint}")
-
-
-def _step(tables: "Tables", model: str | None, patch: str, date: str) -> Example:
+def _step(tables: "Tables", model: str | None, patch: str, date: str) -> Members:
     """The observation of `patch` in the period `date`, and the one before it."""
     try:
         period = Period.parse(date)
     except ValueError as error:
         raise QueryError(str(error)) from error
     table = _tables.of_model(tables, "embeddings", model)
-    columns = ["datetime", "clear_percent", "embedding"]
-    rows = _read(table, columns, f"patch_id = {_tables.literal(patch)}")
+    shown = lance_scan.FloatDataset(table)
+    rows = table.scanner(
+        columns=shown.projection(["datetime", "clear_percent", "embedding"]),
+        filter=f"patch_id = {_tables.literal(patch)}",
+    ).to_table()
     if rows.num_rows == 0:
-        first = table.to_table(columns=["patch_id"], limit=1)["patch_id"].to_pylist()
-        hint = f"ids look like {first[0]}" if first else "there are none yet"
-        raise QueryError(f"no observation of patch {patch!r} under {model}; {hint}")
+        raise QueryError(
+            f"no observation of patch {patch!r} under {model}; "
+            f"{misses.hint(table, 'patch_id', patch)}"
+        )
     history = rows.sort_by("datetime").to_pylist()
     inside = [at for at, row in enumerate(history) if row["datetime"] in period]
     if not inside:
-        raise QueryError(
-            f"patch {patch} was not seen in {date}; nearest: {_nearest(history, period)}"
-        )
+        days = _nearest([row["datetime"] for row in history], period)
+        raise QueryError(f"patch {patch} was not seen in {date}; nearest: {days}")
     at = max(inside, key=lambda row: (history[row]["clear_percent"] or 0.0, -row))
     seen = history[at]
-    parts = {"after": seen["embedding"]}
+    parts = {"after": _row(seen["embedding"])}
     if at > 0:
-        parts["before"] = history[at - 1]["embedding"]
-    known = _known(parts)
-    if len(known) == 2:
-        known["delta"] = known["after"] - known["before"]
-    name = f"patch {patch} on {seen['datetime']:%Y-%m-%d}"
-    return Example(name, known, patch, seen["datetime"])
+        parts["before"] = _row(history[at - 1]["embedding"])
+        parts["delta"] = parts["after"] - parts["before"]
+    own = Own(
+        patch_ids=frozenset({patch}),
+        observations=frozenset({(patch, seen["datetime"])}),
+        places=_place(tables, patch),
+    )
+    return Members(f"patch {patch} on {seen['datetime']:%Y-%m-%d}", parts, own)
 
 
-def _nearest(history: list[dict[str, Any]], period: Period) -> str:
-    before = [row["datetime"] for row in history if row["datetime"] < period.start]
-    after = [row["datetime"] for row in history if row["datetime"] >= period.end]
-    days = [f"{day:%Y-%m-%d}" for day in (*before[-1:], *after[:1])]
-    return " and ".join(days)
+def _row(values: Sequence[float] | None) -> NDArray[np.float32]:
+    """(1, d), NaN where there is no vector or it is not finite."""
+    vector = np.asarray([np.nan] if values is None else values, np.float32)
+    return np.where(np.isfinite(vector).all(), vector, np.nan)[None].astype(np.float32)
 
 
-def _known(parts: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    vectors = {
-        name: np.asarray(values, dtype=np.float32)
-        for name, values in parts.items()
-        if values is not None
-    }
-    return {
-        name: values for name, values in vectors.items() if np.isfinite(values).all()
-    }
+def _place(tables: "Tables", patch: str) -> NDArray[np.float64]:
+    if "patches" not in tables:
+        return np.empty((0, 2))
+    rows: pa.Table = tables["patches"].to_table(
+        columns=["longitude", "latitude"],
+        filter=f"patch_id = {_tables.literal(patch)}",
+    )
+    return np.array(
+        [[row["longitude"], row["latitude"]] for row in rows.to_pylist()], np.float64
+    ).reshape(-1, 2)
 
 
-def _read(table: "lance.LanceDataset", columns: list[str], condition: str) -> pa.Table:
-    shown = FloatDataset(table)
-    expressions = shown.projection(columns)
-    return table.scanner(columns=expressions, filter=condition).to_table()
+def _nearest(days: Sequence[Any], period: Period) -> str:
+    before = [day for day in days if day < period.start]
+    after = [day for day in days if day >= period.end]
+    return " and ".join(f"{day:%Y-%m-%d}" for day in (*before[-1:], *after[:1]))

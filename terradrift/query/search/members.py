@@ -34,23 +34,25 @@ def of_ids(
     *,
     parts: Sequence[str] = PARTS,
     name: str | None = None,
+    events: bool = False,
 ) -> Members:
     """The changes with these ids, in their order; an event's id stands for its changes.
 
-    Reads the vectors `parts` alone; a change that is named twice comes once.
+    Reads the vectors `parts` alone; a change that is named twice comes once. With `events`
+    all ids are those of events.
 
     Raises:
         QueryError: an id is neither a change of the model nor an event; near misses are
             named.
     """
     table = _tables.of_model(tables, "changes", model)
-    by_change = _read(table, "change_id", ids, parts)
+    by_change = _read(table, "change_id", [] if events else ids, parts)
     found = set(by_change["change_id"].to_pylist())
     others = [one for one in dict.fromkeys(ids) if one not in found]
     by_event = _read(table, "event_id", others, parts)
-    events = set(by_event["event_id"].to_pylist())
-    if missing := [one for one in others if one not in events]:
-        raise QueryError(_missing(tables, model, table, missing))
+    held = set(by_event["event_id"].to_pylist())
+    if missing := [one for one in others if one not in held]:
+        raise QueryError(_missing(tables, model, table, missing, events=events))
     rows = pa.concat_tables([by_change, by_event])
     place = {one: at for at, one in enumerate(dict.fromkeys(ids))}
     at = [
@@ -67,7 +69,7 @@ def of_ids(
     return _members(name or f"{len(ids)} examples", rows, parts)
 
 
-def mean_of_rows(
+def sum_of_rows(
     table: "lance.LanceDataset",
     row_ids: NDArray[np.uint64],
     mode: "Mode",
@@ -165,6 +167,8 @@ def _missing(
     model: str | None,
     table: "lance.LanceDataset",
     ids: Sequence[str],
+    *,
+    events: bool,
 ) -> str:
     """What to say of ids that are neither changes nor events of the model."""
     first = ids[0]
@@ -175,8 +179,9 @@ def _missing(
                 f"change {first} is in {name}, not of model {model}; vectors of two "
                 f"models cannot be compared: pass model={name.removeprefix('changes_')!r}"
             )
-    key = "event_id" if first.startswith("event-") else "change_id"
-    what = "event" if key == "event_id" else "change"
+    events = events or first.startswith("event-")
+    key = "event_id" if events else "change_id"
+    what = "event" if events else "change"
     more = f" (and {len(ids) - 1:,} more)" if len(ids) > 1 else ""
     return (
         f"no {what} {first!r}{more} among the changes of {model}; "

@@ -160,25 +160,22 @@ def _kth(rough: NDArray[np.float32], k: int) -> float:
     return float(np.partition(known, k - 1)[k - 1]) if len(known) >= k else np.inf
 
 
-def merged(found: Sequence[tuple[Found, pa.Table]], k: int) -> tuple[Found, pa.Table]:
-    """The `k` nearest of several answers that share no row; each with its rows' keys.
+def merged(
+    found: Sequence[tuple[Found, pa.Table]], k: int, keys: int
+) -> tuple[Found, pa.Table]:
+    """The `k` nearest of answers that share no row, each with columns of its rows.
 
-    The keys are columns of one table for each answer, in its order; ties stand in the
-    order of the keys.
+    Ties stand in the order of the first `keys` columns.
     """
-    keys = pa.concat_tables([table for _, table in found])
-    rows = keys.append_column(
+    columns = pa.concat_tables([table for _, table in found])
+    rows = columns.append_column(
         _DISTANCE, pa.array(np.concatenate([one.distances for one, _ in found]))
     )
-    order = pc.sort_indices(
-        rows,
-        [
-            (_DISTANCE, "ascending"),
-            *((name, "ascending") for name in keys.column_names),
-        ],
-    ).to_numpy()[:k]
+    by = [(name, "ascending") for name in (_DISTANCE, *columns.column_names[:keys])]
+    order = pc.sort_indices(rows, by).to_numpy()[:k]
     ids = np.concatenate([one.row_ids for one, _ in found])[order]
-    return Found(ids, rows[_DISTANCE].to_numpy()[order]), keys.take(pa.array(order))
+    distance = rows[_DISTANCE].to_numpy()[order]
+    return Found(ids, distance), columns.take(pa.array(order))
 
 
 class _Best:

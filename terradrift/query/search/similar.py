@@ -1,21 +1,27 @@
-"""Find changes, or observations, that are like one: exact, filtered before the search."""
+"""Find changes, or observations, that are like one: filtered before the search."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from terradrift import schema
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
-from terradrift.query import lance_scan
+from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
+from terradrift.query.index import held
 from terradrift.query.result import Result
-from terradrift.query.search import candidates, example
-from terradrift.query.search.nearest import Found, nearest
-from terradrift.query.sql.views import open_tables
+from terradrift.query.search import candidates, example, modes, plan
+from terradrift.query.search import exclude as leaving
+from terradrift.query.search.diverse import Diverse
+from terradrift.query.search.example import Asked
+from terradrift.query.search.exclude import Exclude, Leave
+from terradrift.query.search.modes import ModeName, Target
+from terradrift.query.search.nearest import Found, Query
 from terradrift.query.where import Where
 from terradrift.space import RAW
 from terradrift.store import spaces
@@ -29,13 +35,21 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from terradrift.period import Period
+    from terradrift.query.index.protocol import Index
+    from terradrift.query.search.aim import Aim
+    from terradrift.query.sql.limits import Limits
     from terradrift.query.tables import Tables
+    from terradrift.space import Space
     from terradrift.store.tables import Store
 
 K_MAX = 100_000
 
-On = Literal["delta", "after", "before", "before+after"]
-Target = Literal["changes", "observations"]
+KEYS = {"changes": ("change_id",), "observations": ("patch_id", "datetime")}
+"""Columns that name a row of each target; equal distances stand in their order."""
+
+_SEEN = {"changes": "date_after", "observations": "datetime"}
+_SPARE = 32
+"""Rows fetched beside those asked for, where some may be left out."""
 
 
 def similar(
@@ -43,10 +57,12 @@ def similar(
     *,
     change: str | None = None,
     event: str | None = None,
+    like_kind: int | None = None,
     patch: str | None = None,
     date: str | None = None,
-    vector: "ArrayLike | None" = None,
-    on: On | None = None,
+    region: "str | Path | Mapping[str, Any] | BaseGeometry | None" = None,
+    vector: "ArrayLike | str | Path | None" = None,
+    mode: ModeName | None = None,
     target: Target = "changes",
     k: int = 10,
     within: "str | Path | Mapping[str, Any] | BaseGeometry | None" = None,
@@ -56,42 +72,68 @@ def similar(
     persistence: str | Iterable[str] | None = None,
     min_score: float | None = None,
     where: str | None = None,
-    exclude_self: bool = True,
+    exclude: Exclude = "event",
+    exclude_radius: "float | str | None" = None,
+    per_event: int | None = None,
+    per_patch: int | None = None,
+    exact: bool | None = None,
     vectors: bool = False,
     model: str | None = None,
     threads: int | None = None,
+    limits: "Limits | None" = None,
 ) -> Result:
     """The `k` rows of `target` that are most like an example, nearest first.
 
-    The example is one of: `change`, the id of a change; `event`, standing for its change
-    of the highest score; `patch` and `date`, the observation
-    of that patch in that period (a day, usually) with the clear one before it; `vector`,
-    numbers of the model's length (twice that for `before+after`).
+    The example is one of: `change`, the id of a change; `event` or `like_kind`, which stand
+    for the mean of their changes' directions; `patch` and `date`, the observation of that
+    patch in that period (a day, usually) with the clear one before it; `region`, the mean
+    of the changes whose patch it touches; `vector`, numbers of the model's length (twice
+    that for `before-after`) or a `.npy` or `.json` file with them.
 
-    `on` says what is compared: the step (`delta`, the default for changes), the state
-    `after` or `before` it, or both states end to end (`before+after`). Observations have one
-    vector, which is compared with the example's `after` (or its `before`).
+    `mode` says what is compared: the step (`delta`, the default for changes), the opposite
+    step (`reverse`), the state `after` or `before` it, or both states end to end
+    (`before-after`). Observations have one vector, which is compared with the example's
+    `after` (or its `before`).
 
     Conditions narrow the rows before the search, so k rows come back when k exist: `within`
     (a region that the patch touches), `bbox` (degrees), `between` (of `onset`, or of
     `datetime`), `kind`, `persistence`, `min_score`, and `where` (SQL on the columns of the
-    view). `exclude_self` leaves out the example.
+    view).
+
+    `exclude` leaves out the example's own rows with its events and all of its patches
+    (`event`), its own rows alone (`self`), or nothing (`none`); `exclude_radius` (metres,
+    or text such as 5km) what lies so near to it. `per_event` and `per_patch` bound how many
+    rows of one event, or of one patch, come back; rows farther away take their place.
+
+    Many rows are searched by an index where there is one (`terradrift index`), which finds
+    nearly all of the nearest; the answer's `exact`, `recall` and `plan` say how it was got.
+    `exact=True` compares every row that passes; `exact=False` takes the index even for few.
 
     Cosines are taken in the archive's current space of the model (`space` of the answer; see
     `Archive.space`).
 
     The answer has `rank` (from 1), `distance` (cosine, 0 to 2, smaller is nearer) and the
     target's columns, its vectors only with `vectors`. Equal distances stand in the order of
-    their ids. Memory holds the answer and a few batches, whatever the archive's size.
+    their ids, and where they meet the end of the answer the first ids are in it. Memory
+    holds the answer, the columns of filters and a few batches, whatever the archive's size.
 
     Raises:
-        QueryError: k out of range, no such example, a vector that cannot be compared, or a
-            condition that cannot be read; the message says which.
+        QueryError: k out of range, no such example, a vector that cannot be compared, a
+            condition that cannot be read, or the time of `limits` is over; the message says
+            which.
     """
     if not 1 <= k <= K_MAX:
         raise QueryError(f"k must be between 1 and {K_MAX:,}, got {k}")
-    if target not in candidates.BASE:
-        raise QueryError(f"target must be changes or observations, got {target!r}")
+    chosen = modes.resolve(mode, target)
+    asked = Asked(
+        change=change,
+        event=event,
+        like_kind=like_kind,
+        patch=patch,
+        date=date,
+        region=region,
+        vector=vector,
+    )
     conditions = Where.parse(
         within=within,
         bbox=bbox,
@@ -101,65 +143,133 @@ def similar(
         min_score=min_score,
         where=where,
     )
-    tables = open_tables(store)
+    left_out = leaving.parse(exclude)
+    radius = leaving.parse_radius(exclude_radius)
+    diverse = Diverse(per_event, per_patch)
+    if target == "observations" and per_event is not None:
+        raise QueryError("observations are of no event; pass per_patch instead")
+    seconds, most = (limits.seconds, limits.rows) if limits else (None, None)
+
+    tables = _tables.Opened(store)
     name = model or store.settings.model
-    asked = example.find(
-        tables,
-        name,
-        change=change,
-        event=event,
-        patch=patch,
-        date=date,
-        vector=vector,
-    )
-    table = _tables.of_model(tables, candidates.BASE[target], name)
-    column = "delta" if target == "changes" else "embedding"
-    space = spaces.current(store, name) if name else None
-    asked_for = asked.query(target, on, _tables.dimensions(table, column))
-    query = asked_for.within(space)
-    if not query.vectors.any():
-        raise QueryError(
-            f"{asked.name} is the middle of the archive and has no direction in the space "
-            f"{space.label if space else RAW}; choose another example"
-        )
-    own = asked.own(target) if exclude_self else None
-    itself = candidates.row_ids(table, own) if own else np.empty(0, np.uint64)
+    base = candidates.BASE[target]
+    table = _tables.of_model(tables, base, name)
+    space = _space(store, name)
+    dimensions = _tables.dimensions(table, chosen.columns[0])
+    found_aim = example.find(tables, name, asked, chosen, space, dimensions=dimensions)
+    query = Query(chosen.columns, found_aim.vectors, KEYS[target], space)
+
     allowed = candidates.find(tables, name, target, conditions)
-    names = [*query.columns, *query.keys, lance_scan.ROW_ID]
-    found = nearest(
-        lance_scan.scan(table, {name: f"`{name}`" for name in names}, allowed),
+    notes = [found_aim.note] if found_aim.note else []
+    if allowed is not None and not len(allowed):
+        notes.append(candidates.explained(tables, name, target, conditions))
+    elif radius is not None:
+        allowed = _far(tables, name, target, allowed, found_aim, metres=radius)
+    index, trouble = _index(store, f"{base}_{schema.suffix(name or '')}", table, query)
+    if trouble:
+        notes.append(trouble)
+    search = plan.Search(
+        table,
         query,
-        k + len(itself),
-        allowed=allowed,
+        allowed,
+        index=index,
+        exact=exact,
         threads=_threads.resolve(threads),
+        seconds=seconds,
     )
-    rows = _rows(table, found, ~np.isin(found.row_ids, itself), k, vectors=vectors)
+    wanted = k if most is None else min(k, most)
+    leave = Leave(found_aim.own, left_out, _SEEN[target])
+    found = _best(search, wanted, leave, diverse)
+    rows = _rows(table, found, vectors=vectors)
     if target == "observations":
         rows = _with_place(tables, rows)
-    note = None
-    if len(rows) < k:
-        note = f"{len(rows):,} rows pass the conditions and can be compared, {k:,} were asked for"
-    return Result(rows, note, space=space.label if space else RAW)
+    if wanted < k:
+        notes.append(f"the limit is {wanted:,} rows, {k:,} were asked for")
+    if search.passing and len(rows) < wanted:
+        notes.append(_short(len(rows), wanted, diverse))
+    return Result(
+        rows,
+        "; ".join(notes) or None,
+        space=space.label if space else RAW,
+        mode=chosen.name,
+        exact=search.recall is None,
+        recall=search.recall,
+        plan=search.told(),
+    )
 
 
-def _rows(
-    table: "lance.LanceDataset",
-    found: Found,
-    others: NDArray[np.bool_],
-    k: int,
+def _space(store: "Store", model: str | None) -> "Space | None":
+    return spaces.current(store, model) if model else None
+
+
+def _index(
+    store: "Store", name: str, table: "lance.LanceDataset", query: Query
+) -> "tuple[Index | None, str | None]":
+    """The index of this search, and what is wrong with one that cannot be read."""
+    told = store, name, table, query.columns, query.space
+    index = held.opened(*told)
+    return index, held.trouble(*told) if index is None else None
+
+
+def _far(
+    tables: "Tables",
+    model: str | None,
+    target: Target,
+    allowed: NDArray[np.uint64] | None,
+    aim: "Aim",
     *,
-    vectors: bool,
-) -> pa.Table:
-    """The first `k` rows found that are `others`, with `rank` and `distance`."""
-    best = np.flatnonzero(others)[:k]
+    metres: float,
+) -> NDArray[np.uint64]:
+    """Those of the rows (None: of all) that lie farther than that from the example."""
+    if not len(aim.own.places):
+        raise QueryError(
+            f"{aim.name} is of no place; exclude_radius needs an example that is"
+        )
+    near = candidates.near(tables, model, target, aim.own.places, metres)
+    if allowed is None:
+        table = _tables.of_model(tables, candidates.BASE[target], model)
+        allowed = candidates.all_ids(table)
+    return np.setdiff1d(allowed, near, assume_unique=True)
+
+
+def _best(search: plan.Search, k: int, leave: Leave, diverse: Diverse) -> Found:
+    """The nearest rows that are neither left out nor too many of one event or patch."""
+    if k == 0:
+        return Found(np.empty(0, np.uint64), np.empty(0))
+    keys = search.query.keys
+    others = [*leave.columns(search.table.schema.names), *diverse.columns]
+    columns = list(dict.fromkeys([*keys, *others]))
+
+    def kept(rows: pa.Table) -> NDArray[np.bool_]:
+        stays = leave.kept(rows)
+        of_those = diverse.kept(rows.filter(pa.array(stays)))
+        stays[np.flatnonzero(stays)[~of_those]] = False
+        return stays
+
+    first = k
+    if others:
+        first += leave.about + _SPARE + (k if diverse.columns else 0)
+    return plan.enough(search, k, columns, min(first, search.passing), kept)
+
+
+def _short(rows: int, k: int, diverse: Diverse) -> str:
+    among = " of different events or patches" if diverse.columns else ""
+    return (
+        f"{rows:,} rows{among} pass the conditions and can be compared, "
+        f"{k:,} were asked for"
+    )
+
+
+def _rows(table: "lance.LanceDataset", found: Found, *, vectors: bool) -> pa.Table:
+    """The rows found, with `rank` and `distance`."""
     wanted = [
         field.name
         for field in table.schema
         if vectors or not lance_scan.is_vector(field.type)
     ]
-    rows = lance_scan.take(table, found.row_ids[best], wanted)
-    rank = pa.array(np.arange(1, len(best) + 1, dtype=np.int32))
-    distance = pa.array(found.distances[best])
+    rows = rows_of.take(table, found.row_ids, wanted)
+    rank = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
+    distance = pa.array(found.distances)
     return rows.add_column(0, "rank", rank).add_column(1, "distance", distance)
 
 

@@ -1,0 +1,193 @@
+"""How a search is answered: exactly on the rows that pass, or by an index and exactly again.
+
+Few rows are compared one by one: from the index's copy of the vectors where there is one,
+from the table where not. Many rows are searched by the index's codes, if it has any and
+exact answers were not asked for. Rows that the index does not cover are always compared
+too, and the answers are merged.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from terradrift.errors import QueryError
+from terradrift.query import lance_scan, rows_of
+from terradrift.query import tables as _tables
+from terradrift.query.search import nearest
+from terradrift.query.search.nearest import Found, Query
+
+if TYPE_CHECKING:
+    import lance
+
+    from terradrift.query.index.protocol import Index, Recall
+
+FEW_BYTES = 64 << 20
+"""Vectors of that size are compared one by one even where there is an index."""
+
+_FRAGMENT = np.uint64(32)
+"""Bits of a row id below the id of its fragment."""
+_MORE = 4
+"""How many times as many rows are fetched where too many were left out."""
+
+
+@dataclass(eq=False)
+class Search:
+    """One question on one table; asked for ever more rows until enough are left."""
+
+    table: "lance.LanceDataset"
+    query: Query
+    allowed: NDArray[np.uint64] | None
+    """Ids of the rows that pass the conditions, sorted; None: all rows."""
+    index: "Index | None" = None
+    exact: bool | None = None
+    """Whether it must be exact; None: where that is cheap."""
+    threads: int = 1
+    seconds: float | None = None
+    recall: "Recall | None" = field(default=None, init=False)
+    """Of the last answer; None: it was exact."""
+    fresh_rows: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = self.table.count_rows()
+        self._ends = None if self.seconds is None else time.monotonic() + self.seconds
+
+    @property
+    def passing(self) -> int:
+        """Rows that pass the conditions."""
+        return self.rows if self.allowed is None else len(self.allowed)
+
+    @property
+    def few(self) -> bool:
+        """Whether so few rows pass that comparing each is the best plan."""
+        dimensions = [
+            _tables.dimensions(self.table, name) for name in self.query.columns
+        ]
+        return self.passing * 2 * sum(dimensions) <= FEW_BYTES
+
+    def nearest(self, k: int, columns: Sequence[str]) -> tuple[Found, pa.Table]:
+        """The `k` nearest rows and their `columns`, of which the first are the query's keys.
+
+        Raises:
+            QueryError: the time is over.
+        """
+        if self.passing == 0:
+            return Found(np.empty(0, np.uint64), np.empty(0)), _none(
+                self.table, columns
+            )
+        if self.index is None:
+            found = self._streamed(k, None, self.allowed)
+            return found, rows_of.take(self.table, found.row_ids, columns)
+        return self._by_index(self.index, k, columns)
+
+    def _by_index(
+        self, index: "Index", k: int, columns: Sequence[str]
+    ) -> tuple[Found, pa.Table]:
+        fresh = np.array(index.fresh, np.uint64)
+        old, new = self.allowed, self.allowed
+        if self.allowed is not None and len(fresh):
+            late = np.isin(self.allowed >> _FRAGMENT, fresh)
+            old, new = self.allowed[~late], self.allowed[late]
+        parts = [self._covered(index, k, old)]
+        if len(fresh) and (new is None or len(new)):
+            held = {part.fragment_id: part for part in self.table.get_fragments()}
+            late_parts = [held[one] for one in index.fresh]
+            self.fresh_rows = (
+                sum(part.count_rows() for part in late_parts)
+                if new is None
+                else len(new)
+            )
+            parts.append(self._streamed(k, late_parts, new))
+        self._check_time()
+        both = [
+            (found, rows_of.take(self.table, found.row_ids, columns)) for found in parts
+        ]
+        return nearest.merged(both, k, len(self.query.keys))
+
+    def _covered(
+        self, index: "Index", k: int, allowed: NDArray[np.uint64] | None
+    ) -> Found:
+        exactly = self.few if self.exact is None else self.exact
+        if not exactly:
+            found, self.recall = index.near(
+                self.query, k, allowed=allowed, threads=self.threads
+            )
+            return found
+        self.recall = None
+        return index.exact(self.query, k, allowed=allowed, threads=self.threads)
+
+    def _streamed(
+        self,
+        k: int,
+        fragments: "list[lance.LanceFragment] | None",
+        allowed: NDArray[np.uint64] | None,
+    ) -> Found:
+        names = [*self.query.columns, *self.query.keys, lance_scan.ROW_ID]
+        columns = {name: f"`{name}`" for name in names}
+        if fragments is None:
+            batches: Iterable[pa.RecordBatch] = lance_scan.scan(
+                self.table, columns, allowed
+            )
+        else:
+            batches = self.table.scanner(
+                columns=columns, fragments=fragments, batch_size=lance_scan.BATCH_ROWS
+            ).to_batches()
+        return nearest.nearest(
+            self._in_time(batches), self.query, k, allowed=allowed, threads=self.threads
+        )
+
+    def _in_time(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self._check_time()
+            yield batch
+
+    def _check_time(self) -> None:
+        if self._ends is not None and time.monotonic() > self._ends:
+            raise QueryError(
+                f"the search took longer than {self.seconds:g} s; narrow it, run "
+                "terradrift index, or allow it more (limits=Limits(seconds=...))"
+            )
+
+    def told(self) -> str:
+        """How it was answered, in words."""
+        how = "exact" if self.recall is None else f"index, {self.recall}"
+        which = (
+            f"{self.rows:,} rows compared"
+            if self.allowed is None
+            else f"{self.passing:,} of {self.rows:,} rows pass the filter"
+        )
+        if self.recall is not None and self.allowed is None:
+            which = f"{self.rows:,} rows"
+        newer = (
+            f"; {self.fresh_rows:,} newer rows searched exactly"
+            if self.fresh_rows
+            else ""
+        )
+        return f"{how}, {which}{newer}"
+
+
+def enough(
+    search: Search,
+    k: int,
+    columns: Sequence[str],
+    first: int,
+    kept: Callable[[pa.Table], NDArray[np.bool_]],
+) -> Found:
+    """The first `k` rows that `kept` keeps of the nearest; `first` are fetched at first.
+
+    More and more rows are fetched until there are enough, or there are no more.
+    """
+    while True:
+        found, rows = search.nearest(first, columns)
+        at = np.flatnonzero(kept(rows))[:k]
+        if len(at) == k or len(found.row_ids) < first or first >= search.passing:
+            return Found(found.row_ids[at], found.distances[at])
+        first = min(first * _MORE, search.passing)
+
+
+def _none(table: "lance.LanceDataset", columns: Sequence[str]) -> pa.Table:
+    return pa.schema([table.schema.field(name) for name in columns]).empty_table()
