@@ -1,0 +1,264 @@
+"""Search on real series: hamlets find one another, and their undoing; burns find burns."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import _search_undone as undone_series
+import numpy as np
+import pandas as pd
+from _search_archives import SPACES, chosen, embedded, judged
+from _search_archives import real as archive_of
+from _search_planted import FALSE, Changes, labelled, rows, sampled
+from _search_rank import ask, candidates, unit
+from _search_simulated import same_order
+from _search_tables import WHOLE, Table, whole
+from numpy.typing import NDArray
+
+import terradrift as td
+from terradrift import schema
+from terradrift.space import RAW, Space
+
+HAMLET = 40
+"""Metres of a patch of the transplants."""
+LOOSE = 100_000
+"""False alarms per 1,000 km2 and year let through, so that there is much to be mistaken for."""
+_ONSETS = {1: "2018-05-16", 2: "2018-08-17"}
+_EARLY, _LATE = 45, 120
+_SHOWN = ("delta", "before-after", "after")
+_BURNT = 60
+"""Patches of a burn that ask, at most."""
+
+
+def hamlets(
+    out: Path, data: Path, models: Iterable[str]
+) -> Iterator[tuple[str, Table]]:
+    """Both inserted hamlets, asked with each; and the same series without them."""
+    source = data / "s2-flanders-2018-transplant"
+    archive = archive_of(out, source, HAMLET)
+    gone = undone_series.make(data / "s2-flanders-2018", source, out / "undone")
+    other = archive_of(out, gone, HAMLET)
+    hamlet: Table = [
+        (
+            "model",
+            "mode",
+            "space",
+            *_OTHER,
+        )
+    ]
+    entries: Table = [
+        ("model", "mode", "example", "first of the other", "P@5", "chance")
+    ]
+    opposite: Table = [
+        ("model", "space", "asked with", "mode", *_TOLD_OPPOSITE),
+    ]
+    for model in models:
+        judged(archive, model, max_false_alarms=LOOSE)
+        changes = _inserted(archive, model, source / "truth" / "change_id.tif")
+        for name in SPACES:
+            space = chosen(archive, model, name)
+            for mode in _SHOWN:
+                if (mode, name) == ("delta", "centre"):
+                    continue
+                same_order(archive, model, changes, mode, space)
+                hamlet.append((f"`{model}`", mode, name, *_other(changes, mode, space)))
+        chosen(archive, model, RAW)
+        entries += _entries(archive, model, changes)
+        judged(other, model, max_false_alarms=LOOSE)
+        opposite += _opposite(other, model, source / "truth" / "change_id.tif")
+    yield "search-hamlets", hamlet
+    yield "search-entries", entries
+    yield "search-opposite", opposite
+
+
+def _inserted(archive: td.Archive, model: str, truth: Path) -> Changes:
+    """Changes of patches that touch an inserted hamlet, at about its date."""
+    frame = rows(archive, model)
+    values = sampled(frame["patch_id"].to_numpy(object), truth, HAMLET)
+    number = np.nan_to_num(values).max(axis=1).astype(int)
+    onset = frame["onset"].dt.tz_convert(None).to_numpy().astype("datetime64[D]")
+    group = np.full(len(frame), -1, np.int64)
+    for change, day in _ONSETS.items():
+        days = (onset - np.datetime64(day)).astype(int)
+        group[(number == change) & (days >= -_EARLY) & (days <= _LATE)] = change
+    return labelled(frame, group, np.where(group > 0, "hamlet", FALSE).astype(object))
+
+
+def _other(changes: Changes, mode: str, space: Space | None) -> tuple[str, ...]:
+    small, large = _orders(changes, 2, mode, space), _orders(changes, 1, mode, space)
+    if not small or not large:
+        return ("one hamlet was not found", *("-",) * 7)
+    ranks = [_first(order) for order in large]
+    return (
+        f"{np.median([_first(order) for order in small]):g}",
+        *(f"{np.mean([order[:k].mean() for order in small]):.2f}" for k in (5, 10, 13)),
+        f"{np.mean([order.mean() for order in small]):.2f}",
+        f"{np.median(ranks):g}",
+        f"{np.mean([rank <= 5 for rank in ranks]):.2f}",
+        f"{np.median([_by_chance(order) for order in large]):.0f}",
+    )
+
+
+_OTHER = (
+    "small asks: rank of the first",
+    "P@5",
+    "P@10",
+    "P@13",
+    "chance",
+    "large asks: median rank of the first",
+    "among the first 5",
+    "rank by chance",
+)
+
+
+def _orders(
+    changes: Changes, number: int, mode: str, space: Space | None
+) -> list[NDArray[np.bool_]]:
+    """For each change of a hamlet, nearest first, which are of the other."""
+    directions = unit(mode, changes, space)
+    out = []
+    for query in np.flatnonzero(changes.group == number):
+        others = np.flatnonzero(candidates(changes, query))
+        order = np.argsort(-(directions[others] @ directions[query]), kind="stable")
+        good = changes.true[others[order]]
+        if good.any():
+            out.append(good)
+    return out
+
+
+def _first(good: NDArray[np.bool_]) -> int:
+    return int(good.argmax()) + 1
+
+
+def _by_chance(good: NDArray[np.bool_]) -> float:
+    """Rank of the first right one expected of an order at random."""
+    return (len(good) + 1) / (int(good.sum()) + 1)
+
+
+def _entries(archive: td.Archive, model: str, changes: Changes) -> Table:
+    """By event, and by patch and date, as the product answers."""
+    out: Table = []
+    for mode in ("delta", "after"):
+        for number in _ONSETS:
+            own = np.flatnonzero(changes.group == number)
+            if not len(own):
+                continue
+            frame = rows(archive, model).iloc[own]
+            best = frame.loc[frame["score"].idxmax()]
+            day = f"{best['onset']:%Y-%m-%d}"
+            examples = {
+                f"event of hamlet {number}": {"event": best["event_id"]},
+                f"patch of hamlet {number}, {day}": {
+                    "patch": best["patch_id"],
+                    "date": day,
+                },
+            }
+            for name, example in examples.items():
+                told = archive.similar(
+                    **example, mode=mode, model=model, k=len(changes)
+                )
+                good, others = _right(told.to_arrow(), changes, number)
+                rank = int(good.argmax()) + 1 if good.any() else 0
+                out.append(
+                    (
+                        f"`{model}`",
+                        mode,
+                        name,
+                        f"{rank or 'not'} of {len(good)}",
+                        f"{good[:5].mean():.2f}",
+                        f"{others:.2f}",
+                    )
+                )
+    return out
+
+
+def _right(told: Any, changes: Changes, number: int) -> tuple[NDArray[np.bool_], float]:
+    """Which of the answer, without the query's own hamlet, are of the other; and chance."""
+    group = dict(zip(changes.ids, changes.group, strict=True))
+    found = np.array([group[name] for name in told["change_id"].to_pylist()])
+    found = found[found != number]
+    return found > 0, float((found > 0).mean())
+
+
+_TOLD_OPPOSITE = ("P@1", "P@5", "R-precision", "chance", "mean AP", "AP by chance")
+
+
+def _opposite(archive: td.Archive, model: str, truth: Path) -> Table:
+    """Ask with what came for what went, and the other way round."""
+    changes = _inserted(archive, model, truth)
+    changes.kind[changes.group == 1] = "hamlet gone"
+    wanted = {"hamlet": "hamlet gone", "hamlet gone": "hamlet"}
+    out: Table = []
+    for name in (RAW, "whiten"):
+        space = chosen(archive, model, name)
+        same_order(archive, model, changes, "reverse", space)
+        for kind, opposite in wanted.items():
+            for mode in ("reverse", "delta"):
+                asked = ask(changes, mode, space, {kind: opposite})
+                row = dict(zip(WHOLE, whole([asked]), strict=True))
+                cells = (row[told].split(" (")[0] for told in _TOLD_OPPOSITE)
+                asking = int((changes.kind == kind).sum())
+                out.append((f"`{model}`", name, f"{kind} ({asking})", mode, *cells))
+    chosen(archive, model, RAW)
+    return out
+
+
+def fires(out: Path, data: Path, models: Iterable[str]) -> Iterator[tuple[str, Table]]:
+    """Seven burns of two dates each: a burnt patch's step asks for burnt patches elsewhere."""
+    source = data / "s2-wildfires-california"
+    archive = archive_of(out, source, 100)
+    table: Table = [("model", "mode", "space", *WHOLE[:-1])]
+    for model in models:
+        embedded(archive, model)
+        steps = _burns(archive, model, source / "truth")
+        for name in SPACES:
+            space = chosen(archive, model, name)
+            for mode in _SHOWN:
+                if (mode, name) != ("delta", "centre"):
+                    asked = whole([ask(steps, mode, space, most=_BURNT)])[:-1]
+                    table.append((f"`{model}`", mode, name, *asked))
+        chosen(archive, model, RAW)
+    yield "search-fires", table
+
+
+def _burns(archive: td.Archive, model: str, truth: Path) -> Changes:
+    """The step of every patch that was seen twice, burnt or beside the burn.
+
+    The fire is the group and the event, so that only other fires are looked through.
+    """
+    table = f"embeddings_{schema.suffix(model)}"
+    frame = (
+        archive.store.scan(
+            table, ["patch_id", "datetime", "embedding", "clear_percent"]
+        )
+        .read_all()
+        .to_pandas()
+    )
+    frame = frame[frame["clear_percent"] >= 70].sort_values(["patch_id", "datetime"])
+    ends = frame.groupby("patch_id")["embedding"].agg(["first", "last", "size"])
+    ends = ends[ends["size"] == 2]
+    patches = ends.index.to_numpy(object)
+    before, after = (
+        np.stack(ends[end].to_numpy()).astype(np.float32) for end in ("first", "last")
+    )
+    fire = np.full(len(ends), -1, np.int64)
+    burnt = np.zeros(len(ends), bool)
+    for number, path in enumerate(sorted(truth.glob("*_burned.tif"))):
+        values = sampled(patches, path, 100)
+        known = np.isfinite(values)
+        inside = known.mean(axis=1) >= 0.8
+        share = (values == 1).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        fire[inside] = number
+        burnt |= inside & (share >= 0.5)
+    kept = fire >= 0
+    named = pd.Series(fire[kept]).map(lambda number: f"fire {number}")
+    return Changes(
+        patches[kept],
+        patches[kept],
+        named.to_numpy(object),
+        before[kept],
+        after[kept],
+        (after - before)[kept],
+        np.where(burnt, fire, -1)[kept],
+        np.where(burnt, "burn", FALSE).astype(object)[kept],
+    )
