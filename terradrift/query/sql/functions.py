@@ -15,7 +15,7 @@ import shapely
 from terradrift.errors import QueryError
 from terradrift.query import region as regions
 from terradrift.query.between import Histories
-from terradrift.query.sql import macros
+from terradrift.query.sql import macros, similar_changes
 from terradrift.query.sql.udf import instants, register, values
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def create(
     connection: duckdb.DuckDBPyConnection, store: "Pinned", *, spatial: bool
 ) -> None:
     """Register the functions and their macros, before the connection is sealed."""
+    similar_changes.create(connection, store, spatial=spatial)
     histories = Histories(store, store.settings.model)
 
     def drift(

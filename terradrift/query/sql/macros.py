@@ -46,18 +46,27 @@ _OF_CHANGE = (
 
 
 def _change_of_patch(name: str, choose: str) -> str:
-    """A macro that gives one change of a patch as a STRUCT."""
-    fields = ", ".join(f"{column} := c.{column}" for column in _OF_CHANGE)
-    return (
-        f"CREATE MACRO {name}(patch) AS (SELECT {choose.format(f'struct_pack({fields})')} "  # noqa: S608 - names of our own schema
-        "FROM changes c WHERE c.patch_id = patch)"
-    )
+    """A macro that gives one change of a patch as a STRUCT.
+
+    An argument may be any expression of the caller's columns, so beside it no column may
+    stand that bears a name of theirs: all end in an underscore.
+    """
+    fields = ", ".join(f"{column} := {column}" for column in _OF_CHANGE)
+    return f"""
+        CREATE MACRO {name}(patch) AS (
+            SELECT {choose} FROM (
+                SELECT patch_id AS patch_, onset AS onset_, score AS score_,
+                       struct_pack({fields}) AS change_
+                FROM changes
+            ) WHERE patch_ = patch
+        )
+    """  # noqa: S608 - names of our own schema
 
 
 ON_CHANGES = (
-    _change_of_patch("first_change", "arg_min({}, c.onset)"),
-    _change_of_patch("last_change", "arg_max({}, c.onset)"),
-    _change_of_patch("largest_change", "arg_max({}, row(c.score, c.onset))"),
+    _change_of_patch("first_change", "arg_min(change_, onset_)"),
+    _change_of_patch("last_change", "arg_max(change_, onset_)"),
+    _change_of_patch("largest_change", "arg_max(change_, row(score_, onset_))"),
 )
 """
 * `first_change(patch)`, `last_change(patch)`, `largest_change(patch)`: the change of a patch
@@ -65,21 +74,40 @@ ON_CHANGES = (
   STRUCT; null where the patch has none. As in Esri's change detection.
 """
 
+_SEEN = ("datetime", "scene_id", "clear_percent", "ndvi", "nbr", "ndwi")
+_SCORED = (
+    "n_reference",
+    "n_controls",
+    "reference",
+    "drift",
+    "z",
+    "p_value",
+    "q_value",
+    "lof",
+    "cusum",
+    "ewma",
+    "reason",
+)
+_SERIES = f"""
+    CREATE MACRO series(patch) AS TABLE
+        SELECT {", ".join(f"{name}_ AS {name}" for name in _SEEN + _SCORED)}
+        FROM (
+            SELECT e.patch_id AS patch_,
+                   {", ".join(f"e.{name} AS {name}_" for name in _SEEN)},
+                   {", ".join(f"s.{name} AS {name}_" for name in _SCORED)}
+            FROM embeddings e
+            LEFT JOIN scores s ON s.patch_id = e.patch_id AND s.datetime = e.datetime
+        )
+        WHERE patch_ = known_patch_(patch)
+        ORDER BY datetime_
+"""  # noqa: S608 - names of our own schema
+
 ON_TABLES = (
     """
     CREATE MACRO drift_between(patch, t1, t2) AS
         drift_between_(patch, t1::TIMESTAMPTZ, t2::TIMESTAMPTZ)
     """,
-    """
-    CREATE MACRO series(patch) AS TABLE
-        SELECT e.datetime, e.scene_id, e.clear_percent, e.ndvi, e.nbr, e.ndwi,
-               s.n_reference, s.n_controls, s.reference, s.drift, s.z, s.p_value, s.q_value,
-               s.lof, s.cusum, s.ewma, s.reason
-        FROM embeddings e
-        LEFT JOIN scores s ON s.patch_id = e.patch_id AND s.datetime = e.datetime
-        WHERE e.patch_id = known_patch_(patch)
-        ORDER BY e.datetime
-    """,
+    _SERIES,
 )
 """Those that call functions of `functions`:
 

@@ -3,6 +3,7 @@
 DuckDB calls them from several threads, and folds calls with constants into the plan.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,17 @@ import numpy as np
 import pyarrow as pa
 from duckdb.func import ARROW, SPECIAL
 from numpy.typing import NDArray
+
+_SAID = re.compile(
+    r"exception occurred while executing the UDF: (?:Query|Archive|Schema)Error: (.*?)\s+At:\n",
+    re.DOTALL,
+)
+
+
+def said(error: Exception) -> str | None:
+    """What a function of ours told its caller, of what DuckDB makes of that; else None."""
+    found = _SAID.search(str(error))
+    return found[1] if found else None
 
 
 def register(
