@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from terradrift import schema
+from terradrift.archive import labelling
 from terradrift.archive.methods import export as anomaly_export
 from terradrift.archive.opening import create, open_archive
 from terradrift.archive.runs import recorded
@@ -30,7 +31,10 @@ _VECTORS = {
 def export(
     store: Store, model: str, path: Path, what: str, method: str | None = None
 ) -> int:
-    """Write changes, events, embeddings or a method's anomalies; returns the number of rows.
+    """Write changes, events, embeddings, labels or a method's anomalies; returns the number.
+
+    Labels are those that stand, with the dates and the place of what they are of.
+
 
     Raises:
         ValueError: no such table, an ending that is not known, or a method with what is
@@ -38,8 +42,10 @@ def export(
     """
     if what == "anomalies":
         return _anomalies(store, model, path, method or "seasonal")
-    if what not in _VECTORS:
-        known = ", ".join((*_VECTORS, "anomalies"))
+    if what == "labels" and method is None:
+        return write.write(labelling.held(store), path)
+    if what not in (*_VECTORS, "labels"):
+        known = ", ".join((*_VECTORS, "anomalies", "labels"))
         raise ValueError(f"expected {known} to export, got {what!r}")
     if method is not None:
         raise ValueError(f"a method goes with anomalies, not with {what}; leave it out")

@@ -15,7 +15,9 @@ from terradrift.cli import (
     events,
     events_folder,
     export,
+    index,
     kinds,
+    label,
     look,
     make,
     models,
@@ -59,6 +61,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (sql.sql, "Ask in SQL: read-only, no files, no network."),
         (similar.similar, "Find changes like this one."),
         (kinds.kinds, "Show, name and compare kinds of change."),
+        (label.label, "Say yes or no to changes; see what to judge next."),
         (look.report, "Write changes as one HTML page or a folder of PNGs."),
         (look.info, "Say what it holds: scenes, dates, models, rows, bytes."),
         (export.export, "Write a table for GIS and other engines."),
@@ -74,6 +77,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
     "Keep it": (
         (tend.validate, "Check it: one line per problem."),
         (tend.optimize, "Compact and sort tables; remove old versions."),
+        (index.index, "Make searches and SQL on large tables fast."),
         (export.import_, "Read exported GeoParquet."),
     ),
     "Try it": (

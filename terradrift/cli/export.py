@@ -20,7 +20,7 @@ def export(
     ] = None,
     output: opt.Output = None,
     what: Annotated[
-        str, typer.Option(help="changes, events, embeddings or anomalies.")
+        str, typer.Option(help="changes, events, embeddings, anomalies or labels.")
     ] = "changes",
     model: opt.Model = None,
     method: Annotated[

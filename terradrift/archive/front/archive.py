@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from terradrift import threads
 from terradrift.archive.front.judging import Judging
 from terradrift.archive.runs import recorded
 
@@ -26,7 +27,7 @@ class Archive(Judging):
         model: str | None = None,
         method: str | None = None,
     ) -> int:
-        """Write changes, events, embeddings or anomalies as a file; returns the number of rows.
+        """Write changes, events, embeddings, anomalies or labels; returns the number of rows.
 
         `.parquet` is GeoParquet 1.1; other endings (.gpkg, .geojson, .csv, .jsonl) carry
         no vectors, and no anomalies. `method` is whose anomalies, by default `seasonal`.
@@ -87,11 +88,16 @@ class Archive(Judging):
         return list(validate(self.store))
 
     def optimize(self, *, keep_hours: float = 1.0) -> list[str]:
-        """Compact, sort and clean all tables; says what was done to each."""
+        """Compact, sort and clean all tables, and index large ones; says what was done."""
         from datetime import timedelta
 
         from terradrift.store.optimize import optimize
 
         with recorded(self.store, "optimize", {"keep_hours": keep_hours}):
             done = optimize(self.store, keep=timedelta(hours=keep_hours))
-        return [str(table) for table in done]
+        from terradrift.archive import indexing
+
+        indexed = indexing.after_optimize(
+            self.store, self.model, threads=threads.available()
+        )
+        return [*map(str, done), *indexed]

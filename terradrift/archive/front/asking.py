@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from terradrift import threads as threading_
 from terradrift.archive.front.finding import Finding
 from terradrift.archive.runs import recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from terradrift.detect.kinds.fates import Fate
@@ -47,6 +49,60 @@ class Asking(Finding):
         from terradrift.query.search import similar
 
         return similar.similar(self.store, **query)
+
+    def label(
+        self,
+        target_ids: str | Sequence[str],
+        verdict: Literal["yes", "no"],
+        name: str,
+        who: str | None = None,
+    ) -> int:
+        """Say of changes and events whether they are `name`; returns how many.
+
+        An event counts as its changes. A later verdict of the same person on the same
+        target and name replaces an earlier one.
+
+        Raises:
+            ArchiveError: another verdict, no name, or no such change or event; nothing is
+                written then.
+        """
+        from terradrift.archive import labelling
+
+        told = {"name": name, "verdict": verdict, "who": who}
+        with recorded(self.store, "label", told) as run:
+            return labelling.label(
+                self.store, run, target_ids, verdict, name=name, who=who
+            )
+
+    def unlabel(
+        self, target_ids: str | Sequence[str], name: str, who: str | None = None
+    ) -> int:
+        """Withdraw what `who` said of these targets under this name; returns how many.
+
+        Raises:
+            ArchiveError: one of them has no such verdict; nothing is written then.
+        """
+        from terradrift.archive import labelling
+
+        told = {"name": name, "verdict": "withdrawn", "who": who}
+        with recorded(self.store, "label", told) as run:
+            return labelling.unlabel(self.store, run, target_ids, name=name, who=who)
+
+    def labels(self, name: str | None = None) -> pa.Table:
+        """Verdicts that stand, each with what it is of now: see `labelling.held`.
+
+        Raises:
+            QueryError: nothing is labelled with that name.
+        """
+        from terradrift.archive import labelling
+
+        return labelling.held(self.store, name)
+
+    def uncertain(self, **query: Any) -> Result:  # noqa: ANN401 - see query.uncertain
+        """What to label next: see `terradrift.query.search.uncertain.uncertain`."""
+        from terradrift.query.search import uncertain
+
+        return uncertain.uncertain(self.store, **query)
 
     def kinds(self, model: str | None = None, *, tree: bool = False) -> pa.Table:
         """Kinds of change, rare and strong ones first; with `tree` branches and parts too.
@@ -109,6 +165,33 @@ class Asking(Finding):
         from terradrift.archive import reporting
 
         return reporting.report(self.store, self.model, Path(path), events=events)
+
+    def index(
+        self,
+        *,
+        table: str | None = None,
+        mode: str | None = None,
+        model: str | None = None,
+        every: bool = False,
+        threads: int | None = None,
+        quiet: bool = False,
+    ) -> list[str]:
+        """Make what searches and SQL are fast by, where it is missing or stale.
+
+        Says what was done with each table; see `terradrift.archive.indexing.index`, whose
+        `target` is `table`. Files lie under `index/` and may be deleted at any time.
+        """
+        from terradrift.archive import indexing
+
+        return indexing.index(
+            self.store,
+            model or self.model,
+            target=table,
+            mode=mode,
+            every=every,
+            threads=threading_.resolve(threads),
+            quiet=quiet,
+        )
 
     def info(self) -> dict[str, Any]:
         """What the archive holds, in a few facts."""
