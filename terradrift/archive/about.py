@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from terradrift import schema
+from terradrift.query.index import kept
 from terradrift.query.sql import ask
 from terradrift.space import RAW
 from terradrift.store.tables import Store
@@ -43,6 +44,8 @@ def about(store: Store, model: str) -> dict[str, Any]:
         metadata = store.dataset(embeddings).schema.metadata or {}
         for key in ("revision", "weights_sha256", "preprocessing"):
             facts[f"model {key}"] = metadata.get(key.encode(), b"").decode()
+    for held in kept.told(store):
+        facts[f"index {held.name}"] = str(held)
     facts["bytes on disk"] = _bytes(store.root)
     return json.loads(json.dumps(facts, default=str))  # type: ignore[no-any-return]
 

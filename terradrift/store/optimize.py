@@ -37,6 +37,7 @@ _ORDER = {
 _INDEXES: dict[str, Literal["BITMAP", "BTREE"]] = {
     "tile": "BITMAP",
     "patch_id": "BTREE",
+    "change_id": "BTREE",
 }
 _SORTED = "terradrift:sorted"
 """Table metadata: a digest of the data files that were in order when it was set."""
@@ -175,7 +176,7 @@ def _files(dataset: lance.LanceDataset) -> str:
 
 
 def _index(dataset: lance.LanceDataset) -> None:
-    """Make the scalar indexes that filters on place use, where rows are not covered yet."""
+    """Make the scalar indexes that filters use, where rows are not covered yet."""
     rows = dataset.count_rows()
     if not rows:
         return
@@ -184,7 +185,7 @@ def _index(dataset: lance.LanceDataset) -> None:
         for index in dataset.describe_indices()
     }
     for column, type_ in _INDEXES.items():
-        if covered.get(column) != rows:
+        if column in dataset.schema.names and covered.get(column) != rows:
             dataset.create_scalar_index(column, type_)
 
 

@@ -34,7 +34,7 @@ class Built:
     recall: tuple[Recall, ...]
 
     def __str__(self) -> str:
-        how = "indexed" if self.made else "was indexed already"
+        how = "indexed" if self.made else "indexed already"
         said = f"{self.table} {'+'.join(self.columns)} in {self.space}: {self.rows:,} rows {how}"
         recall = "; ".join(map(str, self.recall))
         return f"{said}, {self.bytes / 1e6:,.1f} MB{', ' * bool(recall)}{recall}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from terradrift.errors import ArchiveError
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 FOLDER = "index"
 FLAT, CODES = "flat", "codes"
-_ENDING = "safetensors"
+ENDING = "safetensors"
 
 
 def flat(root: Path, table: str, column: str, digest: str) -> Path:
     """The copy of a column's vectors."""
-    return root / FOLDER / f"{table}.{column}.{digest}.{FLAT}.{_ENDING}"
+    return root / FOLDER / f"{table}.{column}.{digest}.{FLAT}.{ENDING}"
 
 
 def codes(
@@ -30,16 +31,50 @@ def codes(
 ) -> Path:
     """Lengths and codes of columns in a space."""
     space = label.replace("/", "-")
-    name = f"{table}.{'+'.join(columns)}.{space}.{digest}.{CODES}.{_ENDING}"
+    name = f"{table}.{'+'.join(columns)}.{space}.{digest}.{CODES}.{ENDING}"
     return root / FOLDER / name
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What the name of a file says."""
+
+    path: Path
+    table: str
+    columns: str
+    """With `+` between them."""
+    space: str | None
+    """The label of the space; None: a copy of vectors."""
+    digest: str
+
+    @property
+    def what(self) -> str:
+        """The same for files that replace each other."""
+        return f"{self.table} {self.columns} {self.space}"
+
+
+def parse(path: Path) -> Name | None:
+    """What a file's name says; None where it is not of ours."""
+    match path.name.split("."):
+        case [table, columns, digest, kind, ending] if (kind, ending) == (FLAT, ENDING):
+            return Name(path, table, columns, None, digest)
+        case [table, columns, space, digest, kind, ending] if (kind, ending) == (
+            CODES,
+            ENDING,
+        ):
+            label = space.replace("-", "/")
+            return Name(path, table, columns, label, digest)
+    return None
 
 
 def digests(root: Path, table: str) -> list[str]:
     """What the files of a table cover, the newest first."""
-    found = (root / FOLDER).glob(f"{table}.*.{_ENDING}")
+    found = (root / FOLDER).glob(f"{table}.*.{ENDING}")
     made: dict[str, int] = {}
     for path in found:
-        digest = path.name.split(".")[-3]
+        if (name := parse(path)) is None:
+            continue
+        digest = name.digest
         made[digest] = max(made.get(digest, 0), path.stat().st_mtime_ns)
     return sorted(made, key=lambda digest: -made[digest])
 
