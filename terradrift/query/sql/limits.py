@@ -73,13 +73,13 @@ class Clock:
             yield
             return
         timer = threading.Timer(max(self._left, 0.0), self._stop, [connection])
-        timer.daemon = True
         start = time.monotonic()
         timer.start()
         try:
             yield
         finally:
             timer.cancel()
+            timer.join()  # a thread that outlives the interpreter would abort it
             self._left -= time.monotonic() - start
 
     def _stop(self, connection: duckdb.DuckDBPyConnection) -> None:

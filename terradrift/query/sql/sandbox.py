@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from terradrift.errors import QueryError
-from terradrift.query.sql import allowed
+from terradrift.query.sql import allowed, udf
 
 _SHOWN = frozenset({"", '"tables"', "__show_tables_expanded"})
 """What SHOW may tell of: the views, and for DESCRIBE a query."""
@@ -25,15 +25,17 @@ _SHOWN = frozenset({"", '"tables"', "__show_tables_expanded"})
 _BUILT_IN = ("duckdb_", "pg_", "pragma_", "sqlite_")
 """How the names of DuckDB's own views start, which tell of settings, paths and pointers."""
 
+_LIKE_A_FILE = re.compile(r"[./\\:*]")
+
 _EXPLAIN = re.compile(
     r"\s*explain\s+(analyze\s+)?(\(\s*(format|analyze)\b[^)]*\)\s*)?", re.IGNORECASE
 )
-_COMMENTS = re.compile(r"^(\s*(--[^\n]*(\n|$)|/\*.*?\*/))*", re.DOTALL)
-_OURS = re.compile(
-    r"exception occurred while executing the UDF: (?:Query|Archive|Schema)Error: (.*?)\s+At:\n",
-    re.DOTALL,
-)
-"""What a function of ours says, as DuckDB hands it over."""
+_TOKENS_MAX = 10_000
+"""Words and signs of a statement: planning cannot be interrupted, and may be quadratic."""
+
+_BYTES_MAX = 1 << 20
+_COMMENTS_MAX = 100
+
 _SEAL = (
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL python_enable_replacements = false",
@@ -81,8 +83,9 @@ def seal(
         connection.execute(statement)
 
 
-def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Raise `QueryError` unless `text` is one statement that only reads the tables."""
+def check(connection: duckdb.DuckDBPyConnection, text: str) -> Any:  # noqa: ANN401 - a JSON tree
+    """The parsed statement; raises `QueryError` unless it is one that only reads the tables."""
+    _check_length(text)
     kind, query = _statement(connection, text)
     if kind == "EXPLAIN":
         plain = _EXPLAIN.sub("", query, count=1)
@@ -92,7 +95,9 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         raise QueryError(
             f"SQL here only reads: expected a SELECT statement, got {kind.replace('_', ' ')}"
         )
-    _check_tree(connection, _parsed(connection, query))
+    tree = _parsed(connection, query)
+    _check_tree(connection, tree)
+    return tree
 
 
 def without_semicolon(text: str) -> str:
@@ -108,6 +113,22 @@ def without_semicolon(text: str) -> str:
     return data[start:end].decode()
 
 
+def _check_length(text: str) -> None:
+    size = len(text.encode())
+    # DuckDB reads comments within comments in quadratic time.
+    if size > _BYTES_MAX or text.count("/*") > _COMMENTS_MAX:
+        raise QueryError(
+            f"SQL takes a statement of at most {_BYTES_MAX >> 20} MiB with at most "
+            f"{_COMMENTS_MAX} comments, got {size:,} bytes; bind long values ($name)"
+        )
+    words = len(duckdb.tokenize(text))
+    if words > _TOKENS_MAX:
+        raise QueryError(
+            f"SQL takes a statement of at most {_TOKENS_MAX:,} words and signs, got "
+            f"{words:,}; bind long lists as values ($name)"
+        )
+
+
 def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, str]:
     """The kind and the text of the only statement, without comments before it."""
     try:
@@ -120,7 +141,8 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, s
         hint = "write PIVOT ... ON column IN (...)" if dynamic else "send one at a time"
         raise QueryError(f"SQL takes one SELECT statement, got {what}; {hint}")
     (statement,) = statements
-    query = _COMMENTS.sub("", text, count=1).lstrip()
+    (start, _), *_ = duckdb.tokenize(text)  # comments are no tokens
+    query = text.encode()[start:].decode()
     kind = statement.type.name
     # DuckDB rewrites some pragmas to SELECT.
     return ("PRAGMA" if query[:6].lower() == "pragma" else kind), query
@@ -129,7 +151,12 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[str, s
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:  # noqa: ANN401 - a JSON tree
     row = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [query])
     (tree,) = row.fetchone() or ("{}",)
-    found = json.loads(tree)
+    try:
+        found = json.loads(tree)
+    except RecursionError as error:
+        raise QueryError(
+            "SQL takes a statement with less nesting; split it with WITH"
+        ) from error
     if found.get("error", True):
         raise QueryError(
             "SQL here only reads: expected a SELECT statement, got one that DuckDB "
@@ -175,7 +202,9 @@ def _check_table(node: dict[str, Any]) -> None:
         for part in ("catalog_name", "schema_name", "table_name")
     ]
     catalog, schema, name = parts
-    plain = schema in {"", "main"} and not name.startswith(_BUILT_IN)
+    plain = schema in {"", "main"} and not (
+        name.startswith(_BUILT_IN) or _LIKE_A_FILE.search(name)
+    )
     described = schema == "information_schema" and name in allowed.VIEWS
     if catalog not in {"", "memory"} or not (plain or described):
         raise _reaches_outside(".".join(filter(None, parts)))
@@ -210,8 +239,8 @@ def _reaches_outside(what: str) -> QueryError:
 
 def query_error(error: Exception) -> QueryError:
     """What DuckDB said, with its candidates, in one line."""
-    if ours := _OURS.search(str(error)):
-        return QueryError(_one_line(ours[1]))
+    if (ours := udf.said(error)) is not None:
+        return QueryError(_one_line(ours))
     said = str(error).split("\n\nLINE ")[0].split("\nLINE ")[0]
     if isinstance(error, duckdb.PermissionException):
         return QueryError(
