@@ -11,6 +11,7 @@ from terradrift.archive.runs import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date, datetime
 
     import pyarrow as pa
 
@@ -49,6 +50,38 @@ class Asking(Finding):
         from terradrift.query.search import similar
 
         return similar.similar(self.store, **query)
+
+    def series(self, patch: str) -> pa.Table:
+        """Observations of a patch in order of time, with their scores.
+
+        The rows of `series(patch)` in SQL.
+
+        Raises:
+            QueryError: no such patch.
+        """
+        return self.sql("FROM series($patch)", patch=patch).to_arrow()
+
+    def drift_between(
+        self,
+        patch: str,
+        first: str | date | datetime,
+        second: str | date | datetime,
+        *,
+        model: str | None = None,
+    ) -> float | None:
+        """Cosine distance (0..2) of a patch between two instants; None where not known.
+
+        Between the clear observations that are nearest to them, in the space that the
+        archive compares vectors in: see `terradrift.query.between`.
+
+        Raises:
+            QueryError: no such patch, no embeddings, or an instant that cannot be read.
+        """
+        from terradrift.query import between
+
+        return between.drift_between(
+            self.store, patch, first, second, model=model or self.model
+        )
 
     def label(
         self,
