@@ -78,7 +78,6 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (tend.validate, "Check it: one line per problem."),
         (tend.optimize, "Compact and sort tables; remove old versions."),
         (index.index, "Make searches and SQL on large tables fast."),
-        (index.index, "Make searches and SQL on large tables fast."),
         (export.import_, "Read exported GeoParquet."),
     ),
     "Try it": (

@@ -226,33 +226,6 @@ class Asking(Finding):
             quiet=quiet,
         )
 
-    def index(
-        self,
-        *,
-        table: str | None = None,
-        mode: str | None = None,
-        model: str | None = None,
-        every: bool = False,
-        threads: int | None = None,
-        quiet: bool = False,
-    ) -> list[str]:
-        """Make what searches and SQL are fast by, where it is missing or stale.
-
-        Says what was done with each table; see `terradrift.archive.indexing.index`, whose
-        `target` is `table`. Files lie under `index/` and may be deleted at any time.
-        """
-        from terradrift.archive import indexing
-
-        return indexing.index(
-            self.store,
-            model or self.model,
-            target=table,
-            mode=mode,
-            every=every,
-            threads=threading_.resolve(threads),
-            quiet=quiet,
-        )
-
     def info(self) -> dict[str, Any]:
         """What the archive holds, in a few facts."""
         from terradrift.archive import about
