@@ -24,7 +24,8 @@ def take(
     or where rows were deleted, the table is scanned for them.
     """
     names = list(columns)
-    wanted = lance_scan.float32(pa.schema([table.schema.field(one) for one in names]))
+    held = table.schema  # made anew by Lance each time it is asked for
+    wanted = lance_scan.float32(pa.schema([held.field(one) for one in names]))
     if not len(ids) or not names:
         return wanted.empty_table()
     at = None

@@ -55,7 +55,7 @@ def test_any_arrow_library_reads_a_result(found: Result) -> None:
 
 
 def test_a_result_shows_itself(store: Store, found: Result) -> None:
-    assert repr(found) == ("Result of 25 rows, 40 columns, exact, 600 rows compared")
+    assert repr(found) == ("Result of 25 rows, 40 columns, exact, all 600 rows")
     html = found._repr_html_()
     assert "POLYGON" in html
     assert "c0" in html

@@ -49,11 +49,13 @@ def of_ids(
     by_change = _read(table, "change_id", [] if events else ids, parts)
     found = set(by_change["change_id"].to_pylist())
     others = [one for one in dict.fromkeys(ids) if one not in found]
-    by_event = _read(table, "event_id", others, parts)
-    held = set(by_event["event_id"].to_pylist())
-    if missing := [one for one in others if one not in held]:
-        raise QueryError(_missing(tables, model, table, missing, events=events))
-    rows = pa.concat_tables([by_change, by_event])
+    rows = by_change
+    if others:
+        by_event = _read(table, "event_id", others, parts)
+        held = set(by_event["event_id"].to_pylist())
+        if missing := [one for one in others if one not in held]:
+            raise QueryError(_missing(tables, model, table, missing, events=events))
+        rows = pa.concat_tables([by_change, by_event])
     place = {one: at for at, one in enumerate(dict.fromkeys(ids))}
     at = [
         place.get(change, place.get(event, 0))
@@ -98,9 +100,10 @@ def whose(table: "lance.LanceDataset", row_ids: NDArray[np.uint64]) -> Own:
 def _read(
     table: "lance.LanceDataset", key: str, ids: Sequence[str], parts: Sequence[str]
 ) -> pa.Table:
-    shown = lance_scan.FloatDataset(table)
-    columns = shown.projection([*_WHOSE, *parts])
-    wanted = pa.schema([shown.schema.field(name) for name in columns])
+    names = [*_WHOSE, *parts]
+    columns = lance_scan.FloatDataset(table).projection(names)
+    held = lance_scan.float32(table.schema)
+    wanted = pa.schema([held.field(name) for name in names])
     found = [
         table.scanner(columns=columns, filter=condition).to_table().cast(wanted)
         for condition in _conditions(key, ids)

@@ -112,12 +112,14 @@ class Search:
         self, index: "Index", k: int, allowed: NDArray[np.uint64] | None
     ) -> Found:
         exactly = self.few if self.exact is None else self.exact
+        self.recall = None
         if not exactly:
-            found, self.recall = index.near(
+            found, recall = index.near(
                 self.query, k, allowed=allowed, threads=self.threads
             )
+            # Beyond its reach an index compares every row: nothing was measured.
+            self.recall = recall if recall.queries else None
             return found
-        self.recall = None
         return index.exact(self.query, k, allowed=allowed, threads=self.threads)
 
     def _streamed(
@@ -154,14 +156,17 @@ class Search:
 
     def told(self) -> str:
         """How it was answered, in words."""
-        how = "exact" if self.recall is None else f"index, {self.recall}"
+        if self.recall is None:
+            how, all_rows = "exact", f"all {self.rows:,} rows"
+        else:
+            how, all_rows = f"index, {self.recall}", f"{self.rows:,} rows"
+            if self.allowed is not None:
+                how += ", without a filter"
         which = (
-            f"{self.rows:,} rows compared"
+            all_rows
             if self.allowed is None
             else f"{self.passing:,} of {self.rows:,} rows pass the filter"
         )
-        if self.recall is not None and self.allowed is None:
-            which = f"{self.rows:,} rows"
         newer = (
             f"; {self.fresh_rows:,} newer rows searched exactly"
             if self.fresh_rows

@@ -1,0 +1,131 @@
+"""Searches with an index beside the table: the same answers when exact, and what is told."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from terradrift import space
+from terradrift.query.index import build
+from terradrift.query.search import plan
+from terradrift.query.search.similar import similar
+from terradrift.store import spaces
+from terradrift.store.tables import Store
+from tests.query.conftest import DIMENSIONS, MODEL, SUFFIX, changes_table
+from tests.query.twin import stack
+
+TABLE = f"changes_{SUFFIX}"
+COLUMNS = {
+    "delta": ("delta",),
+    "reverse": ("delta",),
+    "after": ("after",),
+    "before": ("before",),
+    "before-after": ("before", "after"),
+}
+
+
+def fitted(name: str, rows: pa.Table) -> space.Space | None:
+    if name == "raw":
+        return None
+    vectors = stack(rows, "after") * np.geomspace(1, 0.1, DIMENSIONS) + 3
+    return space.fit(name, iter([vectors]), DIMENSIONS, 1)
+
+
+@pytest.fixture(scope="module", params=["raw", "centre", "whiten"])
+def pair(
+    request: pytest.FixtureRequest,
+    store: Store,
+    changes: pa.Table,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Store, Store]:
+    """An archive without an index, and with all; changes tied in pairs, and later ones."""
+    chosen = fitted(request.param, changes)
+    made = []
+    for name in ("plain", "indexed"):
+        folder = tmp_path_factory.mktemp(name) / "a.td"
+        shutil.copytree(store.root, folder)
+        made.append(Store.open(folder))
+        twins = changes.slice(0, 60).to_pydict()
+        twins["change_id"] = [f"twin-{i:03d}" for i in range(60)]
+        made[-1].append(TABLE, pa.table(twins, schema=changes.schema))
+        spaces.choose(made[-1], MODEL, chosen)
+    for columns in set(COLUMNS.values()):
+        build.build(made[1], TABLE, columns, chosen, quiet=True)
+    late = changes_table(90, seed=5).to_pydict()
+    late["change_id"] = [f"late-{i:03d}" for i in range(90)]
+    for one in made:
+        one.append(TABLE, pa.table(late, schema=changes.schema))
+        one.dataset(TABLE).delete("change_id = 'twin-003'")
+    return made[0], made[1]
+
+
+CONDITIONS: tuple[dict[str, Any], ...] = (
+    {"k": 1000},
+    {"k": 25, "kind": [0, 2], "exclude": "none"},
+    {"bbox": (3.0, 50.0, 3.05, 50.03), "min_score": 2, "exclude": "self"},
+    {"k": 25, "per_patch": 1},
+)
+
+
+@pytest.mark.parametrize("mode", COLUMNS)
+def test_exact_answers_are_the_same_with_and_without_an_index(
+    pair: tuple[Store, Store], mode: Any
+) -> None:
+    for conditions in CONDITIONS:
+        asked = {"change": "c00007", "mode": mode, "threads": 1, **conditions}
+        one, two = (similar(store, exact=True, **asked) for store in pair)
+        assert two.to_arrow().equals(one.to_arrow()), conditions
+        assert one.exact
+        assert two.exact
+        assert two.recall is None
+    ids = "".join(similar(pair[1], change="c00007", k=1000).df()["change_id"])
+    assert "late-089" in ids
+    assert "twin-059" in ids
+    assert "twin-003" not in ids
+
+
+def test_an_index_says_its_recall_and_what_it_searched_beside(
+    pair: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, indexed = pair
+    near = similar(indexed, change="c00007", k=10, exact=False)
+    assert not near.exact
+    assert near.recall is not None
+    assert near.plan.startswith(f"index, recall {near.recall.value:.3f} at 10")
+    # The fragment that a row was deleted from counts as not covered too.
+    assert near.plan.endswith("749 rows; 149 newer rows searched exactly")
+    assert near.plan in repr(near)
+    few = similar(indexed, change="c00007", k=10)
+    assert few.exact, "so few rows are compared one by one"
+    assert few.plan == "exact, all 749 rows; 149 newer rows searched exactly"
+    monkeypatch.setattr(plan, "FEW_BYTES", 0)
+    assert not similar(indexed, change="c00007", k=10).exact
+    assert similar(plain, change="c00007", k=10).exact, "there is nothing else to ask"
+    kept = similar(indexed, change="c00007", k=10, kind=1)
+    assert ", without a filter, " in kept.plan
+    assert set(kept.to_arrow()["kind"].to_pylist()) == {1}
+
+
+def test_an_index_that_is_deleted_or_damaged_is_done_without(
+    pair: tuple[Store, Store], tmp_path: Path
+) -> None:
+    _, indexed = pair
+    shutil.copytree(indexed.root, tmp_path / "a.td")
+    store = Store.open(tmp_path / "a.td")
+    whole = similar(store, change="c00007", k=10)
+    for path in (store.root / "index").iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (store.root / "index" / "touched").touch()
+    broken = similar(store, change="c00007", k=10)
+    assert broken.to_arrow().equals(whole.to_arrow())
+    assert broken.note is not None
+    assert "terradrift index" in broken.note
+    assert "\n" not in broken.note
+    shutil.rmtree(store.root / "index")
+    gone = similar(store, change="c00007", k=10)
+    assert gone.to_arrow().equals(whole.to_arrow())
+    assert gone.note is None
+    assert gone.plan == "exact, all 749 rows"
