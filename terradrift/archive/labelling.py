@@ -12,7 +12,7 @@ from terradrift.archive.runs import Run
 from terradrift.errors import ArchiveError, QueryError
 from terradrift.query.search import members, targets, verdicts
 from terradrift.query.search.verdicts import NO, WITHDRAWN, YES
-from terradrift.query.sql.views import open_tables
+from terradrift.query.tables import Opened
 from terradrift.store.tables import Store
 
 CHANGED = "changed"
@@ -179,9 +179,7 @@ def _must_be_there(store: Store, ids: Sequence[str]) -> None:
         there |= {row[key] for row in targets.rows(store.dataset(table), key, ids, [])}
     if missing := [one for one in ids if one not in there]:
         try:
-            members.of_ids(
-                open_tables(store), _meant(store, missing[0]), missing, parts=()
-            )
+            members.of_ids(Opened(store), _meant(store, missing[0]), missing, parts=())
         except QueryError as error:
             raise ArchiveError(str(error)) from error
 

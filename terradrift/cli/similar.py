@@ -48,6 +48,25 @@ def similar(
         Path | None,
         typer.Option(metavar="FILE", help="Numbers in a .npy file or a .json list."),
     ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Change, event or PATCH@DATE; may be given several times.",
+        ),
+    ] = None,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Not like this one; likewise, with --like."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Like the labels of this name: yes, not no."),
+    ] = None,
+    refine: Annotated[
+        str,
+        typer.Option(help="How --like and --labels are learned: auto, rocchio, probe."),
+    ] = "auto",
     mode: Annotated[
         str | None,
         typer.Option(
@@ -117,6 +136,10 @@ def similar(
             date=date,
             region=region,
             vector=vector,
+            like=like or (),
+            unlike=unlike or (),
+            labels=labels,
+            refine=refine,
             mode=mode,
             target=target,
             k=k,

@@ -110,10 +110,14 @@ def find(
     liked, unliked, background = given.flat()
     direction = refine.direction(liked, unliked, background, judged.refine)
     how = refine.resolve(judged.refine, len(liked), len(unliked))
-    name = f"{len(liked):,} liked and {len(unliked):,} unliked ({how})"
-    vectors = direction.reshape(given.liked.shape[1:])
+    name = f"{len(liked):,} liked and {len(unliked):,} unliked"
+    learned = f"learned from {name} ({how}; what is of one event counts once)"
     return Refined(
-        name, vectors, given.own | given.own_unliked, given.note, given.own_unliked
+        name,
+        direction.reshape(given.liked.shape[1:]),
+        given.own | given.own_unliked,
+        "; ".join(filter(None, (learned, given.note))),
+        given.own_unliked,
     )
 
 

@@ -1,6 +1,6 @@
 """Find changes, or observations, that are like one: filtered before the search."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +15,15 @@ from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
 from terradrift.query.index import held
 from terradrift.query.result import Result
-from terradrift.query.search import candidates, example, modes, plan
+from terradrift.query.search import candidates, example, labelled, modes, plan
 from terradrift.query.search import exclude as leaving
 from terradrift.query.search.diverse import Diverse
 from terradrift.query.search.example import Asked
 from terradrift.query.search.exclude import Exclude, Leave
-from terradrift.query.search.modes import ModeName, Target
+from terradrift.query.search.labelled import Judged, Refined
+from terradrift.query.search.modes import Mode, ModeName, Target
 from terradrift.query.search.nearest import Found, Query
+from terradrift.query.search.refine import Refine
 from terradrift.query.where import Where
 from terradrift.space import RAW
 from terradrift.store import spaces
@@ -62,6 +64,10 @@ def similar(
     date: str | None = None,
     region: "str | Path | Mapping[str, Any] | BaseGeometry | None" = None,
     vector: "ArrayLike | str | Path | None" = None,
+    like: str | Sequence[str] = (),
+    unlike: str | Sequence[str] = (),
+    labels: str | None = None,
+    refine: Refine = "auto",
     mode: ModeName | None = None,
     target: Target = "changes",
     k: int = 10,
@@ -88,7 +94,10 @@ def similar(
     for the mean of their changes' directions; `patch` and `date`, the observation of that
     patch in that period (a day, usually) with the clear one before it; `region`, the mean
     of the changes whose patch it touches; `vector`, numbers of the model's length (twice
-    that for `before-after`) or a `.npy` or `.json` file with them.
+    that for `before-after`) or a `.npy` or `.json` file with them; or what was judged:
+    `like` and `unlike`, ids of changes, of events (they count as their changes) or
+    `PATCH@DATE`, and `labels`, the name of stored labels. `refine` says how that is learned
+    from (`refine.direction`). What was judged unlike is never in the answer.
 
     `mode` says what is compared: the step (`delta`, the default for changes), the opposite
     step (`reverse`), the state `after` or `before` it, or both states end to end
@@ -134,6 +143,9 @@ def similar(
         region=region,
         vector=vector,
     )
+    judged = Judged(
+        like=_listed(like), unlike=_listed(unlike), labels=labels, refine=refine
+    )
     conditions = Where.parse(
         within=within,
         bbox=bbox,
@@ -155,8 +167,7 @@ def similar(
     base = candidates.BASE[target]
     table = _tables.of_model(tables, base, name)
     space = _space(store, name)
-    dimensions = _tables.dimensions(table, chosen.columns[0])
-    found_aim = example.find(tables, name, asked, chosen, space, dimensions=dimensions)
+    found_aim = _aim(tables, name, (asked, judged), chosen, space, target=target)
     query = Query(chosen.columns, found_aim.vectors, KEYS[target], space)
 
     allowed = candidates.find(tables, name, target, conditions)
@@ -178,7 +189,7 @@ def similar(
         seconds=seconds,
     )
     wanted = k if most is None else min(k, most)
-    leave = Leave(found_aim.own, left_out, _SEEN[target])
+    leave = _leave(found_aim, left_out, target)
     found = _best(search, wanted, leave, diverse)
     rows = _rows(table, found, vectors=vectors)
     if target == "observations":
@@ -196,6 +207,40 @@ def similar(
         recall=search.recall,
         plan=search.told(),
     )
+
+
+def _listed(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _aim(
+    tables: "Tables",
+    model: str | None,
+    given: tuple[Asked, Judged],
+    mode: "Mode",
+    space: "Space | None",
+    *,
+    target: str,
+) -> "Aim":
+    """What to look for: one example, or what was learned from what was judged."""
+    asked, judged = given
+    if not judged:
+        table = _tables.of_model(tables, candidates.BASE[target], model)
+        dimensions = _tables.dimensions(table, mode.columns[0])
+        return example.find(tables, model, asked, mode, space, dimensions=dimensions)
+    if asked.ways:
+        raise QueryError(
+            "expected one example, or like=, unlike= and labels=; got both: like the "
+            "example too"
+        )
+    return labelled.find(tables, model, judged, mode, space, target=target)
+
+
+def _leave(aim: "Aim", exclude: Exclude, target: str) -> Leave:
+    """What is left out; what was judged unlike in any case."""
+    if exclude == "none" and isinstance(aim, Refined):
+        return Leave(aim.unliked, "self", _SEEN[target])
+    return Leave(aim.own, exclude, _SEEN[target])
 
 
 def _space(store: "Store", model: str | None) -> "Space | None":

@@ -21,7 +21,6 @@ from terradrift.query import tables as _tables
 from terradrift.query.result import Result
 from terradrift.query.search import candidates, labelled, modes, probe, unit_rows
 from terradrift.query.search.labelled import Judged
-from terradrift.query.sql.views import open_tables
 from terradrift.query.where import Where
 from terradrift.space import RAW
 from terradrift.store import spaces
@@ -72,7 +71,7 @@ def uncertain(
     chosen = modes.resolve(mode, target)
     judged = Judged(like=tuple(like), unlike=tuple(unlike), labels=labels)
     where = Where.parse(**conditions)
-    tables = open_tables(store)
+    tables = _tables.Opened(store)
     name = model or store.settings.model
     table = _tables.of_model(tables, candidates.BASE[target], name)
     space = spaces.current(store, name) if name else None
