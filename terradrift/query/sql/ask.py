@@ -13,7 +13,7 @@ from terradrift.errors import QueryError
 from terradrift.query.columns import files
 from terradrift.query.pinned import Pinned
 from terradrift.query.relation import Relation
-from terradrift.query.sql import described, functions, sandbox, views
+from terradrift.query.sql import described, functions, near_miss, sandbox, views
 from terradrift.query.sql.limits import NONE, Limits
 
 if TYPE_CHECKING:
@@ -154,7 +154,10 @@ def run(
             # A function may read more of a view than the statement names.
             with suppress(QueryError):
                 return Relation(narrowed, statement, values, limits)
-    return Relation(connection, statement, values, limits)
+    try:
+        return Relation(connection, statement, values, limits)
+    except QueryError as error:
+        raise near_miss.better(connection, statement, error) from error
 
 
 def _check_values(
