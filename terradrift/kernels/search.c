@@ -98,20 +98,64 @@ KERNEL void widen(const uint16_t *rows, const float *mean, int64_t n, int64_t d,
     for (int64_t at = 0; at < n; at++) less(rows + at * d, mean, d, out + at * step);
 }
 
-static float CLONES inner_single(const float *row, const float *with, int64_t d) {
-    float lanes[4 * LANE] = {0}, sum = 0.0f;
-    int64_t i = 0;
-    for (; i + 4 * LANE <= d; i += 4 * LANE)
-        for (int l = 0; l < 4 * LANE; l++) lanes[l] += row[i + l] * with[i + l];
-    for (; i < d; i++) lanes[i % LANE] += row[i] * with[i];
-    for (int l = 0; l < 4 * LANE; l++) sum += lanes[l];
-    return sum;
+/* matrix (n, d) times vector (d), out (n). */
+static void CLONES product_plain(const float *matrix, const float *vector, int64_t n,
+                                 int64_t d, float *out) {
+    for (int64_t at = 0; at < n; at++) {
+        const float *row = matrix + at * d;
+        float lanes[LANE] = {0}, sum = 0.0f;
+        int64_t i = 0;
+        for (; i + LANE <= d; i += LANE)
+            for (int l = 0; l < LANE; l++) lanes[l] += row[i + l] * vector[i + l];
+        for (int l = 0; i < d; i++, l++) lanes[l] += row[i] * vector[i];
+        for (int l = 0; l < LANE; l++) sum += lanes[l];
+        out[at] = sum;
+    }
 }
 
-/* matrix (n, d) times vector (d), out (n): a BLAS would wake its threads for it. */
+#ifdef HALF_X86
+static WIDE void product_wide(const float *matrix, const float *vector, int64_t n, int64_t d,
+                              float *out) {
+    const __mmask16 rest = (__mmask16)((1u << d % LANE) - 1u);
+    const int64_t whole = d - d % LANE;
+    int64_t at = 0;
+    for (; at + 4 <= n; at += 4) {
+        const float *row = matrix + at * d;
+        __m512 a = _mm512_setzero_ps(), b = a, c = a, e = a;
+        int64_t i = 0;
+        for (; i < whole; i += LANE) {
+            const __m512 v = _mm512_loadu_ps(vector + i);
+            a = _mm512_fmadd_ps(_mm512_loadu_ps(row + i), v, a);
+            b = _mm512_fmadd_ps(_mm512_loadu_ps(row + d + i), v, b);
+            c = _mm512_fmadd_ps(_mm512_loadu_ps(row + 2 * d + i), v, c);
+            e = _mm512_fmadd_ps(_mm512_loadu_ps(row + 3 * d + i), v, e);
+        }
+        if (rest) {
+            const __m512 v = _mm512_maskz_loadu_ps(rest, vector + i);
+            a = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, row + i), v, a);
+            b = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, row + d + i), v, b);
+            c = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, row + 2 * d + i), v, c);
+            e = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, row + 3 * d + i), v, e);
+        }
+        out[at] = _mm512_reduce_add_ps(a);
+        out[at + 1] = _mm512_reduce_add_ps(b);
+        out[at + 2] = _mm512_reduce_add_ps(c);
+        out[at + 3] = _mm512_reduce_add_ps(e);
+    }
+    product_plain(matrix + at * d, vector, n - at, d, out + at);
+}
+#endif
+
+/* A BLAS would wake its threads for so little. */
 KERNEL void product(const float *matrix, const float *vector, int64_t n, int64_t d,
                     float *out) {
-    for (int64_t at = 0; at < n; at++) out[at] = inner_single(matrix + at * d, vector, d);
+#ifdef HALF_X86
+    if (has_wide()) {
+        product_wide(matrix, vector, n, d, out);
+        return;
+    }
+#endif
+    product_plain(matrix, vector, n, d, out);
 }
 
 /* ---- codes ---- */

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from terradrift.query.index import files
+from terradrift.query.index import files, kernel
 from terradrift.query.index.protocol import Recall
 
 if TYPE_CHECKING:
@@ -72,6 +72,18 @@ class Lists:
             "kd,kd->k", self.centroids, self.centroids
         )
         return found
+
+    @cached_property
+    def addresses(self) -> tuple[int, int, int, int, int, int]:
+        """Of codes, factors, positions, starts, centroids and lengths, for the kernel."""
+        return (
+            kernel.at(self.codes, np.uint64),
+            kernel.at(self.factors, np.float32),
+            kernel.at(self.positions, np.int32),
+            kernel.at(self.starts, np.int64),
+            kernel.at(self.centroids, np.float32),
+            kernel.at(self.lengths, np.float32),
+        )
 
     @property
     def reach(self) -> int:

@@ -7,11 +7,12 @@ of memory, and single ones without a search.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from terradrift.query.index import files
+from terradrift.query.index import files, kernel
 from terradrift.query.index.rows import BLOCK, lengths_of
 from terradrift.query.lance_scan import ROW_ID
 from terradrift.store import arrays
@@ -31,7 +32,7 @@ KIND = "flat/1"
 _READ_AHEAD_BYTES = 64 << 20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Flat:
     """Vectors by position; a null or deleted one is zeros."""
 
@@ -39,6 +40,11 @@ class Flat:
     """(n, d)."""
     lengths: NDArray[np.float32]
     """(n,), NaN where a vector is null, deleted or not finite."""
+
+    @cached_property
+    def address(self) -> int:
+        """Of the vectors, for kernels."""
+        return kernel.at(self.vectors, np.float16)
 
 
 def write(

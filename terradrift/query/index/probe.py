@@ -76,27 +76,28 @@ def probe(
     if call is None:
         seen = _Seen(vectors, lists, turned, asked, middle, allowed)
         return _probe(seen, near, k, probes, width)
-    second = vectors.flats[1].vectors if len(vectors.flats) > 1 else None
+    codes, factors, positions, starts, centroids, lengths = lists.addresses
+    rows = [flat.address for flat in vectors.flats]
     found, cosines = np.empty(k, np.int32), np.empty(k, np.float32)
     looked = np.zeros(3, np.int64)
     count = call(
-        kernel.at(lists.codes, np.uint64),
-        kernel.at(lists.factors, np.float32),
-        kernel.at(lists.positions, np.int32),
-        kernel.at(lists.starts, np.int64),
+        codes,
+        factors,
+        positions,
+        starts,
         lists.count,
         probes,
-        kernel.at(lists.centroids, np.float32),
+        centroids,
         kernel.at(middle, np.float32),
         kernel.at(near, np.float32),
         kernel.at(asked, np.float32),
         lists.width,
-        kernel.at(vectors.flats[0].vectors, np.float16),
-        None if second is None else kernel.at(second, np.float16),
+        rows[0],
+        rows[1] if len(rows) > 1 else None,
         kernel.at(turned.vectors, np.float32),
         vectors.frame.dimensions,
         turned.offset,
-        kernel.at(vectors.lengths, np.float32),
+        lengths,
         None if allowed is None else kernel.at(allowed, np.uint64),
         k,
         width,
