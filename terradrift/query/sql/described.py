@@ -57,7 +57,7 @@ def table(view: str | None = None) -> pa.Table:
         QueryError: no such view.
     """
     rows = [
-        (name, column, _types(name)[column], told)
+        (name, column, types(name)[column], told)
         for name in _named(view)
         for column, told in VIEWS[name].columns.items()
     ]
@@ -98,8 +98,8 @@ def _named(view: str | None) -> list[str]:
 
 
 @cache
-def _types(view: str) -> dict[str, str]:
-    """DuckDB's types of the view's columns."""
+def types(view: str) -> Mapping[str, str]:
+    """DuckDB's type of each column of a view, as in `table`."""
     columns = fields(view)
     empty = float32(columns).empty_table()
     with duckdb.connect(":memory:") as connection:
@@ -120,10 +120,10 @@ def _overview() -> Iterator[str]:
 
 def _whole(name: str, view: View) -> Iterator[str]:
     yield f"{name}: {view.row}; key {', '.join(view.key)}"
-    types = _types(name)
+    shown = types(name)
     width = max(map(len, view.columns))
     for column, told in view.columns.items():
-        yield f"  {column:<{width}}  {types[column]}, {_unit(told)}: {told.meaning}"
+        yield f"  {column:<{width}}  {shown[column]}, {_unit(told)}: {told.meaning}"
         null = "" if told.null == "never" else f" Null: {told.null}."
         yield f"  {'':<{width}}  Source: {told.source}.{null}"
 

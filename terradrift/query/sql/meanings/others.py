@@ -157,7 +157,8 @@ LABELS = View(
         ),
         "verdict": Column(
             "text",
-            "yes or no: whether it is an example of `name`; name: a kind is called `name`",
+            "yes or no: whether it is an example of `name`; withdrawn: what was said no longer "
+            "counts; name: a kind is called `name`",
             "label, kinds --rename",
         ),
         "name": Column(
@@ -171,7 +172,7 @@ LABELS = View(
         ),
         "at": Column(
             "UTC",
-            "when; of several on one target the last counts",
+            "when; of what one person said of a target under one name the last counts",
             "label, kinds --rename",
         ),
     },
