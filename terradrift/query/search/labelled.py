@@ -112,12 +112,18 @@ def find(
     how = refine.resolve(judged.refine, len(liked), len(unliked))
     name = f"{len(liked):,} liked and {len(unliked):,} unliked"
     learned = f"learned from {name} ({how}; what is of one event counts once)"
+    # Its event and its patch may still hold what is looked for.
+    unliked_own = Own(
+        change_ids=given.own_unliked.change_ids,
+        observations=given.own_unliked.observations,
+        patch_ids=given.own_unliked.patch_ids if target != "changes" else frozenset(),
+    )
     return Refined(
         name,
         direction.reshape(given.liked.shape[1:]),
-        given.own | given.own_unliked,
+        given.own | unliked_own,
         "; ".join(filter(None, (learned, given.note))),
-        given.own_unliked,
+        unliked_own,
     )
 
 
@@ -161,11 +167,7 @@ def read(
             owns[0].change_ids | owns[1].change_ids,
         ).reshape(-1, *columns),
         owns[0],
-        Own(
-            change_ids=owns[1].change_ids,
-            observations=owns[1].observations,
-            patch_ids=owns[1].patch_ids if target == "observations" else frozenset(),
-        ),
+        owns[1],
         "; ".join(notes) or None,
     )
 
