@@ -172,7 +172,8 @@ LABELS = View(
         ),
         "at": Column(
             "UTC",
-            "when; of what one person said of a target under one name the last counts",
+            "when; of what one person said of a target under one name the last counts "
+            '(written "at": a word of SQL)',
             "label, kinds --rename",
         ),
     },
