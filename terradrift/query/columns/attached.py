@@ -82,7 +82,9 @@ def _view(
     relation = connection.from_arrow(FloatDataset(dataset))
     if spatial and "geometry" in part.schema.names:
         relation = relation.project("* REPLACE (ST_GeomFromWKB(geometry) AS geometry)")
-    relation.create_view(f"{FRESH}.{table}")
+    connection.execute(f"SET schema = {FRESH}")
+    relation.create_view(table)
+    connection.execute("SET schema = main")
 
 
 class _Part:

@@ -74,7 +74,7 @@ def build(
     except ValueError as error:
         raise ArchiveError(str(error)) from error
     patches = store.dataset("patches") if store.exists("patches") else None
-    about = _about(table, dataset, patches if laid.dated else None)
+    about = _about(table, dataset, patches if laid.places else None)
     target = files.path(store.root, table, _digest(about))
     if (held := _there(target)) is not None:
         _sweep(store.root, table, keep=target)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from terradrift.errors import ArchiveError
 from terradrift.query.columns import form
 from terradrift.query.columns.files import About, quoted
-from terradrift.query.columns.form import PLACE, Form
+from terradrift.query.columns.form import BESIDE, PLACE, Form
 
 if TYPE_CHECKING:
     import lance
@@ -44,12 +44,9 @@ def fill(
         f"(STORAGE_VERSION '{_STORAGE}', ROW_GROUP_SIZE {_ROW_GROUP:d})"
     )
     _places_of(connection, patches)
-    if laid.dated:
-        complete = _star(connection, laid, dataset)
-    else:
-        _sorted_rows(connection, laid, dataset)
-        complete = True
-    said = dict(about.items()) | {"complete": str(complete).lower()}
+    _keys(connection, laid, dataset)
+    _rows(connection, laid, dataset)
+    said = dict(about.items()) | {"complete": str(_complete(connection, laid)).lower()}
     connection.execute("CREATE TABLE held._about (key VARCHAR, value VARCHAR)")
     connection.executemany(
         "INSERT INTO held._about VALUES ($1, $2)", list(said.items())
@@ -80,52 +77,66 @@ def _places_of(
         )
 
 
-def _star(
+def _keys(
     connection: duckdb.DuckDBPyConnection, laid: Form, dataset: "lance.LanceDataset"
-) -> bool:
-    """Rows, moments and places of a table; whether every patch has its place."""
+) -> None:
+    """Moments and places, numbered in their order."""
     keys = [*laid.moments, *laid.places]
-    moments, places = _names(laid.moments), _names(laid.places)
+    if not keys:
+        return
     connection.from_arrow(_stream(dataset, keys)).create_view("keys")
     connection.execute(
         f"CREATE TABLE found AS SELECT DISTINCT {_names(keys)} FROM keys"
     )
+    moments, places = _names(laid.moments), _names(laid.places)
     connection.execute(
         f"CREATE TABLE held.moments AS SELECT {_number(moments)} AS _moment, {moments} "
         f"FROM (SELECT DISTINCT {moments} FROM found) ORDER BY _moment"
     )
+    if not places:
+        return
     order = f"coalesce(along, -1), {places}"
     connection.execute(
         f"CREATE TABLE held.places AS SELECT {_number(order)} AS _place, {places}, "
-        f"{_names(PLACE)} FROM (SELECT DISTINCT {places} FROM found) "
+        f"geometry FROM (SELECT DISTINCT {places} FROM found) "
         "LEFT JOIN known USING (patch_id) ORDER BY _place"
     )
-    connection.execute("DROP TABLE found")
-    connection.from_arrow(_stream(dataset, [*laid.rows, *keys])).create_view("given")
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, laid: Form, dataset: "lance.LanceDataset"
+) -> None:
+    """The rows of a table, along the curve by their own place or that of their patch."""
+    columns = list(dict.fromkeys([*laid.rows, *laid.moments, *laid.places]))
+    own = {"longitude", "latitude"} <= set(columns)
+    connection.from_arrow(_stream(dataset, columns, along=own)).create_view("given")
+    wanted = [_names(laid.rows, "g")]
+    source = "given g"
+    order = ["coalesce(along, -1)"]
+    if not own:
+        source += " LEFT JOIN known k ON g.patch_id = k.patch_id"
+    if laid.places:
+        source += f" JOIN held.places p ON {_same(laid.places, 'p')}"
+        wanted += [_names(BESIDE, "k"), "p._place"]
+        order = ["p._place"]
+    if laid.moments:
+        source += f" JOIN held.moments m ON {_same(laid.moments, 'm')}"
+        wanted.append("m._moment")
+        order.append("m._moment")
     connection.execute(
-        f"CREATE TABLE held.rows AS SELECT {_names(laid.rows, 'g')}, m._moment, p._place "
-        f"FROM given g JOIN held.moments m ON {_same(laid.moments, 'm')} "
-        f"JOIN held.places p ON {_same(laid.places, 'p')} ORDER BY _place, _moment"
+        f"CREATE TABLE held.rows AS SELECT {', '.join(wanted)} FROM {source} "
+        f"ORDER BY {', '.join(order)}, {_names(laid.rows[:1], 'g')}"
     )
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, laid: Form) -> bool:
+    """Whether every patch has its place."""
+    if not laid.places:
+        return True
     missing = connection.execute(
         "SELECT 1 FROM held.places ANTI JOIN known USING (patch_id) LIMIT 1"
     ).fetchone()
     return missing is None
-
-
-def _sorted_rows(
-    connection: duckdb.DuckDBPyConnection, laid: Form, dataset: "lance.LanceDataset"
-) -> None:
-    """The rows of a table, by their own place or that of their patch."""
-    own = {"longitude", "latitude"} <= set(laid.rows)
-    given = _stream(dataset, list(laid.rows), along=own)
-    connection.from_arrow(given).create_view("given")
-    source = "given g" if own else "given g LEFT JOIN known k USING (patch_id)"
-    then = [*([laid.time] if laid.time else []), laid.rows[0]]
-    connection.execute(
-        f"CREATE TABLE held.rows AS SELECT {_names(laid.rows, 'g')} FROM {source} "
-        f"ORDER BY coalesce(along, -1), {_names(then, 'g')}"
-    )
 
 
 def _names(columns: Iterable[str], table: str = "") -> str:

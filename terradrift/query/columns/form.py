@@ -1,9 +1,10 @@
 """How a table's columns are laid out in a file: what is stored once, and the order of rows.
 
-Tables of one row per patch and date are a star: `rows` holds what differs from row to row,
-`moments` each date with its scene and `places` each patch with its tile and place, once.
-Every other table is `rows` alone. Rows lie along a Hilbert curve over the ground, then in
-time, so that neighbours compress and a box is in few row groups.
+`rows` holds what differs from row to row, `moments` each date with its scene once, and
+`places` each patch with its tile and geometry once; the box of a patch, which compresses to
+nothing, stays beside the rows, so that blocks of rows know where they lie. Rows lie along a
+Hilbert curve over the ground, then in time, so that neighbours compress and a box is in few
+blocks.
 """
 
 from dataclasses import dataclass
@@ -18,18 +19,17 @@ from terradrift.store import hilbert, names
 PLACE = ("longitude", "latitude", "bbox", "geometry")
 """Columns of `patches` that are shown beside rows of patches."""
 
-DATED = ("embeddings", "scores", "anomalies")
+BESIDE = ("longitude", "latitude", "bbox")
+"""Those of them that stand in `rows`."""
+
+_DATED = ("embeddings", "scores", "anomalies")
 """Tables of one row per patch and date."""
 
-_TIMES = {
-    "changes": "onset",
-    "events": "start",
-    "alerts": "detected",
-    "patch_changes": None,
-    "patches": None,
-    "regimes": None,
-}
-"""Other tables that lie on the ground, and the time that orders rows of one place."""
+_TIMES = {"changes": "onset", "alerts": "detected"}
+"""Others of many rows for each of few dates."""
+
+_PLAIN = ("patches", "events", "patch_changes", "regimes")
+"""Others that lie on the ground."""
 
 _BITS = 24
 """Cells per axis of the curve: 2 ** 24 around the Earth are 2.4 m at most."""
@@ -42,19 +42,12 @@ class Form:
     rows: tuple[str, ...]
     moments: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
-    """Of the table itself; `PLACE` stands beside them."""
-    time: str | None = None
-
-    @property
-    def dated(self) -> bool:
-        """Whether the table is a star."""
-        return bool(self.moments)
+    """Of the table itself; `PLACE` is added, in `rows` and here."""
 
 
 def covers(table: str) -> bool:
     """Whether there are files of that table."""
-    base = names.kind(table)
-    return base in DATED or base in _TIMES
+    return names.kind(table) in (*_DATED, *_TIMES, *_PLAIN)
 
 
 def of(table: str, schema: pa.Schema) -> Form:
@@ -65,17 +58,19 @@ def of(table: str, schema: pa.Schema) -> Form:
     """
     plain = tuple(field.name for field in schema if not is_vector(field.type))
     base = names.kind(table)
-    if base in DATED:
+    if base in _DATED:
         moments = tuple(name for name in ("datetime", "scene_id") if name in plain)
-        places = ("patch_id", "tile")
-        rows = tuple(name for name in plain if name not in moments + places)
-        return Form(rows, moments, places)
-    if base not in _TIMES:
+        rows = tuple(name for name in plain if name not in (*moments, "tile"))
+        return Form(rows, moments, ("patch_id", "tile"))
+    if base in _TIMES:
+        rows = tuple(name for name in plain if name != _TIMES[base])
+        return Form(rows, (_TIMES[base],))
+    if base not in _PLAIN:
         raise ValueError(
             f"expected a table that lies on the ground, got {table}; its rows are read "
             "from Lance"
         )
-    return Form(plain, time=_TIMES[base])
+    return Form(plain)
 
 
 def along(

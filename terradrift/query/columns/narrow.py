@@ -75,7 +75,8 @@ class Shown:
             view = self.views[name]
             columns = needed.of(name, view.columns) or [_cheapest(view)]
             if self._gains(view, columns):
-                text = self.select(view, columns)
+                sought = "patch_id" in needed.sought
+                text = self.select(view, columns, sought=sought)
                 statements.append(f'CREATE TEMP VIEW "{name}" AS {text}')
         return Narrowed(connection, statements) if statements else connection
 
@@ -87,16 +88,15 @@ class Shown:
             table in self.attached for table in view.tables
         )
 
-    def select(self, view: View, columns: list[str]) -> str:
-        """`columns` of the rows of `view`, as SQL."""
+    def select(self, view: View, columns: list[str], *, sought: bool = False) -> str:
+        """`columns` of the rows of `view`, as SQL; `sought`: of patches told by their ids."""
         parts = []
         for table in view.tables:
             held = self.attached.get(table)
             if held is None or view.vectors.intersection(columns):
                 parts.append(self._lance(f'memory.main."{table}"', view, columns))
                 continue
-            read = self._star if held.form.dated else self._rows
-            parts.append(read(held, view, columns))
+            parts.append(self._file(held, view, columns, sought=sought))
             if held.fresh:
                 source = f'memory.{FRESH}."{table}"'
                 parts.append(self._lance(source, view, columns))
@@ -111,29 +111,32 @@ class Shown:
             text += " LEFT JOIN memory.main.scenes s ON r.scene_id = s.scene_id"
         return text + self._with_place(of)
 
-    def _rows(self, held: Attached, view: View, columns: list[str]) -> str:
-        """Of a file of rows alone."""
-        placed = PLACE if view.placed else ()
-        of = {name: "p" if name in placed else "r" for name in columns}
-        text = f'SELECT {_listed(of, self._shape("r", of))} FROM "{held.name}".rows r'
-        return text + self._with_place(of)
-
-    def _star(self, held: Attached, view: View, columns: list[str]) -> str:
-        """Of a file of rows, moments and places."""
-        own = dict.fromkeys((*held.form.moments, *view.scene), "m")
-        own |= dict.fromkeys((*held.form.places, *PLACE), "p")
-        of = {name: own.get(name, "r") for name in columns}
-        text = f'SELECT {_listed(of, self._shape("p", of))} FROM "{held.name}".rows r'
+    def _file(
+        self, held: Attached, view: View, columns: list[str], *, sought: bool
+    ) -> str:
+        """Of a file: its rows, with what is stored once beside where it is needed."""
+        form, name = held.form, held.name
+        own = dict.fromkeys((*form.moments, *view.scene), "m")
+        if form.places:
+            own |= {"tile": "p", "geometry": "p"}
+            # By the few rows of places a patch's number is found, and blocks by that.
+            own |= {"patch_id": "p"} if sought else {}
+        elif view.placed:
+            own |= dict.fromkeys(PLACE, "p")
+        of = {column: own.get(column, "r") for column in columns}
+        shown = _listed(of)
+        if self.spatial and (form.places or not view.placed):
+            for table in ("r", "p"):
+                wkb = f'{table}."geometry"'
+                shown = shown.replace(wkb, f"ST_GeomFromWKB({wkb}) AS geometry")
+        text = f'SELECT {shown} FROM "{name}".rows r'
         if "m" in of.values():
-            moments = f'"{held.name}".moments'
-            if scene := [name for name in columns if name in view.scene]:
-                moments = (
-                    f"(SELECT t.*, {_listed(dict.fromkeys(scene, 's'))} FROM {moments} t "
-                    "LEFT JOIN memory.main.scenes s ON t.scene_id = s.scene_id)"
-                )
-            text += f" JOIN {moments} m ON r._moment = m._moment"
+            scene = [column for column in columns if column in view.scene]
+            text += f" JOIN {_moments(name, scene)} m ON r._moment = m._moment"
+        if not form.places:
+            return text + self._with_place(of)
         if "p" in of.values():
-            text += f' JOIN "{held.name}".places p ON r._place = p._place'
+            text += f' JOIN "{name}".places p ON r._place = p._place'
         return text
 
     def _with_place(self, of: Mapping[str, str]) -> str:
@@ -144,17 +147,21 @@ class Shown:
         patches = self.select(self.views["patches"], ["patch_id", *named])
         return f" LEFT JOIN ({patches}) p ON r.patch_id = p.patch_id"
 
-    def _shape(self, table: str, of: Mapping[str, str]) -> Mapping[str, str]:
-        """Files hold WKB; with `spatial` a view shows GEOMETRY."""
-        if not self.spatial or of.get("geometry") != table:
-            return {}
-        return {"geometry": f"ST_GeomFromWKB({table}.geometry) AS geometry"}
+
+def _moments(name: str, scene: list[str]) -> str:
+    """The moments of a file, with these columns of their scene."""
+    if not scene:
+        return f'"{name}".moments'
+    columns = _listed(dict.fromkeys(scene, "s"))
+    return (
+        f'(SELECT t.*, {columns} FROM "{name}".moments t '
+        "LEFT JOIN memory.main.scenes s ON t.scene_id = s.scene_id)"
+    )
 
 
-def _listed(of: Mapping[str, str], otherwise: Mapping[str, str] | None = None) -> str:
+def _listed(of: Mapping[str, str]) -> str:
     """Columns, each of its table."""
-    said = otherwise or {}
-    return ", ".join(said.get(n, f'{table}."{n}"') for n, table in of.items())
+    return ", ".join(f'{table}."{name}"' for name, table in of.items())
 
 
 def _cheapest(view: View) -> str:

@@ -2,7 +2,18 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+_EQUAL = ("COMPARE_EQUAL", "COMPARE_IN")
+_CHOSEN = (
+    "expr",
+    "relation_name",
+    "exclude_list",
+    "replace_list",
+    "qualified_exclude_list",
+    "rename_list",
+)
+"""What makes a star more than ALL."""
 
 _WHOLE = ("STAR", "PIVOT", "SHOW_REF")
 """Parts of a statement that take every column of the tables beside them."""
@@ -18,6 +29,8 @@ class Needs:
     """Views that are read."""
     whole: frozenset[str]
     """Those of them of which every column may be meant."""
+    sought: frozenset[str]
+    """Names that are set equal to something: by =, IN or USING."""
 
     def of(self, view: str, columns: Collection[str]) -> list[str]:
         """The columns of `view` that are needed, in their order."""
@@ -36,8 +49,10 @@ def read(tree: Any, views: Collection[str]) -> Needs:  # noqa: ANN401 - a JSON t
     names: set[str] = set()
     read_: set[str] = set()
     called: set[str] = set()
+    sought: set[str] = set()
     for node in _nodes(tree):
         names.update(_columns(node))
+        sought.update(_sought(node))
         if (view := _view(node, views)) is not None:
             read_.add(view)
             called |= {view, str(node.get("alias") or view).lower()}
@@ -51,7 +66,9 @@ def read(tree: Any, views: Collection[str]) -> Needs:  # noqa: ANN401 - a JSON t
         last = [str(name).lower() for name in node.get("column_names") or []][-1:]
         if node.get("type") == "COLUMN_REF" and called & set(last):
             whole |= read_
-    return Needs(frozenset(names), frozenset(read_), frozenset(whole))
+    return Needs(
+        frozenset(names), frozenset(read_), frozenset(whole), frozenset(sought)
+    )
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - a JSON tree
@@ -73,6 +90,15 @@ def _columns(node: dict[str, Any]) -> set[str]:
     return {str(name).lower() for name in found}
 
 
+def _sought(node: dict[str, Any]) -> set[str]:
+    found = {str(name).lower() for name in node.get("using_columns") or []}
+    if node.get("type") in _EQUAL:
+        sides = [node.get("left"), node.get("right"), *(node.get("children") or [])]
+        for side in sides:
+            found |= _columns(side) if isinstance(side, dict) else set()
+    return found
+
+
 def _view(node: dict[str, Any], views: Collection[str]) -> str | None:
     name = str(node.get("table_name") or "").lower()
     named = node.get("type") in ("BASE_TABLE", "SHOW_REF")
@@ -84,7 +110,18 @@ def _takes_all(select: dict[str, Any]) -> bool:
     return any(
         node.get("type") in _WHOLE or node.get("ref_type") == "NATURAL"
         for node in _own(select)
+        if node is not _order_by_all(select)
     )
+
+
+def _order_by_all(select: dict[str, Any]) -> dict[str, Any] | None:
+    """The star of ORDER BY ALL, which means the columns of the answer."""
+    for modifier in select.get("modifiers") or []:
+        orders = modifier.get("orders") or []
+        star = orders[0].get("expression") if len(orders) == 1 else None
+        if (star or {}).get("type") == "STAR" and not any(map(star.get, _CHOSEN)):
+            return cast("dict[str, Any]", star)
+    return None
 
 
 def _own(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:

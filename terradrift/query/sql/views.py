@@ -63,8 +63,8 @@ WITH_PLACE = """
 
 
 def open_tables(store: "Store") -> dict[str, lance.LanceDataset]:
-    """Each table that is there, at its newest version."""
-    return {name: store.dataset(name) for name in store.tables()}
+    """Each table that is there, at its newest version; only to read."""
+    return {name: store.opened(name) for name in store.tables()}
 
 
 def create(
