@@ -146,15 +146,15 @@ static WIDE void product_wide(const float *matrix, const float *vector, int64_t 
 }
 #endif
 
-/* A BLAS would wake its threads for so little. */
-KERNEL void product(const float *matrix, const float *vector, int64_t n, int64_t d,
-                    float *out) {
+static void product(const float *matrix, const float *vector, int64_t n, int64_t d, float *out,
+                    int64_t way) {
 #ifdef HALF_X86
-    if (has_wide()) {
+    if (way < 2 && has_wide()) {
         product_wide(matrix, vector, n, d, out);
         return;
     }
 #endif
+    (void)way;
     product_plain(matrix, vector, n, d, out);
 }
 
@@ -460,19 +460,19 @@ static void sink(float *near, int32_t *lists, int64_t count, int64_t at) {
  * of more lists while there are fewer than k.
  *
  * codes (blocks, words, 8), factors (blocks, 2, 8), positions (blocks, 8), starts (lists + 1)
- * in blocks; centroids (lists, r), middle (lists) their products with `query` (r), near
- * (lists) how near they are; rows `first` and, where not null, `second` of d halves, whose
- * cosine is (<row, with> - offset) / length. `allowed`: null, or a bit per row.
+ * in blocks; centroids (lists, r), halves (lists) of their squared lengths; rotation (r, r) of
+ * the query (r), of length 1. Rows `first` and, where not null, `second` of d halves have the
+ * cosine (<row, with> - offset) / length. `allowed`: null, or a bit per row.
  * found, values (k); looked: rows whose codes were read, rows compared, lists.
  * Returns how many were found, -1 where memory was short, -2 where the processor lacks what
  * `way` asks. */
 KERNEL int64_t probe(const uint64_t *codes, const float *factors, const int32_t *positions,
-                     const int64_t *starts, int64_t lists, int64_t probes,
-                     const float *centroids, const float *middle, const float *near,
-                     const float *query, int64_t r, const uint16_t *first,
+                     const int64_t *starts, const float *centroids, const float *halves,
+                     const float *rotation, const float *lengths, int64_t lists,
+                     int64_t probes, const float *query, int64_t r, const uint16_t *first,
                      const uint16_t *second, const float *with, int64_t d, double offset,
-                     const float *lengths, const uint64_t *allowed, int64_t k, double width,
-                     int64_t way, int32_t *found, float *values, int64_t *looked) {
+                     const uint64_t *allowed, int64_t k, double width, int64_t way,
+                     int32_t *found, float *values, int64_t *looked) {
     const int64_t words = (r + 63) / 64;
     list_t *list = list_plain;
     void (*planes_of)(const uint8_t *, int64_t, uint64_t *) = planes_plain;
@@ -484,18 +484,21 @@ KERNEL int64_t probe(const uint64_t *codes, const float *factors, const int32_t 
                    {NULL, 0, k}, {0}, 0, 0};
     if (look.inner == NULL) return -2;
     asked_t asked = {0};
-    float *ahead = malloc((size_t)lists * sizeof(*ahead));
+    float *middle = malloc((size_t)(2 * lists + 2 * r) * sizeof(*middle));
+    float *ahead = middle + lists, *turned = ahead + lists, *numbers = turned + r;
     int32_t *next = malloc((size_t)lists * sizeof(*next));
-    float *numbers = malloc((size_t)r * sizeof(*numbers));
     uint8_t *levels = calloc((size_t)words, 64);
     asked.planes = malloc((size_t)words * PLANES * sizeof(*asked.planes));
     look.best.items = malloc((size_t)k * sizeof(*look.best.items));
     int64_t read = 0, count = lists, done = 0;
-    const int short_of = !ahead || !next || !numbers || !levels || !asked.planes ||
-                         !look.best.items;
+    const int short_of = !middle || !next || !levels || !asked.planes || !look.best.items;
     if (!short_of) {
-        memcpy(ahead, near, (size_t)lists * sizeof(*ahead));
-        for (int64_t l = 0; l < lists; l++) next[l] = (int32_t)l;
+        product(rotation, query, r, r, turned, way);
+        product(centroids, turned, lists, r, middle, way);
+        for (int64_t l = 0; l < lists; l++) {
+            ahead[l] = middle[l] - halves[l];
+            next[l] = (int32_t)l;
+        }
         for (int64_t l = lists / 2 - 1; l >= 0; l--) sink(ahead, next, lists, l);
         while (count > 0 && (done < probes || look.best.count < k)) {
             const int64_t at = next[0], blocks = starts[at + 1] - starts[at];
@@ -505,7 +508,7 @@ KERNEL int64_t probe(const uint64_t *codes, const float *factors, const int32_t 
             sink(ahead, next, count, 0);
             done++;
             if (!blocks) continue;
-            levels_of(query, centroids + at * r, r, numbers, levels, &asked);
+            levels_of(turned, centroids + at * r, r, numbers, levels, &asked);
             planes_of(levels, words, asked.planes);
             list(&look, codes + starts[at] * words * ROWS, factors + starts[at] * 2 * ROWS,
                  positions + starts[at] * ROWS, blocks, words, &asked, middle[at],
@@ -521,9 +524,8 @@ KERNEL int64_t probe(const uint64_t *codes, const float *factors, const int32_t 
         looked[1] = look.compared;
         looked[2] = done;
     }
-    free(ahead);
+    free(middle);
     free(next);
-    free(numbers);
     free(levels);
     free(asked.planes);
     free(look.best.items);

@@ -74,14 +74,16 @@ class Lists:
         return found
 
     @cached_property
-    def addresses(self) -> tuple[int, int, int, int, int, int]:
-        """Of codes, factors, positions, starts, centroids and lengths, for the kernel."""
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays, in the order in which the kernel takes them."""
         return (
             kernel.at(self.codes, np.uint64),
             kernel.at(self.factors, np.float32),
             kernel.at(self.positions, np.int32),
             kernel.at(self.starts, np.int64),
             kernel.at(self.centroids, np.float32),
+            kernel.at(self.halves, np.float32),
+            kernel.at(self.rotation, np.float32),
             kernel.at(self.lengths, np.float32),
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.errors import ArchiveError
 from terradrift.query.lance_scan import is_vector
 
 if TYPE_CHECKING:
@@ -107,7 +108,16 @@ class Covered:
 
 
 def covered(dataset: "lance.LanceDataset") -> Covered:
-    """All fragments of one version of a table."""
+    """All fragments of one version of a table.
+
+    Raises:
+        ArchiveError: its row ids do not say where rows stand.
+    """
+    if dataset.has_stable_row_ids:
+        raise ArchiveError(
+            f"expected a table whose row ids are addresses, {dataset.uri} has stable ones; "
+            "copy it into a table without enable_stable_row_ids to index it"
+        )
     vectors = {
         field.id()
         for field in dataset.lance_schema.fields()

@@ -95,7 +95,10 @@ def _find(
 ) -> Open | str | None:
     dimensions = int(dataset.schema.field(columns[0]).type.list_size)
     frame = Frame(columns, dimensions, space)
-    now = covered(dataset)
+    try:
+        now = covered(dataset)
+    except ArchiveError as error:
+        return str(error)
     best: Open | None = None
     wrong: str | None = None
     for digest in files.digests(root, table):

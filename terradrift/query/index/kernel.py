@@ -14,7 +14,6 @@ _POINTER, _COUNT = c_void_p, c_int64
 _TYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "dots": (c_int, (_POINTER, _COUNT, _POINTER, _POINTER, _COUNT, _COUNT, _POINTER)),
     "widen": (None, (_POINTER, _POINTER, _COUNT, _COUNT, _COUNT, _POINTER)),
-    "product": (None, (_POINTER, _POINTER, _COUNT, _COUNT, _POINTER)),
     "encode": (
         None,
         (_POINTER, _POINTER, _POINTER, _COUNT, _COUNT, _POINTER, _POINTER),
@@ -22,14 +21,14 @@ _TYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "probe": (
         c_int64,
         (
-            *[_POINTER] * 4,
+            *[_POINTER] * 8,
             *[_COUNT] * 2,
-            *[_POINTER] * 4,
+            _POINTER,
             _COUNT,
             *[_POINTER] * 3,
             _COUNT,
             c_double,
-            *[_POINTER] * 2,
+            _POINTER,
             _COUNT,
             c_double,
             _COUNT,

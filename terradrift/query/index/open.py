@@ -63,14 +63,19 @@ class Open:
         *,
         allowed: NDArray[np.uint64] | None = None,
         threads: int = 1,
+        device: str | None = None,
     ) -> Found:
         """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted)."""
         ranges = self._ranges
         if allowed is not None:
             ranges = layout.covering(self.covered.positions(allowed, self.live), gap=0)
-        return self._found(
-            query, k, *exact.search(self.vectors, query, k, ranges, threads)
-        )
+        if device is None:
+            found = exact.search(self.vectors, query, k, ranges, threads)
+        else:
+            from terradrift.query.search import gpu
+
+            found = gpu.nearest_on(device, self.vectors, query, k, ranges)
+        return self._found(query, k, *found)
 
     def near(
         self,
@@ -83,21 +88,23 @@ class Open:
         """As `exact` but by codes: nearly all of the nearest, and how nearly.
 
         The recall is that of searches without a condition, measured when the index was
-        made, at the least k measured that is not below `k`. Where `allowed` leaves fewer
-        rows, as many more lists are probed. Beyond `reach` the answer is exact.
+        made, at the least k measured that is not below `k`. Where fewer rows are `allowed`,
+        as many more lists are probed. Beyond `reach` the answer is exact.
         """
         if k > self.reach:
             return self.exact(query, k, allowed=allowed, threads=threads), Recall(
                 1, k, 0
             )
         probes, recall = self.lists.chosen(k)
-        bits = None
+        bits, passing = None, self.covered.rows
         if allowed is not None:
             at = self.covered.positions(allowed, self.live)
-            bits = _bits(self.covered.rows, at)
-            probes = min(self.lists.count, probes * self.rows // max(len(at), 1) + 1)
+            bits, passing = _bits(self.covered.rows, at), len(at)
         elif not self.live.all():
-            bits = self._live_bits
+            bits, passing = self._live_bits, self.rows
+        if passing == 0:
+            return Found(np.empty(0, np.uint64), np.empty(0)), recall
+        probes = min(self.lists.count, -(-probes * self.covered.rows // passing))
         found = probe(self.vectors, self.lists, query, k, probes, allowed=bits)
         measured = exact.measure(self.vectors, query, found.positions, k)
         return self._found(query, k, *measured), recall

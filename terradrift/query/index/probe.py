@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from terradrift.query.index import kernel
-from terradrift.query.index.rows import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 SPREADS = 2.0
 """Standard deviations by which an estimate may be too small before its row is passed over."""
-_PER_FACTOR = 0.6
+PER_FACTOR = 0.6
 """Of an estimate's deviation beside factor and |q - c|: sqrt(1 - 0.64) / 1, where 0.8 is
 <sign(v), v> / (|v| sqrt(r)) of a vector in a random direction (Gao and Long 2024, 3.2)."""
 LEVELS = 15
@@ -67,37 +66,27 @@ def probe(
         ValueError: the processor lacks what `way` asks for.
     """
     turned = vectors.frame.turn(query.vectors)
-    unit = query.vectors.ravel() / np.linalg.norm(query.vectors)
-    asked = product(lists.rotation, unit)
-    middle = product(lists.centroids, asked)
-    near = middle - lists.halves
-    width = spreads * _PER_FACTOR
+    unit = query.vectors.ravel()
+    unit = unit / np.sqrt(unit @ unit)
+    width = spreads * PER_FACTOR
     call = kernel.opened("probe")
     if call is None:
-        seen = _Seen(vectors, lists, turned, asked, middle, allowed)
-        return _probe(seen, near, k, probes, width)
-    codes, factors, positions, starts, centroids, lengths = lists.addresses
+        seen = _Seen(vectors, lists, turned, lists.rotation @ unit, allowed)
+        return _probe(seen, k, probes, width)
     rows = [flat.address for flat in vectors.flats]
     found, cosines = np.empty(k, np.int32), np.empty(k, np.float32)
     looked = np.zeros(3, np.int64)
     count = call(
-        codes,
-        factors,
-        positions,
-        starts,
+        *lists.addresses,
         lists.count,
         probes,
-        centroids,
-        kernel.at(middle, np.float32),
-        kernel.at(near, np.float32),
-        kernel.at(asked, np.float32),
+        kernel.at(unit, np.float32),
         lists.width,
         rows[0],
         rows[1] if len(rows) > 1 else None,
         kernel.at(turned.vectors, np.float32),
         vectors.frame.dimensions,
         turned.offset,
-        lengths,
         None if allowed is None else kernel.at(allowed, np.uint64),
         k,
         width,
@@ -121,23 +110,22 @@ class _Seen:
     lists: Lists
     turned: Turned
     asked: NDArray[np.float32]
-    middle: NDArray[np.float32]
+    """(r,) the query of length 1, rotated."""
     allowed: NDArray[np.uint64] | None
 
 
-def _probe(
-    seen: _Seen, near: NDArray[np.float32], k: int, probes: int, width: float
-) -> Probed:
+def _probe(seen: _Seen, k: int, probes: int, width: float) -> Probed:
     """The twin: the least that counts is told once a list, not once a block."""
     positions, cosines = np.empty(0, np.int64), np.empty(0, np.float32)
     read = compared = done = 0
+    near = seen.lists.centroids @ seen.asked - seen.lists.halves
     for at in np.argsort(-near, kind="stable").tolist():
         if done >= probes and len(positions) >= k:
             break
         done += 1
         first, last = seen.lists.starts[at : at + 2].tolist()
         bar = cosines.min() if len(cosines) == k else -np.inf
-        hits = estimates(seen.lists, at, seen.asked, seen.middle[at], width) > bar
+        hits = estimates(seen.lists, at, seen.asked, width) > bar
         rows = seen.lists.positions[first:last][hits].astype(np.int64)
         if seen.allowed is not None:
             word, bit = np.divmod(rows, 64)
@@ -158,7 +146,6 @@ def estimates(
     lists: Lists,
     at: int,
     asked: NDArray[np.float32],
-    middle: float,
     width: float,
 ) -> NDArray[np.float32]:
     """(blocks, 8) the most that the cosines of a list's rows with `asked` may be.
@@ -177,7 +164,9 @@ def estimates(
     factor, rest = lists.factors[first:last].transpose(1, 0, 2)
     length = np.linalg.norm(apart)
     found: NDArray[np.float32] = (
-        middle + rest + factor * (2 * above - apart.sum() + width * length)
+        lists.centroids[at] @ asked
+        + rest
+        + factor * (2 * above - apart.sum() + width * length)
     )
     return found
 

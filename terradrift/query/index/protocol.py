@@ -43,6 +43,10 @@ class Index(Protocol):
     def reach(self) -> int:
         """The greatest k that `near` answers by codes; beyond it `near` is exact."""
 
+    @property
+    def reach(self) -> int:
+        """The greatest k that `near` answers by codes."""
+
     def exact(
         self,
         query: Query,
@@ -50,8 +54,12 @@ class Index(Protocol):
         *,
         allowed: NDArray[np.uint64] | None = None,
         threads: int = 1,
+        device: str | None = None,
     ) -> Found:
-        """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted)."""
+        """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted).
+
+        Compared on `device` of torch, or on `threads` of the processor; the same rows.
+        """
 
     def near(
         self,

@@ -44,24 +44,6 @@ def lengths_of(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     return np.sqrt(found, out=found)
 
 
-def product(
-    matrix: NDArray[np.float32], vector: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """`matrix` (n, d) times `vector` (d,), on this thread alone."""
-    call = kernel.opened("product")
-    if call is None:
-        answer: NDArray[np.float32] = matrix @ vector
-        return answer
-    found = np.empty(len(matrix), np.float32)
-    call(
-        kernel.at(matrix, np.float32),
-        kernel.at(vector, np.float32),
-        *matrix.shape,
-        found.ctypes.data,
-    )
-    return found
-
-
 def dots(
     rows: NDArray[np.float16],
     vector: NDArray[np.float32],

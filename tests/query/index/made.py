@@ -18,8 +18,8 @@ COLUMNS = (("delta",), ("after",), ("before", "after"))
 
 def clustered(rows: int, dimensions: int = DIMENSIONS, seed: int = 0) -> np.ndarray:
     """Vectors around 20 centres, off the origin as those of networks are."""
-    rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(20, dimensions))
+    centres = np.random.default_rng(0).normal(size=(20, dimensions))
+    rng = np.random.default_rng(seed + 1)
     noise = 0.4 * rng.normal(size=(rows, dimensions))
     return (2 + centres[rng.integers(0, 20, rows)] + noise).astype(np.float16)
 
