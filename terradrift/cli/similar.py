@@ -119,6 +119,9 @@ def similar(
             help="Compare every row that passes, or ask the index even for few [default: as is fast].",
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, or cuda for an exact search on a GPU.")
+    ] = "auto",
     model: opt.Model = None,
     output: opt.Output = None,
     as_json: opt.Json = False,
@@ -155,6 +158,7 @@ def similar(
             per_event=per_event,
             per_patch=per_patch,
             exact=exact,
+            device=device,
             model=model,
         )
     _told(result)

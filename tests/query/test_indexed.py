@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from terradrift import space
+from terradrift.errors import QueryError
 from terradrift.query.index import build
-from terradrift.query.search import plan
+from terradrift.query.search import gpu, plan
 from terradrift.query.search.similar import similar
 from terradrift.store import spaces
 from terradrift.store.tables import Store
@@ -107,6 +108,28 @@ def test_an_index_says_its_recall_and_what_it_searched_beside(
     kept = similar(indexed, change="c00007", k=10, kind=1)
     assert ", without a filter, " in kept.plan
     assert set(kept.to_arrow()["kind"].to_pylist()) == {1}
+
+
+def test_a_device_that_is_not_there_is_said(pair: tuple[Store, Store]) -> None:
+    asked: dict[str, Any] = {"change": "c00007", "k": 5}
+    with pytest.raises(QueryError, match="must be auto, cpu or cuda, got 'tpu'"):
+        similar(pair[1], device="tpu", **asked)  # type: ignore[arg-type]
+    assert similar(pair[1], device="cpu", **asked).plan.startswith("exact, ")
+    if gpu.available() is None:
+        with pytest.raises(QueryError, match="sees none; leave it out"):
+            similar(pair[1], device="cuda", **asked)
+
+
+@pytest.mark.parametrize("mode", COLUMNS)
+def test_a_device_of_torch_gives_the_same_rows(
+    pair: tuple[Store, Store], mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"change": "c00007", "mode": mode, "k": 40}
+    here = similar(pair[1], device="cpu", **asked)
+    monkeypatch.setattr(gpu, "available", lambda: "cpu")
+    there = similar(pair[1], device="cuda", **asked)
+    assert there.to_arrow().equals(here.to_arrow())
+    assert there.plan.startswith("exact on cpu, all 749 rows")
 
 
 def test_an_index_that_is_deleted_or_damaged_is_done_without(

@@ -43,10 +43,6 @@ class Index(Protocol):
     def reach(self) -> int:
         """The greatest k that `near` answers by codes; beyond it `near` is exact."""
 
-    @property
-    def reach(self) -> int:
-        """The greatest k that `near` answers by codes."""
-
     def exact(
         self,
         query: Query,

@@ -6,6 +6,7 @@ exact answers were not asked for. Rows that the index does not cover are always 
 too, and the answers are merged.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class Search:
     exact: bool | None = None
     """Whether it must be exact; None: where that is cheap."""
     threads: int = 1
+    device: str | None = None
+    """Of torch, where rows that an index covers are compared; None: the processor."""
     seconds: float | None = None
     recall: "Recall | None" = field(default=None, init=False)
     """Of the last answer; None: it was exact."""
@@ -112,6 +115,8 @@ class Search:
         self, index: "Index", k: int, allowed: NDArray[np.uint64] | None
     ) -> Found:
         exactly = self.few if self.exact is None else self.exact
+        # A device compares all rows in less time than codes take.
+        exactly = exactly or (self.device is not None and self.exact is None)
         self.recall = None
         if not exactly:
             found, recall = index.near(
@@ -120,7 +125,9 @@ class Search:
             # Beyond its reach an index compares every row: nothing was measured.
             self.recall = recall if recall.queries else None
             return found
-        return index.exact(self.query, k, allowed=allowed, threads=self.threads)
+        return index.exact(
+            self.query, k, allowed=allowed, threads=self.threads, device=self.device
+        )
 
     def _streamed(
         self,
@@ -157,7 +164,8 @@ class Search:
     def told(self) -> str:
         """How it was answered, in words."""
         if self.recall is None:
-            how, all_rows = "exact", f"all {self.rows:,} rows"
+            on = f" on {self.device}" if self.device and self.index else ""
+            how, all_rows = f"exact{on}", f"all {self.rows:,} rows"
         else:
             how, all_rows = f"index, {self.recall}", f"{self.rows:,} rows"
             if self.allowed is not None:
@@ -173,6 +181,29 @@ class Search:
             else ""
         )
         return f"{how}, {which}{newer}"
+
+
+def device(asked: str | None) -> str | None:
+    """The device to compare rows on; None: the processor.
+
+    Unless `cuda` is asked for, torch is not imported for it, which takes seconds; where
+    somebody did that already, its device is used.
+
+    Raises:
+        QueryError: no such device, or torch sees none.
+    """
+    if asked not in (None, "auto", "cpu", "cuda"):
+        raise QueryError(f"device must be auto, cpu or cuda, got {asked!r}")
+    if asked == "cpu" or (asked != "cuda" and "torch" not in sys.modules):
+        return None
+    from terradrift.query.search import gpu
+
+    found = gpu.available()
+    if found is None and asked == "cuda":
+        raise QueryError(
+            "expected a GPU for device='cuda', torch 2.8 or newer sees none; leave it out"
+        )
+    return found
 
 
 def enough(
@@ -192,6 +223,14 @@ def enough(
         if len(at) == k or len(found.row_ids) < first or first >= search.passing:
             return Found(found.row_ids[at], found.distances[at])
         first = min(first * _MORE, search.passing)
+
+
+def at_first(search: Search, k: int, spare: int) -> int:
+    """How many rows to fetch at first, for `k` of them: some more, within reach of codes."""
+    first = min(k + spare, search.passing)
+    if search.index is not None and k <= search.index.reach < first:
+        return search.index.reach
+    return first
 
 
 def _none(table: "lance.LanceDataset", columns: Sequence[str]) -> pa.Table:

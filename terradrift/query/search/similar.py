@@ -1,28 +1,22 @@
 """Find changes, or observations, that are like one: filtered before the search."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from terradrift import schema
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
-from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
 from terradrift.query.index import held
 from terradrift.query.result import Result
-from terradrift.query.search import candidates, example, labelled, modes, plan
+from terradrift.query.search import answer, candidates, example, labelled, modes, plan
 from terradrift.query.search import exclude as leaving
 from terradrift.query.search.diverse import Diverse
 from terradrift.query.search.example import Asked
 from terradrift.query.search.exclude import Exclude, Leave
 from terradrift.query.search.labelled import Judged, Refined
 from terradrift.query.search.modes import Mode, ModeName, Target
-from terradrift.query.search.nearest import Found, Query
+from terradrift.query.search.nearest import Query
 from terradrift.query.search.refine import Refine
 from terradrift.query.where import Where
 from terradrift.space import RAW
@@ -50,8 +44,6 @@ KEYS = {"changes": ("change_id",), "observations": ("patch_id", "datetime")}
 """Columns that name a row of each target; equal distances stand in their order."""
 
 _SEEN = {"changes": "date_after", "observations": "datetime"}
-_SPARE = 32
-"""Rows fetched beside those asked for, where some may be left out."""
 
 
 def similar(
@@ -86,6 +78,7 @@ def similar(
     vectors: bool = False,
     model: str | None = None,
     threads: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] | None = None,
     limits: "Limits | None" = None,
 ) -> Result:
     """The `k` rows of `target` that are most like an example, nearest first.
@@ -117,6 +110,8 @@ def similar(
     Many rows are searched by an index where there is one (`terradrift index`), which finds
     nearly all of the nearest; the answer's `exact`, `recall` and `plan` say how it was got.
     `exact=True` compares every row that passes; `exact=False` takes the index even for few.
+    On a GPU (`device="cuda"`, or by itself once torch is imported) every row that the index
+    covers is compared.
 
     Cosines are taken in the archive's current space of the model (`space` of the answer; see
     `Archive.space`).
@@ -175,7 +170,7 @@ def similar(
     if allowed is not None and not len(allowed):
         notes.append(candidates.explained(tables, name, target, conditions))
     elif radius is not None:
-        allowed = _far(tables, name, target, allowed, found_aim, metres=radius)
+        allowed = answer.far(tables, name, target, allowed, found_aim, metres=radius)
     index, trouble = _index(store, f"{base}_{schema.suffix(name or '')}", table, query)
     if trouble:
         notes.append(trouble)
@@ -186,18 +181,19 @@ def similar(
         index=index,
         exact=exact,
         threads=_threads.resolve(threads),
+        device=plan.device(device) if index is not None else None,
         seconds=seconds,
     )
     wanted = k if most is None else min(k, most)
     leave = _leave(found_aim, left_out, target)
-    found = _best(search, wanted, leave, diverse)
-    rows = _rows(table, found, vectors=vectors)
+    found = answer.best(search, wanted, leave, diverse)
+    rows = answer.rows(table, found, vectors=vectors)
     if target == "observations":
-        rows = _with_place(tables, rows)
+        rows = answer.with_place(tables, rows)
     if wanted < k:
         notes.append(f"the limit is {wanted:,} rows, {k:,} were asked for")
     if search.passing and len(rows) < wanted:
-        notes.append(_short(len(rows), wanted, diverse))
+        notes.append(answer.short(len(rows), wanted, diverse))
     return Result(
         rows,
         "; ".join(notes) or None,
@@ -254,81 +250,3 @@ def _index(
     told = store, name, table, query.columns, query.space
     index = held.opened(*told)
     return index, held.trouble(*told) if index is None else None
-
-
-def _far(
-    tables: "Tables",
-    model: str | None,
-    target: Target,
-    allowed: NDArray[np.uint64] | None,
-    aim: "Aim",
-    *,
-    metres: float,
-) -> NDArray[np.uint64]:
-    """Those of the rows (None: of all) that lie farther than that from the example."""
-    if not len(aim.own.places):
-        raise QueryError(
-            f"{aim.name} is of no place; exclude_radius needs an example that is"
-        )
-    near = candidates.near(tables, model, target, aim.own.places, metres)
-    if allowed is None:
-        table = _tables.of_model(tables, candidates.BASE[target], model)
-        allowed = candidates.all_ids(table)
-    return np.setdiff1d(allowed, near, assume_unique=True)
-
-
-def _best(search: plan.Search, k: int, leave: Leave, diverse: Diverse) -> Found:
-    """The nearest rows that are neither left out nor too many of one event or patch."""
-    if k == 0:
-        return Found(np.empty(0, np.uint64), np.empty(0))
-    keys = search.query.keys
-    others = [*leave.columns(search.table.schema.names), *diverse.columns]
-    columns = list(dict.fromkeys([*keys, *others]))
-
-    def kept(rows: pa.Table) -> NDArray[np.bool_]:
-        stays = leave.kept(rows)
-        of_those = diverse.kept(rows.filter(pa.array(stays)))
-        stays[np.flatnonzero(stays)[~of_those]] = False
-        return stays
-
-    first = k
-    if others:
-        first += leave.about + _SPARE + (k if diverse.columns else 0)
-    return plan.enough(search, k, columns, min(first, search.passing), kept)
-
-
-def _short(rows: int, k: int, diverse: Diverse) -> str:
-    among = " of different events or patches" if diverse.columns else ""
-    return (
-        f"{rows:,} rows{among} pass the conditions and can be compared, "
-        f"{k:,} were asked for"
-    )
-
-
-def _rows(table: "lance.LanceDataset", found: Found, *, vectors: bool) -> pa.Table:
-    """The rows found, with `rank` and `distance`."""
-    wanted = [
-        field.name
-        for field in table.schema
-        if vectors or not lance_scan.is_vector(field.type)
-    ]
-    rows = rows_of.take(table, found.row_ids, wanted)
-    rank = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
-    distance = pa.array(found.distances)
-    return rows.add_column(0, "rank", rank).add_column(1, "distance", distance)
-
-
-def _with_place(tables: "Tables", rows: pa.Table) -> pa.Table:
-    """Observations with the place of their patch."""
-    if "patches" not in tables:
-        return rows
-    wanted = pc.unique(rows["patch_id"]).to_pylist()
-    names = ["patch_id", "longitude", "latitude", "bbox", "geometry"]
-    condition = (
-        f"patch_id IN ({', '.join(map(_tables.literal, wanted))})" if wanted else None
-    )
-    places = tables["patches"].to_table(columns=names, filter=condition)
-    at = pc.index_in(rows["patch_id"], value_set=places["patch_id"])
-    for name in names[1:]:
-        rows = rows.append_column(places.schema.field(name), places[name].take(at))
-    return rows

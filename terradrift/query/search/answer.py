@@ -1,0 +1,110 @@
+"""The rows of an answer: what is left of the nearest, and their columns."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from terradrift.errors import QueryError
+from terradrift.query import lance_scan, rows_of
+from terradrift.query import tables as _tables
+from terradrift.query.search import candidates, plan
+from terradrift.query.search.nearest import Found
+
+if TYPE_CHECKING:
+    import lance
+
+    from terradrift.query.search.aim import Aim
+    from terradrift.query.search.diverse import Diverse
+    from terradrift.query.search.exclude import Leave
+    from terradrift.query.search.modes import Target
+    from terradrift.query.tables import Tables
+
+_SPARE = 32
+"""Rows fetched beside those asked for, where some may be left out."""
+
+
+def far(
+    tables: "Tables",
+    model: str | None,
+    target: "Target",
+    allowed: NDArray[np.uint64] | None,
+    aim: "Aim",
+    *,
+    metres: float,
+) -> NDArray[np.uint64]:
+    """Sorted ids of the rows (None: of all) that lie farther than that from the example.
+
+    Raises:
+        QueryError: the example is of no place.
+    """
+    if not len(aim.own.places):
+        raise QueryError(
+            f"{aim.name} is of no place; exclude_radius needs an example that is"
+        )
+    near = candidates.near(tables, model, target, aim.own.places, metres)
+    if allowed is None:
+        table = _tables.of_model(tables, candidates.BASE[target], model)
+        allowed = candidates.all_ids(table)
+    kept = np.ones(len(allowed), bool)
+    kept[np.searchsorted(allowed, near[np.isin(near, allowed)])] = False
+    others: NDArray[np.uint64] = allowed[kept]
+    return others
+
+
+def best(search: plan.Search, k: int, leave: "Leave", diverse: "Diverse") -> Found:
+    """The nearest rows that are neither left out nor too many of one event or patch."""
+    if k == 0:
+        return Found(np.empty(0, np.uint64), np.empty(0))
+    keys = search.query.keys
+    others = [*leave.columns(search.table.schema.names), *diverse.columns]
+    columns = list(dict.fromkeys([*keys, *others]))
+
+    def kept(rows: pa.Table) -> NDArray[np.bool_]:
+        stays = leave.kept(rows)
+        of_those = diverse.kept(rows.filter(pa.array(stays)))
+        stays[np.flatnonzero(stays)[~of_those]] = False
+        return stays
+
+    spare = leave.about + _SPARE + (k if diverse.columns else 0) if others else 0
+    return plan.enough(search, k, columns, plan.at_first(search, k, spare), kept)
+
+
+def short(rows: int, k: int, diverse: "Diverse") -> str:
+    """What to say of an answer of fewer rows than were asked for."""
+    among = " of different events or patches" if diverse.columns else ""
+    return (
+        f"{rows:,} rows{among} pass the conditions and can be compared, "
+        f"{k:,} were asked for"
+    )
+
+
+def rows(table: "lance.LanceDataset", found: Found, *, vectors: bool) -> pa.Table:
+    """The rows found, with `rank` and `distance`."""
+    wanted = [
+        field.name
+        for field in table.schema
+        if vectors or not lance_scan.is_vector(field.type)
+    ]
+    rows = rows_of.take(table, found.row_ids, wanted)
+    rank = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
+    distance = pa.array(found.distances)
+    return rows.add_column(0, "rank", rank).add_column(1, "distance", distance)
+
+
+def with_place(tables: "Tables", rows: pa.Table) -> pa.Table:
+    """Observations with the place of their patch."""
+    if "patches" not in tables:
+        return rows
+    wanted = pc.unique(rows["patch_id"]).to_pylist()
+    names = ["patch_id", "longitude", "latitude", "bbox", "geometry"]
+    condition = (
+        f"patch_id IN ({', '.join(map(_tables.literal, wanted))})" if wanted else None
+    )
+    places = tables["patches"].to_table(columns=names, filter=condition)
+    at = pc.index_in(rows["patch_id"], value_set=places["patch_id"])
+    for name in names[1:]:
+        rows = rows.append_column(places.schema.field(name), places[name].take(at))
+    return rows
