@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from terradrift.errors import QueryError
 from terradrift.query import tables as _tables
+from terradrift.query.lance_scan import PICK_SHARE
 from terradrift.space import Space
 from terradrift.store import layout, spaces
 from terradrift.store.series import vectors_of
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 CLEAR_PERCENT = 70.0
 """Observations less clear than this, or of unknown clearness, are not compared."""
 
-_TILES_HELD = 64
-"""Tiles whose dates are remembered: about a megabyte each."""
+_TILES_HELD = 256
+"""Tiles whose dates are remembered: some half a megabyte each."""
+_NEVER = np.iinfo(np.int64).max
 _RANGE_BYTES = 1 << 19
 """What starting to read another range costs, in bytes that could be read meanwhile."""
 
@@ -50,27 +52,29 @@ class _Tile:
     """(n,), positions in the table."""
 
     def nearest(
-        self, patch: NDArray[np.int64], at: NDArray[np.int64]
+        self, names: NDArray[np.bytes_], at: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """(q,) the observation of each patch that is nearest to each instant; -1: none."""
-        t = len(self.instants)
-        low, high = np.searchsorted(self.keys, [patch * t, (patch + 1) * t])
+        """(i, n) rows of the observations of patches (n,) nearest to instants (i, n); -1: none."""
+        if not len(self.keys):
+            return np.full(at.shape, -1)
+        patch = np.minimum(np.searchsorted(self.ids, names), len(self.ids) - 1)
+        key = patch * len(self.instants)
+        low, high = np.searchsorted(self.keys, [key, key + len(self.instants)])
+        high = np.where(self.ids[patch] == names, high, low)
         after = np.searchsorted(
-            self.keys, patch * t + np.searchsorted(self.instants, at, "right")
+            self.keys, key + np.searchsorted(self.instants, at, "right")
         )
-        found = np.full(len(patch), -1)
-        for candidate in (after - 1, after):  # the earlier stays where both are as near
-            there = (candidate >= low) & (candidate < high)
-            held = np.flatnonzero(there)
-            gap = np.abs(self._when(candidate[held]) - at[held])
-            best = found[held]
-            known = best >= 0
-            nearer = ~known
-            nearer[known] = gap[known] < np.abs(
-                self._when(best[known]) - at[held][known]
+        last = len(self.keys) - 1
+        before, after = np.clip(after - 1, 0, last), np.clip(after, 0, last)
+        gaps = [
+            np.where(
+                (each >= low) & (each < high), np.abs(self._when(each) - at), _NEVER
             )
-            found[held[nearer]] = candidate[held[nearer]]
-        return found
+            for each in (before, after)
+        ]
+        # The earlier stays where both are as near.
+        nearest = np.where(gaps[1] < gaps[0], after, before)
+        return np.where(np.minimum(*gaps) < _NEVER, self.rows[nearest], -1)
 
     def _when(self, observation: NDArray[np.int64]) -> NDArray[np.int64]:
         when: NDArray[np.int64] = self.instants[
@@ -117,37 +121,18 @@ class Histories:
         names = _encoded(patches)
         tiles = self._tiles_of(names, patches)
         given = (tiles >= 0) & ~np.isnat(first) & ~np.isnat(second)
-        found = np.full(len(names), np.nan)
+        instants = np.stack([first, second]).astype("M8[us]").astype(np.int64)
+        rows = np.full(instants.shape, -1)
         for tile in np.unique(tiles[given]).tolist():
             here = np.flatnonzero(given & (tiles == tile))
-            found[here] = self._in_tile(
-                self._places()[2][tile], names[here], first[here], second[here]
-            )
+            held = self._tile(self._places()[2][tile])
+            rows[:, here] = held.nearest(names[here], instants[:, here])
+        apart = np.flatnonzero((rows >= 0).all(axis=0) & (rows[0] != rows[1]))
+        found = np.full(len(names), np.nan)
+        if len(apart):
+            vectors = _vectors(self._embeddings(), rows[:, apart])
+            found[apart] = _cosine(vectors[0], vectors[1], self._space())
         return found
-
-    def _in_tile(
-        self,
-        tile: str,
-        names: NDArray[np.bytes_],
-        first: NDArray[np.datetime64],
-        second: NDArray[np.datetime64],
-    ) -> NDArray[np.float64]:
-        distance = np.full(len(names), np.nan)
-        held = self._tile(tile)
-        if not len(held.ids):
-            return distance
-        patch = np.minimum(np.searchsorted(held.ids, names), len(held.ids) - 1)
-        seen = np.flatnonzero(held.ids[patch] == names)
-        one, two = (
-            held.nearest(patch[seen], instants[seen].astype("M8[us]").astype(np.int64))
-            for instants in (first, second)
-        )
-        apart = (one >= 0) & (two >= 0) & (one != two)
-        rows = held.rows[np.concatenate([one[apart], two[apart]])]
-        vectors = _vectors(self._embeddings(), rows)
-        one_vector, two_vector = np.split(vectors, 2)
-        distance[seen[apart]] = _cosine(one_vector, two_vector, self._space())
-        return distance
 
     def _embeddings(self) -> "lance.LanceDataset":
         opened = {name: self._store.dataset(name) for name in self._store.tables()}
@@ -249,16 +234,20 @@ def _encoded(patches: Sequence[str | None]) -> NDArray[np.bytes_]:
 def _vectors(
     dataset: "lance.LanceDataset", rows: NDArray[np.int64]
 ) -> NDArray[np.float16]:
-    """(n, d) vectors at the positions `rows`, in that order."""
+    """(..., d) vectors at the positions `rows` (...)."""
     distinct, at = np.unique(rows, return_inverse=True)
     d = dataset.schema.field("embedding").type.list_size
     out = np.zeros((len(distinct), d), np.float16)
     ranges = layout.covering(distinct, _RANGE_BYTES // (2 * d))
-    for start, batch in layout.read_ranges(dataset, ["embedding"], ranges):
-        low, high = np.searchsorted(distinct, [start, start + batch.num_rows])
-        source = vectors_of(batch.column("embedding"))
-        out[low:high] = source[distinct[low:high] - start]
-    return out[at]
+    if len(distinct) <= PICK_SHARE * np.diff(ranges, axis=1).sum():
+        taken = dataset.take(distinct, columns=["embedding"])["embedding"]
+        out[:] = vectors_of(taken.combine_chunks())
+    else:
+        for start, batch in layout.read_ranges(dataset, ["embedding"], ranges):
+            low, high = np.searchsorted(distinct, [start, start + batch.num_rows])
+            source = vectors_of(batch.column("embedding"))
+            out[low:high] = source[distinct[low:high] - start]
+    return out[at.reshape(rows.shape)]
 
 
 def _cosine(
