@@ -193,8 +193,8 @@ class Relation:
             else f"SELECT * FROM (\n{self._text}\n) LIMIT {rows:d}"  # noqa: S608
         )
         self.note = None
-        clock = Clock(self._limits.seconds)
         cursor = self._connection.cursor()
+        clock = Clock(self._limits.seconds, cursor)
         with clock.running(cursor):
             cursor.execute(bounded, self._values or None)
         return clock, cursor

@@ -1,5 +1,6 @@
 """Functions of our domain in SQL, with the spatial extension and without."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from terradrift.query.search.similar import similar
 from terradrift.query.sql import sandbox
 from terradrift.query.sql.ask import connect, sql
 from terradrift.query.sql.described import VIEWS
+from terradrift.query.sql.limits import Limits
 from terradrift.query.sql.meanings.functions import FUNCTIONS
 from terradrift.space import fit
 from terradrift.store import spaces
@@ -326,7 +328,9 @@ def test_drift_is_taken_in_the_space_that_the_archive_compares_in(
         nearest(embeddings, "p0003", np.datetime64(day, "us"))
         for day in ("2018-01-10", "2018-10-10")
     ]
-    a, b = space.place(observed(embeddings, "p0003")[2][at].astype(np.float32))
+    a, b = space.place(
+        observed(embeddings, "p0003")[2][np.array(at, int)].astype(np.float32)
+    )
     wanted = 1 - float(a @ b) / float(np.linalg.norm(a) * np.linalg.norm(b))
     assert inside == pytest.approx(wanted, abs=1e-6)
     assert inside != pytest.approx(raw, abs=1e-3)
@@ -374,3 +378,15 @@ def test_threads_and_cursors_of_one_instance_get_the_same_answers(store: Store) 
         together = list(pool.map(lambda query: sql(store, query).fetchall(), queries))
     for ((one,),), ((other,),) in zip(alone, together, strict=True):
         assert other == (pytest.approx(one) if isinstance(one, float) else one)
+
+
+def test_searches_of_many_rows_stop_when_their_time_is_over(store: Store) -> None:
+    # All 600 are of one vector of rows: DuckDB's interrupt waits until it is done.
+    query = "SELECT count(*) FROM changes c, similar_changes(c.change_id, 50) m"
+    answer = sql(store, query, Limits(seconds=0.5))
+    start = time.monotonic()
+    with pytest.raises(QueryError, match=r"longer than 0\.5 s"):
+        answer.fetchall()
+    assert time.monotonic() - start < 3
+    # Others of the same instance go on.
+    assert sql(store, "FROM similar_changes('c00001', 5)").to_arrow().num_rows == 5

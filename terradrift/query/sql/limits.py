@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from terradrift.errors import QueryError
-from terradrift.query.sql import sandbox
+from terradrift.query.sql import sandbox, udf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,11 @@ NONE = Limits()
 class Clock:
     """The time that one run has left. Only time in DuckDB counts, not its reader's."""
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(
+        self, seconds: float | None, connection: duckdb.DuckDBPyConnection
+    ) -> None:
+        """Of what `connection` runs next."""
+        self._run = None if seconds is None else udf.name_run(connection)
         self._seconds = seconds
         self._left = seconds or 0.0
         self._over = False
@@ -84,6 +88,8 @@ class Clock:
 
     def _stop(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._over = True
+        if self._run is not None:
+            udf.stop(self._run)
         connection.interrupt()
 
     def _too_long(self) -> QueryError:

@@ -119,7 +119,8 @@ ON_TABLES = (
 
 SIMILAR_CHANGES = """
     CREATE MACRO similar_changes(change, k := 10, mode := 'delta') AS TABLE
-        SELECT {columns} FROM (SELECT unnest(similar_changes_(change, k, mode)) AS found)
+        SELECT {columns}
+        FROM (SELECT unnest(similar_changes_(change, k, mode, {run})) AS found)
         ORDER BY rank
 """
 

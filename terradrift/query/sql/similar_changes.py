@@ -11,10 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from terradrift import schema
+from terradrift.errors import QueryError
 from terradrift.query.lance_scan import is_vector
 from terradrift.query.search import modes
 from terradrift.query.sql import macros
-from terradrift.query.sql.udf import register, values
+from terradrift.query.sql.udf import RUN, register, stopped, values
 
 if TYPE_CHECKING:
     from terradrift.query.pinned import Pinned
@@ -55,15 +56,18 @@ def create(
         return similar.similar(store, change=change, k=k, mode=chosen).to_arrow()
 
     def lists(
-        change: pa.ChunkedArray, k: pa.ChunkedArray, mode: pa.ChunkedArray
+        change: pa.ChunkedArray,
+        k: pa.ChunkedArray,
+        mode: pa.ChunkedArray,
+        run: pa.ChunkedArray,
     ) -> pa.Array:
         asked = zip(*map(values, (change, k, mode)), strict=True)
-        return _lists(cache(search), asked, row)
+        return _lists(cache(search), asked, row, run[0].as_py())
 
-    takes = ["VARCHAR", "BIGINT", "VARCHAR"]
+    takes = ["VARCHAR", "BIGINT", "VARCHAR", "VARCHAR"]
     register(connection, "similar_changes_", lists, takes, f"STRUCT({fields})[]")
     selected = ", ".join(_shown(field, spatial=spatial) for field in shown)
-    connection.execute(macros.SIMILAR_CHANGES.format(columns=selected))
+    connection.execute(macros.SIMILAR_CHANGES.format(columns=selected, run=RUN))
 
 
 def _shown(field: pa.Field, *, spatial: bool) -> str:
@@ -78,11 +82,18 @@ def _lists(
     search: Callable[..., pa.Table],
     asked: Iterable[tuple[Any, ...]],
     row: pa.StructType,
+    run: str | None,
 ) -> pa.Array:
-    """A list of rows for each (change, k, mode); null where one of these is."""
+    """A list of rows for each (change, k, mode); null where one of these is.
+
+    Raises:
+        QueryError: one of the searches cannot be made, or `run` was stopped.
+    """
     parts: list[pa.Table] = []
     ends, unknown = [0], []
     for each in asked:
+        if stopped(run):
+            raise QueryError("SQL was stopped")
         unknown.append(None in each)
         if not unknown[-1]:
             parts.append(search(*each).select([field.name for field in row]))

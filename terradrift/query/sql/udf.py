@@ -4,8 +4,10 @@ DuckDB calls them from several threads, and folds calls with constants into the 
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import numpy as np
@@ -17,6 +19,31 @@ _SAID = re.compile(
     r"exception occurred while executing the UDF: (?:Query|Archive|Schema)Error: (.*?)\s+At:\n",
     re.DOTALL,
 )
+
+
+RUN = "getvariable('run_')::VARCHAR"
+"""In a macro: the name of the run that calls, null where it has none."""
+_STOPPED: deque[str] = deque(maxlen=1000)
+
+
+def name_run(connection: duckdb.DuckDBPyConnection) -> str:
+    """Give what `connection` runs next a name, by which its functions can be stopped.
+
+    DuckDB's interrupt waits for a function to return.
+    """
+    run = uuid4().hex
+    connection.execute(f"SET VARIABLE run_ = '{run}'")
+    return run
+
+
+def stop(run: str) -> None:
+    """Let functions that were called by the run stop when they next look."""
+    _STOPPED.append(run)
+
+
+def stopped(run: str | None) -> bool:
+    """Whether the run was told to stop."""
+    return run in _STOPPED
 
 
 def said(error: Exception) -> str | None:
