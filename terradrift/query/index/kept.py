@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from terradrift import schema
 from terradrift.errors import ArchiveError
 from terradrift.query.index import codes, files
 from terradrift.query.index.covered import covered
+from terradrift.query.search.nearest import STEP
 from terradrift.space import RAW
 from terradrift.store.disk import doing
 
@@ -71,9 +71,11 @@ def remove_replaced(store: Store) -> None:
     found = [name for name in map(files.parse, _all(store.root)) if name is not None]
     fresh = {name.what for name in found if name.digest == _digest(now.get(name.table))}
     for name in found:
-        current = spaces.get(schema.suffix(name.table.partition("_")[2]), RAW)
+        current = spaces.get(name.table.partition("_")[2], RAW)
+        if name.columns == STEP and current.startswith("centre/"):
+            current = RAW  # a step has no place, so there is nothing to take off
         gone = now.get(name.table) is None
-        left = name.space not in (None, RAW, current)
+        left = name.space not in (None, current)
         old = name.digest != _digest(now.get(name.table)) and name.what in fresh
         if gone or left or old:
             name.path.unlink(missing_ok=True)
