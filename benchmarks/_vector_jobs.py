@@ -46,12 +46,14 @@ def status(pid: int | str = "self") -> dict[str, int]:
     return found
 
 
-def child(*words: str, threads: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Run a job of this file; its lines, and its seconds, CPU seconds and most memory (MB)."""
+def child(
+    *words: str, threads: int, script: str = __file__
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Run a job of a file; its lines, and its seconds, CPU seconds and most memory (MB)."""
     environment = {**os.environ, **dict.fromkeys(LIMITS, str(threads))}
     began, busy = time.perf_counter(), _busy()
     running = subprocess.Popen(
-        [sys.executable, __file__, *words, str(threads), repr(time.time())],
+        [sys.executable, script, *words, str(threads), repr(time.time())],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -92,19 +94,19 @@ def recall(found: list[np.ndarray], truth: np.ndarray, k: int) -> float:
 
 
 def timed(
-    run: Callable[[int], np.ndarray], count: int
+    run: Callable[[int], np.ndarray], count: int, seconds: float = SECONDS
 ) -> tuple[list[np.ndarray], dict[str, Any]]:
     """Answers to the first `count` queries, as many as there was time for, and their cost."""
     run(0)
-    found, seconds, cpu = [], [], time.process_time()
+    found, spent, cpu = [], [], time.process_time()
     for at in range(count):
         start = time.perf_counter()
         found.append(run(at))
-        seconds.append(time.perf_counter() - start)
-        if at + 1 >= FEWEST and sum(seconds) > SECONDS:
+        spent.append(time.perf_counter() - start)
+        if at + 1 >= FEWEST and sum(spent) > seconds:
             break
     cpu = time.process_time() - cpu
-    p50, p99 = np.percentile(seconds, [50, 99]) * 1e3
+    p50, p99 = np.percentile(spent, [50, 99]) * 1e3
     return found, {
         "queries": len(found),
         "cpu_ms": round(cpu / len(found) * 1e3, 3),

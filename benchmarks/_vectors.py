@@ -9,8 +9,11 @@ vectors.
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +26,7 @@ from terradrift.store.tables import Settings, Store
 
 SETS = ("low-rank", "full-rank")
 BLOCK = 50_000
+DRAWN_AHEAD = 2
 REGIONS, DAYS = 10, 100
 FIRST_DAY = np.datetime64("2018-01-01", "us")
 TABLE = "changes_bench"
@@ -78,8 +82,15 @@ class Mixture:
 def blocks(kind: str, rows: int, dimensions: int) -> Iterator[NDArray[np.float16]]:
     """All rows in order, (BLOCK, d) at a time."""
     mixture = Mixture(kind, dimensions)
-    for start in range(0, rows, BLOCK):
-        yield mixture.draw(min(BLOCK, rows - start), seed=start)
+    with ThreadPoolExecutor(DRAWN_AHEAD) as pool:
+        waiting: deque[Future[NDArray[np.float16]]] = deque()
+        for start in range(0, rows, BLOCK):
+            count = min(BLOCK, rows - start)
+            waiting.append(pool.submit(mixture.draw, count, start))
+            if len(waiting) > DRAWN_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def queries(kind: str, dimensions: int) -> NDArray[np.float32]:
@@ -149,6 +160,21 @@ class Truth:
         """(queries, k), nearest first."""
         order = np.argsort(-self._cosine, axis=1, kind="stable")
         return np.take_along_axis(self._rows, order, 1)
+
+
+def made(folder: Path, about: dict[str, Any], *, flat: bool) -> None:
+    """`make`, unless that is done.
+
+    Raises:
+        ValueError: the folder holds other rows.
+    """
+    said = folder / "about.json"
+    if not said.exists():
+        make(folder, about["set"], about["rows"], about["dimensions"], flat=flat)
+    if (held := json.loads(said.read_text())) != about:
+        raise ValueError(
+            f"expected {about} in {folder}, got {held}; name another folder"
+        )
 
 
 def make(folder: Path, kind: str, rows: int, dimensions: int, *, flat: bool) -> None:

@@ -22,8 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import _vector_outofcore
 import _vectors as vectors
 from _vector_jobs import ENGINES, child
+
+from terradrift.threads import available
 
 RECALL = 0.98
 COLUMNS = (
@@ -60,6 +63,14 @@ def kept_of(name: str, folder: Path) -> list[Path]:
     """What the build of an engine left."""
     paths = [folder / file for file in ENGINES[name](folder, 1).files]
     return [path for path in paths if path.exists()]
+
+
+def remove(name: str, folder: Path) -> None:
+    for path in kept_of(name, folder):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def measured(name: str, folder: Path, threads: int) -> Iterator[Line]:
@@ -131,17 +142,19 @@ def cheapest(by_way: dict[tuple[str, str], dict[str, Line]], peer: str) -> float
     return min(costs, default=None)
 
 
-def compare(asked: argparse.Namespace, folder: Path) -> list[Line]:
-    vectors.make(folder, asked.set, asked.rows, asked.dimensions, flat=True)
+def compare(
+    asked: argparse.Namespace, folder: Path, about: dict[str, Any]
+) -> list[Line]:
+    vectors.made(folder, about, flat=True)
     archive = megabytes(folder / "bench.td")
     lines: list[Line] = [{"task": "archive", "disk_mb": archive}]
     print(json.dumps(lines[0]), flush=True)
     for name in asked.engines.split(","):
+        remove(name, folder)
         for line in measured(name, folder, asked.threads):
             lines.append({"engine": name, **line})
             print(json.dumps(lines[-1]), flush=True)
-        for path in kept_of(name, folder):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        remove(name, folder)
     return lines
 
 
@@ -153,13 +166,31 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where to work; default: temporary")
+    parser.add_argument("--data", type=Path, help="make the rows here, once, and keep")
+    parser.add_argument("--out-of-core", action="store_true")
+    parser.add_argument("--device", help="cuda, or cpu to try it: the pass on a device")
     asked = parser.parse_args()
     machine = platform.processor() or platform.machine()
     about = {"machine": machine, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
     print(json.dumps({**about, **vars(asked)}, default=str), flush=True)
+    if asked.device:
+        words = (asked.device, str(asked.rows), str(asked.dimensions))
+        threads = 1 if asked.device == "cpu" else available()
+        lines, _ = child(*words, threads=threads, script=beside("_vector_device"))
+        print("\n".join(map(json.dumps, lines)))
+        return
+    rows = {"set": asked.set, "rows": asked.rows, "dimensions": asked.dimensions}
     with tempfile.TemporaryDirectory(dir=asked.folder) as scratch:
-        lines = compare(asked, Path(scratch) / "data")
-    print(f"\n{tables(lines)}")
+        folder = asked.data or Path(scratch) / "data"
+        if asked.out_of_core:
+            for line in _vector_outofcore.run(rows, folder, asked.threads):
+                print(json.dumps(line), flush=True)
+        else:
+            print(f"\n{tables(compare(asked, folder, rows))}")
+
+
+def beside(name: str) -> str:
+    return str(Path(__file__).with_name(f"{name}.py"))
 
 
 if __name__ == "__main__":
