@@ -10,7 +10,7 @@ import pyarrow as pa
 from terradrift import schema
 from terradrift.errors import QueryError
 from terradrift.query.lance_scan import float32, is_vector
-from terradrift.query.sql.meanings import TABLES, UNITS, Column, View
+from terradrift.query.sql.meanings import TABLES, UNITS, View
 from terradrift.query.sql.meanings.common import PLACE_OF_PATCH
 from terradrift.query.sql.meanings.functions import FUNCTIONS
 from terradrift.query.sql.views import OF_PATCHES
@@ -123,10 +123,8 @@ def _whole(name: str, view: View) -> Iterator[str]:
     shown = types(name)
     width = max(map(len, view.columns))
     for column, told in view.columns.items():
-        yield f"  {column:<{width}}  {shown[column]}, {_unit(told)}: {told.meaning}"
+        yield f"  {column:<{width}}  {shown[column]}, {told.unit}: {told.meaning}"
         null = "" if told.null == "never" else f" Null: {told.null}."
         yield f"  {'':<{width}}  Source: {told.source}.{null}"
-
-
-def _unit(told: Column) -> str:
-    return f"{told.unit} ({UNITS[told.unit]})"
+    used = {told.unit for told in view.columns.values()}
+    yield "Units. " + "; ".join(f"{u}: {UNITS[u]}" for u in UNITS if u in used)
