@@ -8,8 +8,8 @@ import numpy as np
 from _search_archives import SPACES, chosen, judged, observations
 from _search_archives import simulated as archive_of
 from _search_planted import END, FALSE, Changes, planted
-from _search_rank import MODES, Asked, ask, candidates, share_of_kinds, spread, unit
-from _search_tables import WHOLE, Table, by_kind, difference, whole
+from _search_rank import MODES, Asked, ask, pooled, share_of_kinds, spread, unit
+from _search_tables import WHOLE, Table, by_kind, difference, plain, whole
 from protocols import _interval
 
 import terradrift as td
@@ -26,7 +26,7 @@ class Of:
     changes: list[Changes] = field(default_factory=list)
     spaces: dict[str, list[Space | None]] = field(default_factory=dict)
     asked: dict[tuple[str, str], list[Asked]] = field(default_factory=dict)
-    ends: dict[str, list[Asked]] = field(default_factory=dict)
+    opposite: dict[str, list[Asked]] = field(default_factory=dict)
     spreads: dict[str, list[tuple[tuple[float, ...], ...]]] = field(
         default_factory=dict
     )
@@ -54,8 +54,6 @@ def tables(
 def _take(archive: td.Archive, model: str, changes: Changes, of: Of) -> None:
     of.changes.append(changes)
     seen = observations(archive, model)
-    endings = {kind: END + kind for kind in set(changes.kind[changes.true])}
-    back = {end: kind for kind, end in endings.items()}
     for name in SPACES:
         space = chosen(archive, model, name)
         of.spaces.setdefault(name, []).append(space)
@@ -63,9 +61,7 @@ def _take(archive: td.Archive, model: str, changes: Changes, of: Of) -> None:
             of.asked.setdefault((mode, name), []).append(ask(changes, mode, space))
             same_order(archive, model, changes, mode, space)
         same_order(archive, model, changes, "reverse", space)
-        of.ends.setdefault(name, []).append(
-            ask(changes, "reverse", space, endings | back)
-        )
+        of.opposite.setdefault(name, []).append(ask(changes, "reverse", space))
         of.spreads.setdefault(name, []).append(
             (
                 spread(_directions(seen, space)),
@@ -153,7 +149,8 @@ def _modes(found: dict[str, Of]) -> Table:
     for model, of in found.items():
         for mode in MODES:
             for space in SPACES:
-                if (mode, space) != ("delta", "centre"):  # as raw: a step has no place
+                # A step has no place, so centre is raw; before is a check alone.
+                if space == RAW or (mode, space) in _PAIRS:
                     row = whole(of.asked[mode, space])
                     rows.append((f"`{model}`", mode, space, *row))
     return rows
@@ -213,55 +210,14 @@ def _mixed(found: dict[str, Of]) -> Table:
 
 
 def _reverse(found: dict[str, Of]) -> Table:
-    """The opposite, where one was found; and what else stands at the far end."""
-    rows: Table = [
-        (
-            "model",
-            "space",
-            *WHOLE[:1],
-            "P@1",
-            "P@5",
-            "R-precision",
-            "chance",
-            "same kind",
-        )
-    ]
+    """Of the kind of the example, which `reverse` should not bring."""
+    rows: Table = [("model", "space", "P@5", "P@10", "chance")]
     for model, of in found.items():
-        for space in SPACES:
-            if space == "centre":
-                continue
-            row = whole(of.ends[space])
-            same = _same_kind(of.changes, of.spaces[space])
-            rows.append(
-                (
-                    f"`{model}`",
-                    space,
-                    row[0],
-                    row[1],
-                    row[2],
-                    row[5],
-                    row[6],
-                    f"{same:.2f}",
-                )
-            )
+        for space in (RAW, "whiten"):
+            values, _ = pooled(of.opposite[space])
+            told = (plain(values, name) for name in ("P@5", "P@10", "chance"))
+            rows.append((f"`{model}`", space, *told))
     return rows
-
-
-def _same_kind(changes: list[Changes], spaces: list[Space | None]) -> float:
-    """Of the first ten by `reverse`, the share of the query's own kind; events weigh alike."""
-    shares = []
-    for part, space in zip(changes, spaces, strict=True):
-        directions = unit("delta", part, space)
-        for number in np.unique(part.group[part.true]):
-            own = []
-            for query in np.flatnonzero(part.group == number):
-                others = np.flatnonzero(candidates(part, query))
-                order = np.argsort(
-                    directions[others] @ directions[query], kind="stable"
-                )
-                own.append(np.mean(part.kind[others[order[:10]]] == part.kind[query]))
-            shares.append(np.mean(own))
-    return float(np.mean(shares))
 
 
 def _cosines(found: dict[str, Of]) -> Table:
