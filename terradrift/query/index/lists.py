@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from terradrift.query.index.flat import Flat
     from terradrift.query.index.frame import Frame
 
-BLOCK = 8192
+BLOCK = 2048
 """Rows placed and coded at a time."""
 _PER_LIST = 96
 """Rows of the sample per centroid."""

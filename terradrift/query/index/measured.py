@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,8 +56,9 @@ class Truth:
     ) -> None:
         """Look at placed rows (n, r) from the position `start` on, those that are `real`."""
         cosines = rows @ self.rows.T
-        cosines[~real] = -np.inf
-        near, asked = np.nonzero(cosines > self._bound)
+        if not real.all():
+            cosines[~real] = -np.inf
+        near, asked = np.divmod(np.flatnonzero(cosines > self._bound), len(self.at))
         with self._guard:
             self._parts.append((asked, near + start, cosines[near, asked]))
             self._many += len(near)
@@ -68,15 +70,26 @@ class Truth:
         asked, near, cosines = (
             np.concatenate(p) for p in zip(*self._parts, strict=True)
         )
-        order = np.lexsort((-cosines, asked))
+        order = np.argsort(asked, kind="stable")
         asked, near, cosines = asked[order], near[order], cosines[order]
-        first = np.searchsorted(asked, np.arange(len(self.at)))
-        place = np.arange(len(asked)) - first[asked]
-        keep = place <= max(KS)
-        last = place == max(KS)
-        self._bound[asked[last]] = cosines[last]
+        first = np.searchsorted(asked, np.arange(len(self.at) + 1))
+        keep = np.ones(len(asked), bool)
+        for query, (a, b) in enumerate(pairwise(first.tolist())):
+            if b - a > max(KS) + 1:
+                far = np.argpartition(-cosines[a:b], max(KS))
+                keep[a + far[max(KS) + 1 :]] = False
+                self._bound[query] = cosines[a + far[max(KS)]]
         self._parts = [(asked[keep], near[keep], cosines[keep])]
         self._many = int(keep.sum())
+
+    def _nearest(self) -> list[NDArray[np.int64]]:
+        """For each query the other rows that are kept, nearest first."""
+        self._cut()
+        asked, near, cosines = self._parts[0]
+        order = np.lexsort((near, -cosines, asked))
+        first = np.searchsorted(asked[order], np.arange(len(self.at) + 1))
+        found = [near[order[a:b]] for a, b in pairwise(first.tolist())]
+        return [one[one != own] for one, own in zip(found, self.at, strict=True)]
 
     def measure(
         self,
@@ -88,13 +101,7 @@ class Truth:
         """(m, 4): k, the fewest probes that give the target, recall that they give, queries."""
         if not self.ks(int((list_of >= 0).sum())):
             return np.empty((0, 4))
-        self._cut()
-        asked, near, _ = self._parts[0]
-        first = np.searchsorted(asked, np.arange(len(self.at) + 1))
-        others = [
-            near[a:b][near[a:b] != own]
-            for a, b, own in zip(first[:-1], first[1:], self.at, strict=True)
-        ]
+        others = self._nearest()
         order = np.argsort(lists.halves - self.rows @ lists.centroids.T, axis=1)
         rank = np.argsort(order, axis=1)
         queries = _queries(frame, flats, self.at)
