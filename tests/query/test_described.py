@@ -67,6 +67,20 @@ def test_what_is_said_never_to_be_null_is_not(finished: Path) -> None:
         assert not any(nulls), (view, dict(zip(sure, nulls, strict=True)))
 
 
+def test_what_is_said_to_be_null_with_another_column_is(finished: Path) -> None:
+    archive = td.open(finished)
+    pairs = [
+        (view, name, column.null.removesuffix(" is null"))
+        for view, told in VIEWS.items()
+        for name, column in told.columns.items()
+        if column.null.removesuffix(" is null") in told.columns
+    ]
+    assert len(pairs) >= 5
+    for view, one, other in pairs:
+        query = f'SELECT count(*) FROM {view} WHERE ("{one}" IS NULL) <> ("{other}" IS NULL)'  # noqa: S608
+        assert archive.sql(query).fetchall() == [(0,)], (view, one, other)
+
+
 def test_sql_finds_the_descriptions(store: Store) -> None:
     query = "SELECT unit, meaning FROM columns_described WHERE view = 'scores' AND \"column\" = 'drift'"
     ((unit, meaning),) = sql(store, query).fetchall()

@@ -70,7 +70,7 @@ KINDS = View(
             "list",
             "numbers of the kinds of the fit before that it came from",
             "cluster",
-            _KINDS_ONLY,
+            f"{_KINDS_ONLY}, or there was no fit before",
         ),
         "exemplars": Column(
             "list", "change_id of its surest members, best first", "cluster"

@@ -44,13 +44,13 @@ ANOMALIES = View(
             "robust sd",
             "how far above what is usual for the patch or its like",
             "the method: MAD robust z",
-            "the score is null, or too few scores to compare with",
+            "too few scores to compare with; `reason` says why",
         ),
         "p_value": Column(
             "0..1",
             "how rare: a rank among earlier scores, or among members of a regime",
             "the method: its page in docs",
-            "z is null, or too few to rank among",
+            "too few to rank among; `reason` says why",
         ),
         "cusum": Column(
             "robust sd",
@@ -68,7 +68,7 @@ ANOMALIES = View(
             "count",
             "observations that it was compared with",
             "the method",
-            "there is none",
+            "the method did not judge it",
         ),
         "reference_start": Column(
             "UTC", "the first of these", "the method", "there is none"
@@ -77,7 +77,10 @@ ANOMALIES = View(
             "UTC", "the last of these", "the method", "there is none"
         ),
         "reason": Column(
-            "text", "why the first null is null", "the method", "no score is missing"
+            "text",
+            "why the score or the p-value is null",
+            "the method",
+            "both are given",
         ),
         "run_id": common.RUN_ID,
     },
