@@ -1,12 +1,13 @@
 """What `detect` says: scores, changes, patch_changes, events. See docs/detection.md."""
 
 from terradrift.query.sql.meanings import common
-from terradrift.query.sql.meanings.form import Column, View
+from terradrift.query.sql.meanings.form import NEVER, Column, View
 
 _UNCLEAR = "`reason` says why"
 
 SCORES = View(
-    "the scores of one observation, judged by earlier dates only",
+    "the scores of one observation beside its own earlier dates; the pool that says what is "
+    "usual is of the whole archive",
     ("patch_id", "datetime"),
     {
         "patch_id": common.PATCH_ID,
@@ -115,9 +116,8 @@ _SCORE = (
 
 def _at_onset(name: str) -> Column:
     whole = SCORES.columns[name]
-    return Column(
-        whole.unit, f"on the onset: {whole.meaning}", whole.source, whole.null
-    )
+    null = NEVER if whole.null == NEVER else "it is null in `scores` on that date"
+    return Column(whole.unit, f"on the onset: {whole.meaning}", whole.source, null)
 
 
 CHANGES = View(
