@@ -119,7 +119,7 @@ def _order_by_all(select: dict[str, Any]) -> dict[str, Any] | None:
     for modifier in select.get("modifiers") or []:
         orders = modifier.get("orders") or []
         star = orders[0].get("expression") if len(orders) == 1 else None
-        if (star or {}).get("type") == "STAR" and not any(map(star.get, _CHOSEN)):
+        if star and star.get("type") == "STAR" and not any(map(star.get, _CHOSEN)):
             return cast("dict[str, Any]", star)
     return None
 
