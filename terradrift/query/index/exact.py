@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from terradrift.query.index.rows import BLOCK, dots, gamma
+from terradrift.query.index.rows import dots, gamma, widen
 from terradrift.query.search import nearest
 from terradrift.store import layout
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 TASK_ROWS = 1 << 16
 """Rows of one task; fewer are searched by the thread that asks."""
+_FEW = 256
+"""Rows whose float64 values stay in a processor's own cache."""
 _GATHER = 1 << 14
 """Rows beyond twice k that are kept before the k-th is sought."""
 
@@ -84,12 +86,14 @@ def measure(
     vectors: Vectors, query: Query, positions: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Rows by their float64 distances: the k nearest of `positions`, and any as near."""
-    parts = [
-        nearest.distances(
-            [flat.vectors[positions[at : at + BLOCK]] for flat in vectors.flats], query
-        )
-        for at in range(0, len(positions), BLOCK)
-    ]
+    nothing = np.zeros(vectors.frame.dimensions, np.float32)
+    parts = []
+    for start in range(0, len(positions), _FEW):
+        at = positions[start : start + _FEW]
+        wide = [np.empty((len(at), len(nothing)), np.float32) for _ in vectors.flats]
+        for flat, values in zip(vectors.flats, wide, strict=True):
+            widen(flat.vectors[at], nothing, values)
+        parts.append(nearest.distances(wide, query))
     distances = np.concatenate([*parts, np.empty(0)])
     if len(distances) > k:
         near = distances <= np.partition(distances, k - 1)[k - 1]
