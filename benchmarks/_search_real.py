@@ -9,8 +9,8 @@ import pandas as pd
 from _search_archives import SPACES, chosen, embedded, judged
 from _search_archives import real as archive_of
 from _search_planted import FALSE, Changes, labelled, rows, sampled
-from _search_rank import ask, candidates, unit
-from _search_simulated import same_order
+from _search_rank import Asked, ask, candidates, unit
+from _search_simulated import PAIRS, gains, same_order
 from _search_tables import WHOLE, Table, whole
 from numpy.typing import NDArray
 
@@ -244,17 +244,22 @@ def fires(out: Path, data: Path, models: Iterable[str]) -> Iterator[tuple[str, T
     source = data / "s2-wildfires-california"
     archive = archive_of(out, source, 100)
     table: Table = [("model", "mode", "space", *WHOLE[:-1])]
+    better: Table = [("model", *(f"{mode}: {name}" for mode, name in PAIRS))]
     for model in models:
+        found: dict[tuple[str, str], list[Asked]] = {}
         embedded(archive, model)
         steps = _burns(archive, model, source / "truth")
         for name in SPACES:
             space = chosen(archive, model, name)
             for mode in _SHOWN:
                 if (mode, name) != ("delta", "centre"):
-                    asked = whole([ask(steps, mode, space, most=_BURNT)])[:-1]
-                    table.append((f"`{model}`", mode, name, *asked))
+                    found[mode, name] = [ask(steps, mode, space, most=_BURNT)]
+                    told = whole(found[mode, name])[:-1]
+                    table.append((f"`{model}`", mode, name, *told))
         chosen(archive, model, RAW)
+        better.append((f"`{model}`", *gains(found)))
     yield "search-fires", table
+    yield "search-fires-differences", better
 
 
 def _burns(archive: td.Archive, model: str, truth: Path) -> Changes:

@@ -150,25 +150,27 @@ def _modes(found: dict[str, Of]) -> Table:
         for mode in MODES:
             for space in SPACES:
                 # A step has no place, so centre is raw; before is a check alone.
-                if space == RAW or (mode, space) in _PAIRS:
+                if space == RAW or (mode, space) in PAIRS:
                     row = whole(of.asked[mode, space])
                     rows.append((f"`{model}`", mode, space, *row))
     return rows
 
 
 def _differences(found: dict[str, Of]) -> Table:
-    head = [f"{mode}: {name}" for mode, name in _PAIRS]
+    head = [f"{mode}: {name}" for mode, name in PAIRS]
     rows: Table = [("model", *head)]
     for model, of in found.items():
-        cells = (
-            _interval(difference(of.asked[mode, RAW], of.asked[mode, name], "AP"), 3)
-            for mode, name in _PAIRS
-        )
-        rows.append((f"`{model}`", *cells))
+        rows.append((f"`{model}`", *gains(of.asked)))
     return rows
 
 
-_PAIRS = (
+def gains(asked: dict[tuple[str, str], list[Asked]]) -> Iterator[str]:
+    """By how much mean AP is more in each of `PAIRS` than in raw."""
+    for mode, name in PAIRS:
+        yield _interval(difference(asked[mode, RAW], asked[mode, name], "AP"), 3)
+
+
+PAIRS = (
     ("delta", "whiten"),
     ("before-after", "centre"),
     ("before-after", "whiten"),
