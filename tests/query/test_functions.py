@@ -295,6 +295,20 @@ def test_first_last_and_largest_change_of_each_patch(
         assert row["largest"] == max(own, key=lambda one: one["score"])["change_id"]
 
 
+def test_conditions_of_a_search_may_call_functions_of_places_and_changes(
+    ask: Callable[..., pa.Table], store: Store
+) -> None:
+    for condition in (
+        f"within(geometry, '{SQUARE}')",
+        "largest_change(patch_id).change_id = change_id",
+    ):
+        found = similar(store, change="c00007", k=600, where=condition, exclude="none")
+        rows = ask(f"SELECT change_id FROM changes WHERE {condition}")  # noqa: S608
+        wanted = set(rows["change_id"].to_pylist())
+        assert {row["change_id"] for row in found.rows()} == wanted
+        assert wanted
+
+
 def test_a_patch_without_changes_has_none_of_them(make: Callable[..., Store]) -> None:
     store = make(patches=patches_table(), **{f"changes_{SUFFIX}": changes_table(1)})
     query = "SELECT count(largest_change(patch_id)) FROM patches"

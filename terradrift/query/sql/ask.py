@@ -93,8 +93,8 @@ def _open(
         columns=columns,
     )
     described.create(connection)
-    if store is not None:
-        functions.create(connection, Pinned.of(store, tables), spatial=spatial)
+    pinned = Pinned.of(store, tables) if store is not None else None
+    functions.create(connection, pinned, spatial=spatial)
     sandbox.seal(
         connection, threads=_threads.resolve(threads), memory_bytes=memory_bytes
     )

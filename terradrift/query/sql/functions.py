@@ -30,12 +30,25 @@ _SHOWN = 60
 
 
 def create(
-    connection: duckdb.DuckDBPyConnection, store: "Pinned", *, spatial: bool
+    connection: duckdb.DuckDBPyConnection, store: "Pinned | None", *, spatial: bool
 ) -> None:
-    """Register the functions and their macros, before the connection is sealed."""
-    similar_changes.create(connection, store, spatial=spatial)
-    histories = Histories(store, store.settings.model)
+    """Register the functions and their macros, before the connection is sealed.
 
+    Without a `store` there are those alone that need no more than the views.
+    """
+    plain: tuple[str, ...] = macros.ON_CHANGES
+    if not spatial:
+        register(connection, "touches_", touches, ["BLOB", "VARCHAR"], "BOOLEAN")
+        plain += macros.WITHOUT_SPATIAL
+    if store is not None:
+        similar_changes.create(connection, store, spatial=spatial)
+        _of_patches(connection, Histories(store, store.settings.model))
+        plain += macros.ON_TABLES
+    for macro in plain:
+        connection.execute(macro)
+
+
+def _of_patches(connection: duckdb.DuckDBPyConnection, histories: Histories) -> None:
     def drift(
         patch: pa.ChunkedArray, first: pa.ChunkedArray, second: pa.ChunkedArray
     ) -> pa.Array:
@@ -49,12 +62,6 @@ def create(
     two = ["VARCHAR", "TIMESTAMPTZ", "TIMESTAMPTZ"]
     register(connection, "drift_between_", drift, two, "DOUBLE")
     register(connection, "known_patch_", known, ["VARCHAR"], "VARCHAR")
-    ours: tuple[str, ...] = macros.ON_CHANGES + macros.ON_TABLES
-    if not spatial:
-        register(connection, "touches_", touches, ["BLOB", "VARCHAR"], "BOOLEAN")
-        ours += macros.WITHOUT_SPATIAL
-    for macro in ours:
-        connection.execute(macro)
 
 
 def touches(wkb: pa.ChunkedArray, geojson: pa.ChunkedArray) -> pa.Array:
