@@ -1,21 +1,19 @@
-"""Search on real series: hamlets find one another, and their undoing; burns find burns."""
+"""Search on a real series: one hamlet finds the other, and its undoing."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import _search_undone as undone_series
 import numpy as np
-import pandas as pd
-from _search_archives import SPACES, chosen, embedded, judged
+from _search_archives import SPACES, chosen, judged
 from _search_archives import real as archive_of
 from _search_planted import FALSE, Changes, labelled, rows, sampled
-from _search_rank import Asked, ask, candidates, unit
-from _search_simulated import PAIRS, gains, same_order
+from _search_rank import ask, candidates, unit
+from _search_simulated import same_order
 from _search_tables import WHOLE, Table, whole
 from numpy.typing import NDArray
 
 import terradrift as td
-from terradrift import schema
 from terradrift.space import RAW, Space
 
 HAMLET = 40
@@ -27,9 +25,7 @@ _SEEN = {1: "2018-05-24", 2: "2018-08-17"}
 """First clear day on which each was seen."""
 _NAMES = {1: "large", 2: "small"}
 _EARLY, _LATE = 45, 120
-_SHOWN = ("delta", "before-after", "after")
-_BURNT = 60
-"""Patches of a burn that ask, at most."""
+SHOWN = ("delta", "before-after", "after")
 
 
 def hamlets(
@@ -69,7 +65,7 @@ def hamlets(
         changes = _inserted(archive, model, source / "truth" / "change_id.tif")
         for name in SPACES:
             space = chosen(archive, model, name)
-            for mode in _SHOWN:
+            for mode in SHOWN:
                 if (mode, name) == ("delta", "centre"):
                     continue
                 same_order(archive, model, changes, mode, space)
@@ -237,69 +233,3 @@ def _opposite(archive: td.Archive, model: str, truth: Path) -> Table:
                 out.append((f"`{model}`", name, f"{kind} ({asking})", mode, *cells))
     chosen(archive, model, RAW)
     return out
-
-
-def fires(out: Path, data: Path, models: Iterable[str]) -> Iterator[tuple[str, Table]]:
-    """Seven burns of two dates each: a burnt patch's step asks for burnt patches elsewhere."""
-    source = data / "s2-wildfires-california"
-    archive = archive_of(out, source, 100)
-    table: Table = [("model", "mode", "space", *WHOLE[:-1])]
-    better: Table = [("model", *(f"{mode}: {name}" for mode, name in PAIRS))]
-    for model in models:
-        found: dict[tuple[str, str], list[Asked]] = {}
-        embedded(archive, model)
-        steps = _burns(archive, model, source / "truth")
-        for name in SPACES:
-            space = chosen(archive, model, name)
-            for mode in _SHOWN:
-                if (mode, name) != ("delta", "centre"):
-                    found[mode, name] = [ask(steps, mode, space, most=_BURNT)]
-                    told = whole(found[mode, name])[:-1]
-                    table.append((f"`{model}`", mode, name, *told))
-        chosen(archive, model, RAW)
-        better.append((f"`{model}`", *gains(found)))
-    yield "search-fires", table
-    yield "search-fires-differences", better
-
-
-def _burns(archive: td.Archive, model: str, truth: Path) -> Changes:
-    """The step of every patch that was seen twice, burnt or beside the burn.
-
-    The fire is the group and the event, so that only other fires are looked through.
-    """
-    table = f"embeddings_{schema.suffix(model)}"
-    frame = (
-        archive.store.scan(
-            table, ["patch_id", "datetime", "embedding", "clear_percent"]
-        )
-        .read_all()
-        .to_pandas()
-    )
-    frame = frame[frame["clear_percent"] >= 70].sort_values(["patch_id", "datetime"])
-    ends = frame.groupby("patch_id")["embedding"].agg(["first", "last", "size"])
-    ends = ends[ends["size"] == 2]
-    patches = ends.index.to_numpy(object)
-    before, after = (
-        np.stack(ends[end].to_numpy()).astype(np.float32) for end in ("first", "last")
-    )
-    fire = np.full(len(ends), -1, np.int64)
-    burnt = np.zeros(len(ends), bool)
-    for number, path in enumerate(sorted(truth.glob("*_burned.tif"))):
-        values = sampled(patches, path, 100)
-        known = np.isfinite(values)
-        inside = known.mean(axis=1) >= 0.8
-        share = (values == 1).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        fire[inside] = number
-        burnt |= inside & (share >= 0.5)
-    kept = fire >= 0
-    named = pd.Series(fire[kept]).map(lambda number: f"fire {number}")
-    return Changes(
-        patches[kept],
-        patches[kept],
-        named.to_numpy(object),
-        before[kept],
-        after[kept],
-        (after - before)[kept],
-        np.where(burnt, fire, -1)[kept],
-        np.where(burnt, "burn", FALSE).astype(object)[kept],
-    )

@@ -20,6 +20,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import _search_fires as burns
 import _search_real as real
 import _search_simulated as simulated
 from _search_archives import folder
@@ -39,7 +40,7 @@ def tables(asked: argparse.Namespace, out: Path) -> Iterator[tuple[str, Table]]:
             out, map(int, asked.seeds.split(",")), models
         ),
         "transplant": lambda: real.hamlets(out, data, models),
-        "fires": lambda: real.fires(out, data, models),
+        "fires": lambda: burns.fires(out, data, models),
     }
     for name in asked.sets.split(","):
         yield from sets[name]()
