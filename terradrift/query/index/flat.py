@@ -62,9 +62,12 @@ def write(
     dimensions = int(dataset.schema.field(column).type.list_size)
     said = {"kind": KIND, "column": column, "covered": covered.text}
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
-        "lengths": (np.float32, (covered.rows,)),
         "vectors": (np.float16, (covered.rows, dimensions)),
+        "lengths": (np.float32, (covered.rows,)),
     }
+    # Vectors in whole lines of the cache, where lengths then begin at a multiple of their size.
+    if dimensions % 2:
+        shapes = {name: shapes[name] for name in ("lengths", "vectors")}
     everything = np.ones(len(covered.fragments), bool)
     with arrays.room(path, shapes, said) as room:
         room["lengths"][:] = np.nan

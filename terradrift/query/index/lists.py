@@ -97,15 +97,16 @@ def write(
     filled = -(-coded.sizes(lists) // ROWS)
     starts = np.concatenate([[0], np.cumsum(filled)])
     blocks, words = int(starts[-1]), coded.codes.shape[1]
+    # Blocks first, so that each lies in whole lines of the cache.
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
-        "starts": (np.int64, (lists + 1,)),
-        "measured": (np.float64, (len(truth.ks(int((coded.list >= 0).sum()))), 4)),
         "codes": (np.uint8, (blocks, words, 8 * ROWS)),
         "factors": (np.float32, (blocks, 2, ROWS)),
+        "positions": (np.int32, (blocks, ROWS)),
+        "starts": (np.int64, (lists + 1,)),
+        "measured": (np.float64, (len(truth.ks(int((coded.list >= 0).sum()))), 4)),
         "centroids": (np.float32, centroids.shape),
         "rotation": (np.float32, rotation.shape),
         "lengths": (np.float32, (covered.rows,)),
-        "positions": (np.int32, (blocks, ROWS)),
     }
     said = {
         "kind": codes.KIND,
