@@ -1,6 +1,7 @@
 """Searches with an index beside the table: the same answers when exact, and what is told."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_a_device_that_is_not_there_is_said(pair: tuple[Store, Store]) -> None:
             similar(pair[1], device="cuda", **asked)
 
 
-@pytest.mark.parametrize("mode", COLUMNS)
+@pytest.mark.parametrize("mode", ["before-after", "reverse"])
 def test_a_device_of_torch_gives_the_same_rows(
     pair: tuple[Store, Store], mode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,31 @@ def test_a_device_of_torch_gives_the_same_rows(
     there = similar(pair[1], device="cuda", **asked)
     assert there.to_arrow().equals(here.to_arrow())
     assert there.plan.startswith("exact on cpu, all 749 rows")
+
+
+def test_an_example_unlike_all_rows_is_compared_with_every_row(
+    make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    centres = np.abs(rng.normal(size=(6, DIMENSIONS))) + 0.2
+    values = centres[rng.integers(0, 6, 800)] + rng.normal(0, 0.03, (800, DIMENSIONS))
+    rows = changes_table(800, values=values.astype(np.float16))
+    store = make(**{TABLE: rows})
+    build.build(store, TABLE, ("delta",), None, quiet=True)
+    monkeypatch.setattr(plan, "FEW_BYTES", 0)
+    row = similar(store, change="c00007", k=20)
+    mean = similar(store, like_kind=1, k=20, kind=1)
+    assert not row.exact
+    assert row.plan.endswith("800 rows")
+    far = similar(store, change="c00007", k=20, mode="reverse")
+    assert far.exact
+    assert far.recall is None
+    assert far.plan.endswith("the example is too far from all rows for an index")
+    every = similar(store, change="c00007", k=20, mode="reverse", exact=True)
+    assert far.to_arrow().equals(every.to_arrow())
+    among = similar(store, vector=values[11], k=20)
+    assert not among.exact, "numbers like a row's"
+    assert mean.exact == mean.plan.endswith("too far from all rows for an index")
 
 
 def test_an_index_that_is_deleted_or_damaged_is_done_without(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from terradrift.errors import QueryError
 from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
-from terradrift.query.search import nearest
+from terradrift.query.search import nearest, typical
 from terradrift.query.search.nearest import Found, Query
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class Search:
     device: str | None = None
     """Of torch, where rows that an index covers are compared; None: the processor."""
     seconds: float | None = None
+    row: bool = False
+    """Whether the query is a row of the table, so that the index's recall holds for it."""
+    far: bool = field(default=False, init=False)
+    """Whether the query lies so far from all rows that the index was done without."""
     recall: "Recall | None" = field(default=None, init=False)
     """Of the last answer; None: it was exact."""
     fresh_rows: int = field(default=0, init=False)
@@ -118,13 +122,21 @@ class Search:
         # A device compares all rows in less time than codes take.
         exactly = exactly or (self.device is not None and self.exact is None)
         self.recall = None
-        if not exactly:
+        if not exactly and not self.far:
+            least = max(k, typical.NEAREST)
             found, recall = index.near(
-                self.query, k, allowed=allowed, threads=self.threads
+                self.query, least, allowed=allowed, threads=self.threads
             )
             # Beyond its reach an index compares every row: nothing was measured.
-            self.recall = recall if recall.queries else None
-            return found
+            measured = recall.queries > 0
+            self.far = (
+                measured
+                and not self.row
+                and not typical.is_typical(index, self.table, self.query, found)
+            )
+            if not self.far:
+                self.recall = recall if measured else None
+                return Found(found.row_ids[:k], found.distances[:k])
         return index.exact(
             self.query, k, allowed=allowed, threads=self.threads, device=self.device
         )
@@ -180,7 +192,8 @@ class Search:
             if self.fresh_rows
             else ""
         )
-        return f"{how}, {which}{newer}"
+        far = "; the example is too far from all rows for an index" if self.far else ""
+        return f"{how}, {which}{newer}{far}"
 
 
 def device(asked: str | None) -> str | None:
