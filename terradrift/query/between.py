@@ -6,19 +6,17 @@ what `detect` takes by default. Tables are read tile by tile, in ranges.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift.errors import QueryError
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import PICK_SHARE
+from terradrift.query.seen import Seen, encoded
 from terradrift.space import Space
 from terradrift.store import layout, spaces
 from terradrift.store.series import vectors_of
@@ -33,54 +31,8 @@ CLEAR_PERCENT = 70.0
 
 _TILES_HELD = 256
 """Tiles whose dates are remembered: some half a megabyte each."""
-_NEVER = np.iinfo(np.int64).max
 _RANGE_BYTES = 1 << 19
 """What starting to read another range costs, in bytes that could be read meanwhile."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tile:
-    """The clear observations of one tile's patches, by patch and instant."""
-
-    ids: NDArray[np.bytes_]
-    """(p,), sorted."""
-    instants: NDArray[np.int64]
-    """(t,), ascending, each once: all instants at which one of the patches was seen."""
-    keys: NDArray[np.int64]
-    """(n,), ascending: patch times t plus the number of the instant."""
-    rows: NDArray[np.int64]
-    """(n,), positions in the table."""
-
-    def nearest(
-        self, names: NDArray[np.bytes_], at: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """(i, n) rows of the observations of patches (n,) nearest to instants (i, n); -1: none."""
-        if not len(self.keys):
-            return np.full(at.shape, -1)
-        patch = np.minimum(np.searchsorted(self.ids, names), len(self.ids) - 1)
-        key = patch * len(self.instants)
-        low, high = np.searchsorted(self.keys, [key, key + len(self.instants)])
-        high = np.where(self.ids[patch] == names, high, low)
-        after = np.searchsorted(
-            self.keys, key + np.searchsorted(self.instants, at, "right")
-        )
-        last = len(self.keys) - 1
-        before, after = np.clip(after - 1, 0, last), np.clip(after, 0, last)
-        gaps = [
-            np.where(
-                (each >= low) & (each < high), np.abs(self._when(each) - at), _NEVER
-            )
-            for each in (before, after)
-        ]
-        # The earlier stays where both are as near.
-        nearest = np.where(gaps[1] < gaps[0], after, before)
-        return np.where(np.minimum(*gaps) < _NEVER, self.rows[nearest], -1)
-
-    def _when(self, observation: NDArray[np.int64]) -> NDArray[np.int64]:
-        when: NDArray[np.int64] = self.instants[
-            self.keys[observation] % len(self.instants)
-        ]
-        return when
 
 
 class Histories:
@@ -101,7 +53,7 @@ class Histories:
 
     def check(self, patches: Sequence[str | None]) -> None:
         """Raise `QueryError` where one of the ids is no patch of the archive; None passes."""
-        self._tiles_of(_encoded(patches), patches)
+        self._tiles_of(encoded(patches), patches)
 
     def drift(
         self,
@@ -118,7 +70,7 @@ class Histories:
         Raises:
             QueryError: no patch of that id, or no embeddings of the model.
         """
-        names = _encoded(patches)
+        names = encoded(patches)
         tiles = self._tiles_of(names, patches)
         given = (tiles >= 0) & ~np.isnat(first) & ~np.isnat(second)
         instants = np.stack([first, second]).astype("M8[us]").astype(np.int64)
@@ -130,34 +82,21 @@ class Histories:
         apart = np.flatnonzero((rows >= 0).all(axis=0) & (rows[0] != rows[1]))
         found = np.full(len(names), np.nan)
         if len(apart):
-            vectors = _vectors(self._embeddings(), rows[:, apart])
+            # Positions are of the version that was laid out.
+            vectors = _vectors(self._layout().dataset, rows[:, apart])
             found[apart] = _cosine(vectors[0], vectors[1], self._space())
         return found
 
     def _embeddings(self) -> "lance.LanceDataset":
-        opened = {name: self._store.dataset(name) for name in self._store.tables()}
+        opened = {
+            name: self._store.dataset(name)
+            for name in self._store.tables()
+            if name.startswith("embeddings_")
+        }
         return _tables.of_model(opened, "embeddings", self._model)
 
-    def _read(self, tile: str) -> _Tile:
-        found = self._layout()
-        ranges = found.runs.get(tile, np.empty((0, 2), np.int64))
-        columns = ["patch_id", "datetime", "clear_percent"]
-        light = layout.read_table(found.dataset, columns, ranges)
-        rows = layout.positions(ranges)
-        clear = pc.fill_null(
-            pc.greater_equal(light["clear_percent"], CLEAR_PERCENT), False
-        )
-        kept = np.flatnonzero(clear.to_numpy())
-        light, rows = light.take(pa.array(kept)), rows[kept]
-        ids, patch = np.unique(
-            _encoded(light["patch_id"].to_pylist()), return_inverse=True
-        )
-        instants, at = np.unique(
-            light["datetime"].cast(pa.int64()).to_numpy(), return_inverse=True
-        )
-        keys = patch * len(instants) + at
-        order = np.argsort(keys)
-        return _Tile(ids, instants, keys[order], rows[order])
+    def _read(self, tile: str) -> Seen:
+        return Seen.read(self._layout(), tile, CLEAR_PERCENT)
 
     def _read_places(
         self,
@@ -168,7 +107,7 @@ class Histories:
                 "the archive has no patches yet; run terradrift ingest first"
             )
         rows = self._store.scan("patches", ["patch_id", "tile"]).read_all()
-        ids = _encoded(rows["patch_id"].to_pylist())
+        ids = encoded(rows["patch_id"].to_pylist())
         coded = rows["tile"].combine_chunks().dictionary_encode()
         order = np.argsort(ids)
         numbers = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -224,11 +163,6 @@ def _instant(given: str | date | datetime) -> np.datetime64:
     if value.tzinfo is not None:
         value = value.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(value, "us")
-
-
-def _encoded(patches: Sequence[str | None]) -> NDArray[np.bytes_]:
-    """(n,) ids in UTF-8, empty for None."""
-    return np.array([(patch or "").encode() for patch in patches], np.bytes_)
 
 
 def _vectors(

@@ -1,6 +1,6 @@
 """A small archive whose content is known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import shapely
 
 from terradrift import schema
 from terradrift.grid import Grid
+from terradrift.query.sql import sandbox
+from terradrift.query.sql.ask import connect
 from terradrift.store.tables import Settings, Store
 
 DIMENSIONS = 8
@@ -182,3 +184,21 @@ def store(
     made.append(f"embeddings_{SUFFIX}", embeddings)
     made.append(f"changes_{SUFFIX}", changes)
     return made
+
+
+@pytest.fixture(scope="module", params=["spatial", "no spatial"])
+def ask(
+    request: pytest.FixtureRequest, store: Store
+) -> Iterator[Callable[..., pa.Table]]:
+    """Rows of a statement on a sealed connection of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "no spatial":
+            patch.setattr(sandbox, "spatial_file", lambda: None)
+        connection = connect(store, threads=2)
+
+    def rows(text: str, *values: object) -> pa.Table:
+        sandbox.check(connection, text)
+        return connection.execute(text, list(values)).to_arrow_table()
+
+    yield rows
+    connection.close()

@@ -1,9 +1,8 @@
 """Functions of our domain in SQL, with the spatial extension and without."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
 
 import duckdb
 import numpy as np
@@ -13,74 +12,20 @@ import shapely
 
 from terradrift import schema
 from terradrift.errors import QueryError
-from terradrift.query.between import drift_between
 from terradrift.query.search.similar import similar
-from terradrift.query.sql import sandbox
-from terradrift.query.sql.ask import connect, sql
+from terradrift.query.sql.ask import sql
 from terradrift.query.sql.described import VIEWS
 from terradrift.query.sql.limits import Limits
 from terradrift.query.sql.meanings.functions import FUNCTIONS
-from terradrift.space import fit
-from terradrift.store import spaces
 from terradrift.store.tables import Store
 from tests.query.conftest import (
-    DAYS,
-    MODEL,
     SUFFIX,
     changes_table,
-    embeddings_table,
-    instants,
     patches_table,
     table,
 )
 
 SQUARE = shapely.to_geojson(shapely.box(3.001, 50.001, 3.029, 50.019))
-
-
-@pytest.fixture(scope="module", params=["spatial", "no spatial"])
-def ask(
-    request: pytest.FixtureRequest, store: Store
-) -> Iterator[Callable[..., pa.Table]]:
-    """Rows of a statement on a sealed connection of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "no spatial":
-            patch.setattr(sandbox, "spatial_file", lambda: None)
-        connection = connect(store, threads=2)
-
-    def rows(text: str, *values: object) -> pa.Table:
-        sandbox.check(connection, text)
-        return connection.execute(text, list(values)).to_arrow_table()
-
-    yield rows
-    connection.close()
-
-
-def observed(
-    embeddings: pa.Table, patch: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Instants, clearness and vectors of a patch."""
-    rows = embeddings.filter(pa.compute.field("patch_id") == patch).sort_by("datetime")
-    vectors = np.stack(rows["embedding"].to_numpy(zero_copy_only=False))
-    when = rows["datetime"].to_numpy().astype("M8[us]")
-    return when, rows["clear_percent"].to_numpy(), vectors.astype(np.float64)
-
-
-def nearest(embeddings: pa.Table, patch: str, at: np.datetime64) -> int | None:
-    """The slow way to the clear observation nearest to an instant."""
-    when, clear, _ = observed(embeddings, patch)
-    kept = [i for i in range(len(when)) if clear[i] >= 70]
-    return min(kept, key=lambda i: (abs(when[i] - at), when[i])) if kept else None
-
-
-def between(embeddings: pa.Table, patch: str, one: str, two: str) -> float | None:
-    first, second = (
-        nearest(embeddings, patch, np.datetime64(at, "us")) for at in (one, two)
-    )
-    if first is None or first == second:
-        return None
-    vectors = observed(embeddings, patch)[2]
-    a, b = vectors[first], vectors[second]
-    return float(1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 def test_every_view_and_function_is_there_in_both_ways(
@@ -94,41 +39,6 @@ def test_every_view_and_function_is_there_in_both_ways(
     ours = {name for name in made["function_name"].to_pylist() if name[-1] != "_"}
     assert set(FUNCTIONS) <= ours
     assert not {name for name in ours - set(FUNCTIONS) if not name.startswith("st_")}
-
-
-def test_drift_between_is_that_of_the_nearest_clear_observations(
-    ask: Callable[..., pa.Table], embeddings: pa.Table
-) -> None:
-    query = "SELECT patch_id, drift_between(patch_id, ?, ?) AS d FROM patches ORDER BY patch_id"
-    for one, two in [
-        ("2018-01-01", "2018-12-01"),
-        ("2018-02-24", "2018-05-25"),  # as far from two days
-        ("2018-04-10", "2018-04-11"),
-    ]:
-        rows = ask(query, one, two).to_pylist()
-        wanted = [between(embeddings, row["patch_id"], one, two) for row in rows]
-        got = [row["d"] for row in rows]
-        assert [d is None for d in got] == [d is None for d in wanted]
-        np.testing.assert_allclose(
-            [d for d in got if d is not None],
-            [d for d in wanted if d is not None],
-            atol=1e-9,
-        )
-    assert None in got
-
-
-def test_drift_between_takes_texts_dates_and_timestamps(
-    ask: Callable[..., pa.Table],
-) -> None:
-    query = "SELECT drift_between('p0003', ?, ?)"
-    forms = [
-        ("2018-01-01", "2018-10-10"),
-        (date(2018, 1, 1), date(2018, 10, 10)),
-        (datetime(2018, 1, 1, tzinfo=UTC), datetime(2018, 10, 10)),  # noqa: DTZ001
-    ]
-    answers = {ask(query, *form).column(0)[0].as_py() for form in forms}
-    assert len(answers) == 1
-    assert answers != {None}
 
 
 @pytest.mark.parametrize(
@@ -326,58 +236,6 @@ def test_functions_say_what_is_missing_in_an_empty_archive(
         with pytest.raises(QueryError, match=said):
             sql(store, query).fetchall()
     assert sql(store, "SELECT largest_change('p')").fetchall() == [(None,)]
-
-
-def test_drift_is_taken_in_the_space_that_the_archive_compares_in(
-    make: Callable[..., Store], embeddings: pa.Table
-) -> None:
-    store = make(patches=patches_table(), **{f"embeddings_{SUFFIX}": embeddings})
-    query = "SELECT drift_between('p0003', '2018-01-10', '2018-10-10')"
-    ((raw,),) = sql(store, query).fetchall()
-    vectors = np.stack(embeddings["embedding"].to_numpy(zero_copy_only=False))
-    space = fit("whiten", [vectors.astype(np.float32)], vectors.shape[1], 1)
-    spaces.choose(store, MODEL, space)
-    ((inside,),) = sql(store, query).fetchall()
-    at = [
-        nearest(embeddings, "p0003", np.datetime64(day, "us"))
-        for day in ("2018-01-10", "2018-10-10")
-    ]
-    a, b = space.place(
-        observed(embeddings, "p0003")[2][np.array(at, int)].astype(np.float32)
-    )
-    wanted = 1 - float(a @ b) / float(np.linalg.norm(a) * np.linalg.norm(b))
-    assert inside == pytest.approx(wanted, abs=1e-6)
-    assert inside != pytest.approx(raw, abs=1e-3)
-    assert drift_between(store, "p0003", "2018-01-10", date(2018, 10, 10)) == inside
-
-
-def test_an_answer_is_of_the_tables_that_the_connection_opened(
-    make: Callable[..., Store], embeddings: pa.Table
-) -> None:
-    name = f"embeddings_{SUFFIX}"
-    store = make(patches=patches_table(), **{name: embeddings})
-    connection = connect(store)
-    query = "SELECT drift_between('p0003', '2018-01-10', '2018-10-10')"
-    before = connection.execute(query).fetchone()
-    store.overwrite(name, embeddings_table(seed=9))
-    assert connection.execute(query).fetchone() == before
-    assert sql(store, query).fetchone() != before
-
-
-def test_a_patch_that_was_never_clear_has_no_drift(make: Callable[..., Store]) -> None:
-    seen = table(
-        {
-            "patch_id": pa.array(["p0000"] * 4),
-            "datetime": instants(DAYS),
-            "tile": pa.array(["t0"] * 4),
-            "clear_percent": pa.array([10.0, 69.9, None, 90.0]),
-            "embedding": embeddings_table()["embedding"].combine_chunks()[:4],
-        },
-        schema.embeddings(8, model=MODEL, revision="1"),
-    )
-    store = make(patches=patches_table(), **{f"embeddings_{SUFFIX}": seen})
-    query = "SELECT drift_between(patch_id, '2018-01-01', '2019-01-01') FROM patches LIMIT 2"
-    assert sql(store, query).fetchall() == [(None,), (None,)]
 
 
 def test_threads_and_cursors_of_one_instance_get_the_same_answers(store: Store) -> None:
