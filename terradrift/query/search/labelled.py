@@ -123,7 +123,7 @@ def find(
         direction.reshape(given.liked.shape[1:]),
         given.own | unliked_own,
         "; ".join(filter(None, (learned, given.note))),
-        unliked_own,
+        unliked=unliked_own,
     )
 
 

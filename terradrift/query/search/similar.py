@@ -109,9 +109,9 @@ def similar(
 
     Many rows are searched by an index where there is one (`terradrift index`), which finds
     nearly all of the nearest; the answer's `exact`, `recall` and `plan` say how it was got.
-    `exact=True` compares every row that passes; `exact=False` takes the index even for few. An example
-    that is farther from all rows than rows are from each other, as an opposite step may be,
-    is compared with every row, as recall is not known for it.
+    `exact=True` compares every row that passes; `exact=False` takes the index even for few.
+    An example that lies farther from all rows than rows do from each other, as an opposite
+    step may, is compared with every row, as no recall is known for it.
     On a GPU (`device="cuda"`, or by itself once torch is imported) every row that the index
     covers is compared.
 
