@@ -72,12 +72,18 @@ class Frame:
             return 1.0
         return float(np.linalg.norm(self.space.matrix, 2))
 
+    @cached_property
+    def _matrix(self) -> NDArray[np.float64] | None:
+        matrix = None if self.space is None else self.space.matrix
+        return None if matrix is None else matrix.astype(np.float64)
+
     def turn(self, vectors: NDArray[np.float32]) -> Turned:
         """A query (columns, width / columns) in the space, not zero, at length 1."""
         unit = vectors.astype(np.float64)
         unit /= np.linalg.norm(unit)
-        if self.space is not None and self.space.matrix is not None:
-            unit = unit @ self.space.matrix.T
+        if self._matrix is not None:
+            # Not by a BLAS, which would wake its threads for so little.
+            unit = np.einsum("dr,cr->cd", self._matrix, unit)
         return Turned(unit.astype(np.float32), float((unit * self.means).sum()))
 
     def basis(self, rotation: NDArray[np.float32]) -> NDArray[np.float32]:
