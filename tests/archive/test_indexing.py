@@ -121,6 +121,7 @@ def test_info_says_what_is_covered(store: Store) -> None:
     assert told.name == "changes_toy_v1_0 delta in raw"
     assert "300 of 320 rows" in str(told)
     assert "terradrift index covers the rest" in str(told)
+    assert td.open(store.root).info()[f"index {told.name}"] == str(told)
 
 
 def test_large_tables_are_indexed_after_optimize(

@@ -46,10 +46,9 @@ class Truth:
     def __post_init__(self) -> None:
         self._bound = np.full(len(self.at), -np.inf, np.float32)
 
-    @staticmethod
-    def ks(rows: int) -> tuple[int, ...]:
+    def ks(self, rows: int) -> tuple[int, ...]:
         """The ks that can be measured among so many rows with a direction."""
-        return tuple(k for k in KS if k < rows)
+        return tuple(k for k in KS if k < rows and len(self.at))
 
     def add(
         self, start: int, rows: NDArray[np.float32], real: NDArray[np.bool_]
@@ -99,7 +98,8 @@ class Truth:
         list_of: NDArray[np.int32],
     ) -> NDArray[np.float64]:
         """(m, 4): k, the fewest probes that give the target, recall that they give, queries."""
-        if not self.ks(int((list_of >= 0).sum())):
+        ks = self.ks(int((list_of >= 0).sum()))
+        if not ks:
             return np.empty((0, 4))
         others = self._nearest()
         order = np.argsort(lists.halves - self.rows @ lists.centroids.T, axis=1)
@@ -107,7 +107,7 @@ class Truth:
         queries = _queries(frame, flats, self.at)
         vectors = Vectors(frame, flats, lists.lengths)
         found = []
-        for k in self.ks(int((list_of >= 0).sum())):
+        for k in ks:
             ranks = [rank[i, list_of[o[:k]]] for i, o in enumerate(others)]
             probes = 1 + int(
                 np.quantile(np.concatenate(ranks), TARGET, method="higher")
