@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import duckdb
+
 from terradrift.query.columns import files, form
 from terradrift.query.columns.form import Form
 from terradrift.query.lance_scan import FloatDataset
@@ -11,7 +13,6 @@ from terradrift.query.lance_scan import FloatDataset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import duckdb
     import lance
     import pyarrow as pa
 
@@ -67,7 +68,11 @@ def attach(
             continue
         name = f"columns.{table}"
         path = files.quoted(str(held.path))
-        connection.execute(f'ATTACH {path} AS "{name}" (READ_ONLY)')
+        try:
+            connection.execute(f'ATTACH {path} AS "{name}" (READ_ONLY)')
+        except duckdb.IOException:  # replaced since it was found
+            reasons.append(f"{held.path.name} was removed; ask again")
+            continue
         if held.fresh:
             _view(connection, table, _Part(dataset, held.fresh), spatial=spatial)
         laid = form.of(table, dataset.schema)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from terradrift.store.tables import Store
 
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 512 << 20
 """Memory of DuckDB while it sorts; the rest goes to a folder beside the file."""
 
 _PART = ".columns-"
@@ -89,6 +89,7 @@ def build(
             with _sorting(Path(folder), threads, memory_bytes) as connection:
                 fill(connection, part, about, dataset, patches)
             _sync(part)
+            files.log_of(target).unlink(missing_ok=True)
             part.replace(target)
         _sync(target.parent)
     _sweep(store.root, table, keep=target)

@@ -148,15 +148,19 @@ def examine(file: Path) -> About:
         stat = file.stat()
     except OSError as error:
         raise _unfit(file, f"cannot be read ({error.strerror})") from error
+    if log_of(file).exists():
+        raise _unfit(file, f"has a log {log_of(file).name} beside, which is not ours")
     return _examined(file, stat.st_size, stat.st_mtime_ns)
+
+
+def log_of(file: Path) -> Path:
+    """Where DuckDB would look for changes that are not in `file` yet."""
+    return file.with_name(f"{file.name}.wal")
 
 
 @lru_cache(maxsize=256)
 def _examined(file: Path, size: int, _changed: int) -> About:
     """In an instance of its own: a damaged file may leave an instance unusable."""
-    beside = file.with_name(f"{file.name}.wal")
-    if beside.exists():
-        raise _unfit(file, f"has a log {beside.name} beside, which is not ours")
     with duckdb.connect(":memory:") as connection:
         try:
             connection.execute(f"ATTACH {quoted(str(file))} AS held (READ_ONLY)")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import lance
 
 _BATCH_ROWS = 1 << 16
+_READ_AHEAD_BYTES = 64 << 20
 _ROW_GROUP = 126_976
 """62 vectors of 2,048 rows: of four bytes each they nearly fill two blocks of 256 KiB."""
 _STORAGE = "v1.2.0"
@@ -163,7 +164,9 @@ def _stream(
     schema = pa.schema(wanted)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        scanner = dataset.scanner(columns=columns, batch_size=_BATCH_ROWS)
+        scanner = dataset.scanner(
+            columns=columns, batch_size=_BATCH_ROWS, io_buffer_size=_READ_AHEAD_BYTES
+        )
         for batch in scanner.to_batches():
             arrays = [batch.column(name) for name in columns]
             if along:

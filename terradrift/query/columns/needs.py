@@ -30,7 +30,7 @@ class Needs:
     whole: frozenset[str]
     """Those of them of which every column may be meant."""
     sought: frozenset[str]
-    """Names that are set equal to something: by =, IN or USING."""
+    """Names that are set equal to something that is no column, by = or IN."""
 
     def of(self, view: str, columns: Collection[str]) -> list[str]:
         """The columns of `view` that are needed, in their order."""
@@ -91,12 +91,16 @@ def _columns(node: dict[str, Any]) -> set[str]:
 
 
 def _sought(node: dict[str, Any]) -> set[str]:
-    found = {str(name).lower() for name in node.get("using_columns") or []}
+    """Columns on one side of =, or of IN, that are not on its other side too."""
     if node.get("type") in _EQUAL:
         sides = [node.get("left"), node.get("right"), *(node.get("children") or [])]
-        for side in sides:
-            found |= _columns(side) if isinstance(side, dict) else set()
-    return found
+    elif node.get("comparison_type") == "COMPARE_EQUAL":
+        sides = [node.get("child")]
+    else:
+        return set()
+    named = [_columns(side) for side in sides if isinstance(side, dict)]
+    found = [names for names in named if names]
+    return found[0] if len(found) == 1 else set()
 
 
 def _view(node: dict[str, Any], views: Collection[str]) -> str | None:
