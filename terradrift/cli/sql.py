@@ -1,11 +1,13 @@
 """The verb `sql`."""
 
+import sys
 from typing import Annotated
 
 import typer
 
+from terradrift.cli import answer
 from terradrift.cli import options as opt
-from terradrift.cli.output import rows, say
+from terradrift.cli.output import rows, usage
 
 
 def sql(
@@ -25,26 +27,74 @@ def sql(
     ] = False,
     output: opt.Output = None,
     as_json: opt.Json = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="table, csv, json, jsonl or markdown [default: table]."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Rows at most [default: 1,000 in a terminal, else all].",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Time at most [default: 30, with --output none]."
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Memory at most, such as 2GB [default: half of all]."),
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Value of $NAME in the statement; may be given several times.",
+        ),
+    ] = None,
 ) -> None:
     """Ask ARCHIVE in SQL (DuckDB): read-only, no files, no network.
 
+    The statement may come from standard input (-). Without one a shell opens, or where
+    standard input is no terminal its statements are run, each up to a semicolon.
+
     With --output the answer goes to a file: .parquet (GeoParquet where there is a
-    geometry), .csv, .json, .jsonl or .gpkg.
+    geometry), .csv, .json, .jsonl, .gpkg, .fgb or .geojson.
     """
     import terradrift as td
-    from terradrift.query import write
+    from terradrift.query.sql.limits import Limits
 
     if schema:
         describe(statement, as_json=as_json)
         return
+    form = form or ("jsonl" if as_json else "table")
+    if form not in answer.FORMATS:
+        raise typer.BadParameter(
+            f"expected --format {', '.join(answer.FORMATS)}, got {form!r}"
+        )
+    with usage():
+        bound = answer.values_of(values or [])
+        memory_bytes = None if memory is None else answer.bytes_of(memory)
+    if limit is None and output is None and form == "table" and sys.stdout.isatty():
+        limit = answer.SHOWN_ROWS
+    if timeout is None and output is None:
+        timeout = answer.SECONDS
+    limits = Limits(seconds=timeout, rows=limit, memory_bytes=memory_bytes)
+    opened = td.open(archive)
     if statement is None:
-        raise typer.BadParameter("expected a statement, or --schema")
-    relation = td.open(archive).sql(statement)
-    if output is not None:
-        count = write.write(relation, output)
-        say(f"{count:,} rows to {output}")
+        from terradrift.cli.shell import Shell
+
+        Shell(opened, limits, form=form, output=output, values=bound).run()
         return
-    rows(write.to_arrow(relation), as_json=as_json)
+    text = sys.stdin.read() if statement == "-" else statement
+    answer.give(opened.sql(text, limits, **bound), form=form, output=output)
 
 
 def describe(view: str | None, *, as_json: bool) -> None:

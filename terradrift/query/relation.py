@@ -48,6 +48,7 @@ class Relation:
         self._values = dict(values)
         self._limits = limits
         self._explains = text.lstrip()[:7].lower() == "explain"
+        self._running: tuple[Clock, duckdb.DuckDBPyConnection] | None = None
         self._open: tuple[Clock, duckdb.DuckDBPyConnection] | None = None
         self._waiting: list[tuple[Any, ...]] = []
         self._given = 0
@@ -160,6 +161,12 @@ class Relation:
 
         return write.write(self, path)
 
+    def interrupt(self) -> None:
+        """Stop the run now under way in another thread, which then raises QueryError."""
+        if self._running is not None:
+            clock, cursor = self._running
+            clock.stop(cursor)
+
     def _repr_html_(self) -> str:
         html: str = self._head(_SHOWN_ROWS).to_html(index=False)
         return f"<p>{self.note}</p>{html}" if self.note else html
@@ -195,6 +202,7 @@ class Relation:
         self.note = None
         cursor = self._connection.cursor()
         clock = Clock(self._limits.seconds, cursor)
+        self._running = clock, cursor
         with clock.running(cursor):
             cursor.execute(bounded, self._values or None)
         return clock, cursor

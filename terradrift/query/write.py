@@ -167,14 +167,16 @@ def _readable(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _write_csv(rows: pa.RecordBatchReader, path: Path) -> None:
+def csv_to(rows: Rows, file: Path | IO[bytes]) -> None:
+    """Write rows as CSV to a path or an open file: geometry as WKT, no vectors."""
     from pyarrow import csv
 
-    first = _readable(rows.schema.empty_table())
-    with csv.CSVWriter(path, first.schema) as file:
-        for batch in rows:
+    stream = reader(rows)
+    first = _readable(stream.schema.empty_table())
+    with csv.CSVWriter(file, first.schema) as written:
+        for batch in stream:
             table = _readable(pa.Table.from_batches([batch]))
-            file.write_table(table.cast(first.schema))
+            written.write_table(table.cast(first.schema))
 
 
 def _write_lines(rows: pa.RecordBatchReader, path: Path) -> None:
@@ -184,12 +186,13 @@ def _write_lines(rows: pa.RecordBatchReader, path: Path) -> None:
 
 def _write_list(rows: pa.RecordBatchReader, path: Path) -> None:
     with path.open("w") as file:
-        _join(file, json_lines(rows))
+        json_to(rows, file)
 
 
-def _join(file: IO[str], lines: Iterator[str]) -> None:
+def json_to(rows: Rows, file: IO[str]) -> None:
+    """Write rows as one JSON list to an open file, one object per line."""
     file.write("[")
-    for at, line in enumerate(lines):
+    for at, line in enumerate(json_lines(rows)):
         file.write(f",\n{line}" if at else line)
     file.write("]\n")
 
@@ -209,7 +212,7 @@ def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
 
 _WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, Path], None]] = {
     ".parquet": geoparquet.write,
-    ".csv": _write_csv,
+    ".csv": csv_to,
     ".jsonl": _write_lines,
     ".json": _write_list,
     ".gpkg": _write_gis,

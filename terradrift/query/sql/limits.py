@@ -68,6 +68,11 @@ class Clock:
             if self._over:
                 raise self._too_long() from None
             raise sandbox.query_error(error) from error
+        # What DuckDB raises where Ctrl-C found it.
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":
+                raise KeyboardInterrupt from error
+            raise
         if self._over:
             raise self._too_long()
 
@@ -76,7 +81,7 @@ class Clock:
         if self._seconds is None:
             yield
             return
-        timer = threading.Timer(max(self._left, 0.0), self._stop, [connection])
+        timer = threading.Timer(max(self._left, 0.0), self._time_over, [connection])
         start = time.monotonic()
         timer.start()
         try:
@@ -86,8 +91,12 @@ class Clock:
             timer.join()  # a thread that outlives the interpreter would abort it
             self._left -= time.monotonic() - start
 
-    def _stop(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _time_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._over = True
+        self.stop(connection)
+
+    def stop(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Interrupt what `connection` runs, from another thread."""
         if self._run is not None:
             udf.stop(self._run)
         connection.interrupt()
