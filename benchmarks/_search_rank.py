@@ -90,6 +90,40 @@ def ask(
     )
 
 
+def ask_by_event(changes: Changes, mode: str, space: Space | None) -> Asked:
+    """Ask with the mean direction of every event of the archive that is mostly true.
+
+    An event counts as the true one that most of its changes are part of; its false changes
+    are in the mean, as they are in `similar(event=...)`.
+    """
+    directions = unit(mode, changes, space)
+    event, kind, values = [], [], []
+    for name in np.unique(changes.event.astype(str)):
+        own = changes.event == name
+        groups, counts = np.unique(changes.group[own], return_counts=True)
+        number = int(groups[counts.argmax()])
+        if number < 0:
+            continue
+        others = ~own & (changes.group != number)
+        others &= ~np.isin(changes.patch.astype(str), changes.patch[own].astype(str))
+        looked_for = changes.kind[changes.group == number][0]
+        rows = np.flatnonzero(others)
+        good = changes.kind[rows] == looked_for
+        if not good.any():
+            continue
+        order = np.argsort(
+            -(directions[rows] @ directions[own].sum(axis=0)), kind="stable"
+        )
+        values.append(measures(good[order], ~changes.true[rows][order]))
+        event.append(number)
+        kind.append(looked_for)
+    return Asked(
+        np.array(event, np.int64),
+        np.array(kind, object),
+        np.array(values).reshape(-1, len(MEASURES)),
+    )
+
+
 def queries(changes: Changes, most: int | None) -> NDArray[np.int64]:
     """Rows of true changes, at most so many of each event, evenly over its rows."""
     rows = np.flatnonzero(changes.true)

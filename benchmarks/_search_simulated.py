@@ -8,7 +8,16 @@ import numpy as np
 from _search_archives import SPACES, chosen, judged, observations
 from _search_archives import simulated as archive_of
 from _search_planted import END, FALSE, Changes, planted
-from _search_rank import MODES, Asked, ask, pooled, share_of_kinds, spread, unit
+from _search_rank import (
+    MODES,
+    Asked,
+    ask,
+    ask_by_event,
+    pooled,
+    share_of_kinds,
+    spread,
+    unit,
+)
 from _search_tables import WHOLE, Table, by_kind, difference, plain, whole
 from protocols import _interval
 
@@ -26,6 +35,7 @@ class Of:
     changes: list[Changes] = field(default_factory=list)
     spaces: dict[str, list[Space | None]] = field(default_factory=dict)
     asked: dict[tuple[str, str], list[Asked]] = field(default_factory=dict)
+    events: dict[tuple[str, str], list[Asked]] = field(default_factory=dict)
     opposite: dict[str, list[Asked]] = field(default_factory=dict)
     spreads: dict[str, list[tuple[tuple[float, ...], ...]]] = field(
         default_factory=dict
@@ -45,6 +55,7 @@ def tables(
     yield "search-found", _found(found)
     yield "search-modes", _modes(found)
     yield "search-differences", _differences(found)
+    yield "search-examples", _examples(found)
     yield "search-kinds", _kinds(found)
     yield "search-mixed", _mixed(found)
     yield "search-reverse", _reverse(found)
@@ -59,6 +70,9 @@ def _take(archive: td.Archive, model: str, changes: Changes, of: Of) -> None:
         of.spaces.setdefault(name, []).append(space)
         for mode in MODES:
             of.asked.setdefault((mode, name), []).append(ask(changes, mode, space))
+            if (mode, name) in EXAMPLES:
+                found = ask_by_event(changes, mode, space)
+                of.events.setdefault((mode, name), []).append(found)
             same_order(archive, model, changes, mode, space)
         same_order(archive, model, changes, "reverse", space)
         of.opposite.setdefault(name, []).append(ask(changes, "reverse", space))
@@ -177,6 +191,27 @@ PAIRS = (
     ("after", "centre"),
     ("after", "whiten"),
 )
+
+
+def _examples(found: dict[str, Of]) -> Table:
+    rows: Table = [("model", "mode", "space", "example", *WHOLE)]
+    for model, of in found.items():
+        for mode, space in EXAMPLES:
+            events = of.events[mode, space]
+            single = map(only, of.asked[mode, space], events)
+            for name, asked in (("change", list(single)), ("event", events)):
+                row = whole(asked)
+                rows.append((f"`{model}`", mode, space, name, *row))
+    return rows
+
+
+def only(asked: Asked, others: Asked) -> Asked:
+    """What was asked with true changes that asked in `others` too."""
+    kept = np.isin(asked.event, others.event)
+    return Asked(asked.event[kept], asked.kind[kept], asked.values[kept])
+
+
+EXAMPLES = (("delta", RAW), ("after", "centre"))
 
 
 def _kinds_of(found: dict[str, Of]) -> list[str]:
