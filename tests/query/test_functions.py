@@ -262,3 +262,16 @@ def test_searches_of_many_rows_stop_when_their_time_is_over(store: Store) -> Non
     assert time.monotonic() - start < 3
     # Others of the same instance go on.
     assert sql(store, "FROM similar_changes('c00001', 5)").to_arrow().num_rows == 5
+
+
+def test_small_functions_work_in_both_ways(ask: Callable[..., pa.Table]) -> None:
+    query = """
+        SELECT count(*) FILTER (in_bbox(bbox, 3.005, 50.005, 3.015, 50.006)) AS inside,
+               min(month_of(onset))::VARCHAR AS month, min(year_month(onset)) AS text,
+               max(cosine_distance(delta, delta)) < 1e-6 AS same
+        FROM changes
+    """
+    (row,) = ask(query).to_pylist()
+    touched = ask("SELECT count(*) FROM changes WHERE patch_id IN ('p0000', 'p0001')")
+    assert row["inside"] == touched.column(0)[0].as_py()
+    assert (row["month"], row["text"], row["same"]) == ("2018-04-01", "2018-04", True)
