@@ -6,11 +6,12 @@ import math
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.query.index import codes, kernel, measured
+from terradrift.query.index import codes, measured
+from terradrift.query.index.coded import Coded, encode
 from terradrift.query.index.codes import ROWS
 from terradrift.query.index.rows import widen
 from terradrift.store import arrays
@@ -156,39 +157,6 @@ def _centroids(sample: NDArray[np.float32], lists: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(model.cluster_centers_, np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class _Coded:
-    """Codes in the order of positions; list -1 where a row has no direction."""
-
-    list: NDArray[np.int32]
-    codes: NDArray[np.uint64]
-    factors: NDArray[np.float32]
-    lengths: NDArray[np.float32]
-
-    def sizes(self, lists: int) -> NDArray[np.int64]:
-        """Rows of each list."""
-        return np.bincount(self.list[self.list >= 0], minlength=lists)
-
-    def lay_out(self, room: dict[str, NDArray[Any]], starts: NDArray[np.int64]) -> None:
-        """Put the rows of each list, in their order, into its blocks."""
-        words = self.codes.shape[1]
-        order = np.argsort(self.list, kind="stable").astype(np.int32)
-        order = order[np.searchsorted(self.list[order], 0) :]
-        lists = self.list[order]
-        first = np.searchsorted(lists, np.arange(len(starts) - 1))
-        block = room["codes"].view(np.uint64).reshape(-1, words, ROWS)
-        room["positions"][:] = -1
-        room["factors"][:, 1] = -np.inf
-        for start in range(0, len(order), 1 << 16):
-            rows = order[start : start + (1 << 16)]
-            of = lists[start : start + (1 << 16)]
-            place = np.arange(start, start + len(rows)) - first[of]
-            at, lane = starts[of] + place // ROWS, place % ROWS
-            block[at, :, lane] = self.codes[rows]
-            room["factors"][at, :, lane] = self.factors[rows]
-            room["positions"][at, lane] = rows
-
-
 def _encode(
     placed: _Placed,
     centroids: NDArray[np.float32],
@@ -197,10 +165,10 @@ def _encode(
     *,
     threads: int,
     advance: Callable[[int], None],
-) -> _Coded:
+) -> Coded:
     width = placed.frame.width
     words = (width + 63) // 64
-    coded = _Coded(
+    coded = Coded(
         np.full(rows, -1, np.int32),
         np.zeros((rows, words), np.uint64),
         np.zeros((rows, 2), np.float32),
@@ -226,42 +194,3 @@ def _encode(
         for done in pool.map(task, range(0, rows, BLOCK)):
             advance(done)
     return coded
-
-
-def encode(
-    rows: NDArray[np.float32],
-    list_: NDArray[np.int32],
-    centroids: NDArray[np.float32],
-    out: NDArray[np.uint64],
-    factors: NDArray[np.float32],
-) -> None:
-    """Codes (n, w) and factors (n, 2) of rows (n, r) in the lists (n,)."""
-    call = kernel.opened("encode")
-    if call is None:
-        _encode_twin(rows, list_, centroids, out, factors)
-        return
-    call(
-        kernel.at(rows, np.float32),
-        kernel.at(list_, np.int32),
-        kernel.at(centroids, np.float32),
-        *rows.shape,
-        kernel.at(out, np.uint64),
-        kernel.at(factors, np.float32),
-    )
-
-
-def _encode_twin(
-    rows: NDArray[np.float32],
-    list_: NDArray[np.int32],
-    centroids: NDArray[np.float32],
-    out: NDArray[np.uint64],
-    factors: NDArray[np.float32],
-) -> None:
-    apart = rows - centroids[list_]
-    above = np.zeros((len(rows), 64 * out.shape[1]), bool)
-    above[:, : rows.shape[1]] = apart > 0
-    out[:] = np.packbits(above, axis=1, bitorder="little").view("<u8")
-    sizes = np.abs(apart).sum(axis=1)
-    squares = np.einsum("nd,nd->n", apart, apart)
-    factors[:, 0] = np.divide(squares, sizes, out=np.zeros_like(sizes), where=sizes > 0)
-    factors[:, 1] = np.einsum("nd,nd->n", apart, centroids[list_])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from terradrift import kernels
-from terradrift.query.index import codes, lists, rows
+from terradrift.query.index import coded, codes, rows
 from terradrift.query.index.build import build
 from terradrift.query.index.held import opened
 from terradrift.query.index.open import Open
@@ -74,10 +74,10 @@ def test_rows_are_widened_and_coded_as_the_twins_do(
         monkeypatch.setenv(kernels.SWITCH, switch)
         wide = np.zeros((50, width + 2), np.float32)
         rows.widen(half, mean, wide[:, :width])
-        codes = np.zeros((50, (width + 63) // 64), np.uint64)
+        bits = np.zeros((50, (width + 63) // 64), np.uint64)
         factors = np.zeros((50, 2), np.float32)
-        lists.encode(placed, of, centroids, codes, factors)
-        answers.append((wide, codes, factors))
+        coded.encode(placed, of, centroids, bits, factors)
+        answers.append((wide, bits, factors))
     np.testing.assert_array_equal(answers[0][0], answers[1][0])
     np.testing.assert_array_equal(answers[0][1], answers[1][1])
     np.testing.assert_allclose(answers[0][2], answers[1][2], rtol=1e-4, atol=1e-5)
@@ -139,14 +139,14 @@ def test_estimates_err_about_zero_and_as_much_as_is_said() -> None:
     turned = rng.normal(size=(many * each, width)).astype(np.float32)
     turned /= np.linalg.norm(turned, axis=1)[:, None]
     of = np.repeat(np.arange(many, dtype=np.int32), each)
-    coded = np.zeros((many * each, width // 64), np.uint64)
+    bits = np.zeros((many * each, width // 64), np.uint64)
     factors = np.zeros((many * each, 2), np.float32)
-    lists.encode(turned, of, centroids, coded, factors)
+    coded.encode(turned, of, centroids, bits, factors)
     whole = codes.Lists(
         rotation=np.eye(width, dtype=np.float32),
         centroids=centroids,
         starts=np.arange(many + 1) * each // 8,
-        codes=coded.reshape(-1, 8, width // 64).transpose(0, 2, 1),
+        codes=bits.reshape(-1, 8, width // 64).transpose(0, 2, 1),
         factors=factors.reshape(-1, 8, 2).transpose(0, 2, 1),
         positions=np.arange(many * each, dtype=np.int32).reshape(-1, 8),
         lengths=np.ones(many * each, np.float32),
