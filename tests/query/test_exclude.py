@@ -93,7 +93,8 @@ def test_places_near_the_example_are_left_out(
 ) -> None:
     monkeypatch.setattr(narrow, "BOUND", bound)
     asked = {"change": "c00025", "k": 600, "exclude": "none"}
-    found = similar(grouped, exclude_radius=radius, **asked).to_arrow()
+    answer = similar(grouped, exclude_radius=radius, **asked)
+    found = answer.to_arrow()
     metres = exclude.parse_radius(radius)
     assert metres is not None
     lon, lat = (
@@ -108,6 +109,8 @@ def test_places_near_the_example_are_left_out(
     assert found["change_id"].to_pylist() == ids
     if radius == "100km":
         assert ids == []
+        said = "all rows that pass lie within 100000 m of change c00025"
+        assert answer.note == said
 
 
 def test_observations_near_the_example_are_left_out(grouped: Store) -> None:
