@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from terradrift.store.tables import Store
 
 
+_MOST = (1 << 31) - 1
+"""Positions in lists are of 32 bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """One index that is there now."""
@@ -52,10 +56,15 @@ def build(
     """Index `columns` of the table in `space`, as far as that is not done.
 
     Raises:
-        ArchiveError: no such table, or no room on the disk.
+        ArchiveError: no such table, more rows than positions tell, or no room on the disk.
     """
     dataset = store.dataset(table)
     now = covered(dataset)
+    if now.rows > _MOST:
+        raise ArchiveError(
+            f"expected at most {_MOST:,} rows to index, {table} has {now.rows:,}; searches "
+            "compare every row, or those that pass a condition"
+        )
     dimensions = int(dataset.schema.field(columns[0]).type.list_size)
     frame = Frame(columns, dimensions, space)
     flats: list[Flat] = []
