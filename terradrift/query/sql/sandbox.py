@@ -246,6 +246,12 @@ def query_error(error: Exception) -> QueryError:
         return QueryError(
             f"SQL here has no access outside the archive: {_one_line(said)}"
         )
+    if said.startswith("Out of Memory Error"):
+        said = re.split(r"Possible solutions|Database is launched", said)[0]
+        return QueryError(
+            f"SQL needs more memory than it may have ({_one_line(said)}); narrow it, or "
+            "raise --memory (in Python limits=Limits(memory_bytes=...))"
+        )
     return QueryError(f"SQL cannot be answered: {_one_line(said)}")
 
 
