@@ -147,7 +147,8 @@ def _frame(path: Path) -> "pd.DataFrame | gpd.GeoDataFrame":
         import pyarrow.parquet as pq
 
         try:
-            metadata = pq.read_schema(path).metadata or {}
+            # Arrow's own schema, where one is kept in the file, may not tell of it.
+            metadata = pq.read_metadata(path).metadata or {}
             has_shapes = b"geo" in metadata
         except (OSError, ValueError) as error:
             raise SourceError(f"cannot read labels {path}: {error}") from error

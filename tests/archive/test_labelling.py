@@ -158,16 +158,9 @@ def test_an_archive_without_changes_says_so(tmp_path: Path) -> None:
     assert empty.labels().num_rows == 0
 
 
-PARQUET_UNREAD = pytest.mark.xfail(
-    strict=True,
-    reason="evaluate asks Arrow's schema of a Parquet file for its shapes, where files "
-    "written here do not tell of them, and takes the middle of each patch instead",
-)
-
-
 @pytest.mark.parametrize(
     "ending",
-    [".geojson", ".gpkg", ".fgb", pytest.param(".parquet", marks=PARQUET_UNREAD)],
+    [".geojson", ".gpkg", ".fgb", ".parquet"],
 )
 def test_exported_labels_are_read_by_evaluate(
     archive: td.Archive, tmp_path: Path, ending: str
