@@ -1,6 +1,6 @@
 """Vector search: our index and exact scans beside LanceDB, FAISS, DuckDB and NumPy.
 
-    python benchmarks/search.py [--rows 250000] [--dimensions 384] [--set low-rank]
+    python benchmarks/search.py [--rows 100000] [--dimensions 384] [--set low-rank]
     python benchmarks/search.py --rows 1000000 --engines index,similar,lance-pq,faiss-sq8
     python benchmarks/search.py --rows 10000000 --out-of-core        # 20 GB of disk, minutes
     python benchmarks/search.py --rows 10000000 --device cuda
@@ -24,7 +24,7 @@ from typing import Any
 
 import _vector_outofcore
 import _vectors as vectors
-from _vector_jobs import ENGINES, child
+from _vector_jobs import ENGINES, WRITTEN, child
 
 from terradrift.threads import available
 
@@ -106,7 +106,7 @@ def tables(lines: list[Line]) -> str:
         own = tasks["k = 10"]["cpu_ms"]
         cells += [f"{floor / own:.2f}" if floor else "-" for floor in floors.values()]
         rows.append([engine, way, *cells])
-    later = f"{2000:,} rows written later"
+    later = f"{WRITTEN:,} rows written later"
     more = [
         ("build", "wall_s"),
         ("build", "cpu_s"),
@@ -160,7 +160,7 @@ def compare(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=250_000)
+    parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dimensions", type=int, default=384)
     parser.add_argument("--set", choices=vectors.SETS, default="low-rank")
     parser.add_argument("--engines", default=",".join(ENGINES))
