@@ -95,7 +95,7 @@ def gather(store: Store, model: str, top: int) -> ReportData:
 
 
 def _ask(store: Store, text: str, **values: object) -> pa.Table:
-    return ask.sql(store, text, **values).to_arrow_table()
+    return ask.sql(store, text, None, **values).to_arrow_table()
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -273,6 +273,6 @@ def _series(
 def _ask(
     store: Store, min_clear: float, text: str, **values: object
 ) -> list[dict[str, Any]]:
-    found = ask.sql(store, text, clear=min_clear, **values).to_arrow_table()
+    found = ask.sql(store, text, None, clear=min_clear, **values).to_arrow_table()
     rows: list[dict[str, Any]] = found.to_pylist()
     return rows
