@@ -8,11 +8,13 @@ import duckdb
 import pytest
 
 from terradrift.errors import QueryError
+from terradrift.query.columns import build
 from terradrift.query.sql import allowed, sandbox
-from terradrift.query.sql.ask import connect, run
+from terradrift.query.sql.ask import connect, run, sql
 from terradrift.query.sql.limits import Limits
 from terradrift.store.tables import Store
 from tests.query.attacks import ATTACKS, BOMBS, BOTH, NEVER, PARSED, SEALED
+from tests.query.conftest import patches_table
 
 CANARY = "canary in a file"
 _STATE = (
@@ -127,6 +129,43 @@ def test_what_never_ends_or_never_fits_is_bounded(
     said = str(caught.value)
     assert "\n" not in said
     assert ("took longer than 0.15 s" in said) or bound != "time"
+
+
+BESIDE = [
+    'FROM "{name}".main.rows',
+    'FROM "{name}".rows',
+    'DESCRIBE "{name}".rows',
+    "FROM read_blob('{path}')",
+    "FROM read_duckdb('{path}')",
+    "FROM '{path}'",
+    "COPY (SELECT 1) TO '{path}'",
+    "COPY (SELECT 1) TO '{path}.wal'",
+    "ATTACH '{path}' AS again",
+    'DETACH "{name}"',
+    'USE "{name}"',
+    'CREATE TABLE "{name}".main.t AS SELECT 1',
+    'DROP TABLE "{name}".main.rows',
+    'INSERT INTO "{name}".main.rows FROM "{name}".main.rows',
+    'COPY FROM DATABASE memory TO "{name}"',
+    'CHECKPOINT "{name}"',
+]
+"""The seal lets files that are attached be read, and written beside; the check does not."""
+
+
+def test_columns_beside_the_tables_are_out_of_reach(make: Callable[..., Store]) -> None:
+    store = make(patches=patches_table())
+    build.build(store, "patches")
+    count = "SELECT count(*) FROM patches"
+    before = sql(store, count).fetchall()
+    (file,) = (store.root / "index").iterdir()
+    held = file.read_bytes()
+    name = ".".join(file.name.split(".")[:2])
+    for text in BESIDE:
+        with pytest.raises(QueryError, match=r"^SQL "):
+            sql(store, text.format(name=name, path=file)).fetchall()
+    assert list((store.root / "index").iterdir()) == [file]
+    assert file.read_bytes() == held
+    assert sql(store, count).fetchall() == before
 
 
 def test_functions_of_this_duckdb_have_all_been_looked_at() -> None:
