@@ -49,7 +49,9 @@ def far(
         table = _tables.of_model(tables, candidates.BASE[target], model)
         allowed = candidates.all_ids(table)
     kept = np.ones(len(allowed), bool)
-    kept[np.searchsorted(allowed, near[np.isin(near, allowed)])] = False
+    at = np.searchsorted(allowed, near)
+    at, near = at[at < len(allowed)], near[at < len(allowed)]
+    kept[at[allowed[at] == near]] = False
     others: NDArray[np.uint64] = allowed[kept]
     return others
 
@@ -68,8 +70,10 @@ def best(search: plan.Search, k: int, leave: "Leave", diverse: "Diverse") -> Fou
         stays[np.flatnonzero(stays)[~of_those]] = False
         return stays
 
-    spare = leave.about + _SPARE + (k if diverse.columns else 0) if others else 0
-    return plan.enough(search, k, columns, plan.at_first(search, k, spare), kept)
+    least = k + leave.about
+    spare = _SPARE + (k if diverse.columns else 0) if others else 0
+    first = plan.at_first(search, least, spare)
+    return plan.enough(search, k, columns, first, kept)
 
 
 def short(rows: int, k: int, diverse: "Diverse") -> str:

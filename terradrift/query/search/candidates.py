@@ -59,7 +59,7 @@ def _passing(
     """Sorted ids of the rows that pass all but the user's SQL."""
     held = narrow.opened(table)
     if held is not None:
-        return np.sort(held.row_ids[in_memory(table, held, where, instant)])
+        return held.ids(in_memory(table, held, where, instant))
     if where.region is not None:
         return _in_region(table, condition, where)
     return row_ids(table, condition)
@@ -198,7 +198,7 @@ def all_ids(table: "lance.LanceDataset") -> NDArray[np.uint64]:
     """Sorted ids of all rows."""
     held = narrow.opened(table)
     if held is not None:
-        return np.sort(held.row_ids)
+        return held.ids()
     return _ids(table.to_table(columns=[], with_row_id=True))
 
 
@@ -216,7 +216,8 @@ def near(
         close = exclude.near(_degrees(patches), places, metres)
         return _of_patches(table, None, patches["patch_id"].filter(pa.array(close)))
     if (held := narrow.opened(table)) is not None:
-        return np.sort(held.row_ids[exclude.near(held.places(), places, metres)])
+        close = exclude.near(held.places(), places, metres)
+        return held.ids(np.flatnonzero(close))
     found = [
         batch[ROW_ID].to_numpy()[exclude.near(_degrees(batch), places, metres)]
         for batch in table.scanner(columns=list(_PLACE), with_row_id=True).to_batches()

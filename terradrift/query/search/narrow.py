@@ -37,11 +37,19 @@ class Narrow:
     def __init__(self, table: "lance.LanceDataset") -> None:
         self._table = weakref.ref(table)
         self._held: dict[str, NDArray[Any]] = {}
+        self._ascending: bool | None = None
 
     @property
     def row_ids(self) -> NDArray[np.uint64]:
         """(n,) in stored order, which need not be ascending."""
         return self._of(ROW_ID, self._read_row_ids)
+
+    def ids(self, at: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
+        """Sorted ids of the rows at ascending positions; None: of all rows."""
+        found = self.row_ids if at is None else self.row_ids[at]
+        if self._ascending is None:
+            self._ascending = bool((self.row_ids[1:] > self.row_ids[:-1]).all())
+        return found if self._ascending else np.sort(found)
 
     def instant(self, column: str) -> NDArray[np.int64]:
         """(n,) microseconds since 1970, the least integer where there is none."""
@@ -74,9 +82,7 @@ class Narrow:
         """(2, n) longitude and latitude in degrees, NaN where there is none."""
         return self._of("places", self._read_places)
 
-    def _of(
-        self, name: str, read: Callable[[], NDArray[Any]]
-    ) -> NDArray[Any]:
+    def _of(self, name: str, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         if (found := self._held.get(name)) is None:
             found = self._held[name] = read()
         return found

@@ -238,10 +238,10 @@ def enough(
         first = min(first * _MORE, search.passing)
 
 
-def at_first(search: Search, k: int, spare: int) -> int:
-    """How many rows to fetch at first, for `k` of them: some more, within reach of codes."""
-    first = min(k + spare, search.passing)
-    if search.index is not None and k <= search.index.reach < first:
+def at_first(search: Search, least: int, spare: int) -> int:
+    """How many rows to fetch at first: some more than `least`, within reach of codes."""
+    first = min(least + spare, search.passing)
+    if search.index is not None and least <= search.index.reach < first:
         return search.index.reach
     return first
 
