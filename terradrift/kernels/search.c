@@ -75,15 +75,27 @@ static inner_t *inner_of(int64_t way) {
     return way == 0 || way == 3 ? inner_plain : NULL;
 }
 
+INLINE void fetch(const uint16_t *row, int64_t d) {
+#if defined(__GNUC__)
+    for (int64_t i = 0; i < d; i += 32) __builtin_prefetch(row + i);
+#else
+    (void)row, (void)d;
+#endif
+}
+
+enum { AHEAD = 4 };
+
 /* Of the rows of `count` slices (first, last-but-one), in turn, into `out`. Returns 2 where
  * the processor lacks what `way` asks. */
 KERNEL int dots(const uint16_t *rows, int64_t d, const float *with, const int64_t *slices,
                 int64_t count, int64_t way, float *out) {
     inner_t *inner = inner_of(way);
     if (inner == NULL) return 2;
-    for (int64_t s = 0; s < count; s++)
+    for (int64_t s = 0; s < count; s++) {
+        if (s + AHEAD < count) fetch(rows + slices[2 * (s + AHEAD)] * d, d);
         for (int64_t at = slices[2 * s]; at < slices[2 * s + 1]; at++)
             *out++ = inner(rows + at * d, with, d);
+    }
     return 0;
 }
 
@@ -275,14 +287,6 @@ static void compare(look_t *look) {
     }
     look->compared += look->waiting;
     look->waiting = 0;
-}
-
-INLINE void fetch(const uint16_t *row, int64_t d) {
-#if defined(__GNUC__)
-    for (int64_t i = 0; i < d; i += 32) __builtin_prefetch(row + i);
-#else
-    (void)row, (void)d;
-#endif
 }
 
 /* Those of the 8 rows whose bits are set in `hits` are to be compared. */

@@ -107,7 +107,8 @@ def cut(slices: Ranges, rows: int) -> list[Ranges]:
     total = int(ends[-1]) if len(ends) else 0
     if total <= rows:
         return [slices]
-    edges = np.union1d(np.arange(0, total, rows), np.concatenate([[0], ends]))
+    edges = np.sort(np.concatenate([ends, np.arange(0, total, rows)]), kind="stable")
+    edges = edges[np.concatenate([[True], np.diff(edges) > 0])]
     first, last = edges[:-1], edges[1:]
     at = np.searchsorted(ends, first, side="right")
     shift = slices[at, 0] - (ends[at] - (slices[at, 1] - slices[at, 0]))
