@@ -61,8 +61,9 @@ def positions(ranges: Ranges) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     lengths = ranges[:, 1] - ranges[:, 0]
     ends = np.cumsum(lengths)
-    found: NDArray[np.int64] = np.arange(ends[-1])
-    return found + np.repeat(ranges[:, 0] - ends + lengths, lengths)
+    shift = np.repeat(ranges[:, 0] - ends + lengths, lengths)
+    found: NDArray[np.int64] = np.arange(ends[-1]) + shift
+    return found
 
 
 def covering(rows: NDArray[np.int64], gap: int = _GAP) -> Ranges:

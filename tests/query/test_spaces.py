@@ -80,5 +80,7 @@ def test_a_space_that_is_not_there_or_damaged_is_one_line(own_store, changes):
 def test_an_example_in_the_middle_of_the_archive_has_no_direction(own_store, changes):
     chosen = fitted("centre", changes)
     spaces.choose(own_store, MODEL, chosen)
-    with pytest.raises(QueryError, match="the vector has no direction to compare in the space centre/1"):
+    with pytest.raises(
+        QueryError, match="the vector has no direction to compare in the space centre/1"
+    ):
         similar(own_store, vector=chosen.mean, mode="after")

@@ -174,7 +174,9 @@ def similar(
     elif radius is not None:
         allowed = answer.far(tables, name, target, allowed, found_aim, metres=radius)
         if not len(allowed):
-            notes.append(f"all rows that pass lie within {radius:g} m of {found_aim.name}")
+            notes.append(
+                f"all rows that pass lie within {radius:g} m of {found_aim.name}"
+            )
     index, trouble = _index(store, f"{base}_{schema.suffix(name or '')}", table, query)
     if trouble:
         notes.append(trouble)
