@@ -23,6 +23,8 @@ _BATCH_ROWS = 1 << 16
 _READ_AHEAD_BYTES = 64 << 20
 _ROW_GROUP = 126_976
 """62 vectors of 2,048 rows: of four bytes each they nearly fill two blocks of 256 KiB."""
+_STRETCH = 1 << 20
+"""Rows that are sorted at once."""
 _STORAGE = "v1.2.0"
 
 
@@ -44,6 +46,8 @@ def fill(
         f"ATTACH {quoted(str(part))} AS held "
         f"(STORAGE_VERSION '{_STORAGE}', ROW_GROUP_SIZE {_ROW_GROUP:d})"
     )
+    beside = part.with_name("stage.duckdb")
+    connection.execute(f"ATTACH {quoted(str(beside))} AS stage")
     _places_of(connection, patches)
     _keys(connection, laid, dataset)
     _rows(connection, laid, dataset)
@@ -107,27 +111,55 @@ def _keys(
 def _rows(
     connection: duckdb.DuckDBPyConnection, laid: Form, dataset: "lance.LanceDataset"
 ) -> None:
-    """The rows of a table, along the curve by their own place or that of their patch."""
+    """The rows of a table, along the curve by their own place or that of their patch.
+
+    First as they come, in a file beside, then stretch by stretch of the curve: DuckDB's
+    sort of everything at once would hold ever more.
+    """
     columns = list(dict.fromkeys([*laid.rows, *laid.moments, *laid.places]))
     own = {"longitude", "latitude"} <= set(columns)
     connection.from_arrow(_stream(dataset, columns, along=own)).create_view("given")
     wanted = [_names(laid.rows, "g")]
-    source = "given g"
-    order = ["coalesce(along, -1)"]
+    source, at = "given g", "coalesce(along, -1)"
+    order = ["_at"]
     if not own:
         source += " LEFT JOIN known k ON g.patch_id = k.patch_id"
     if laid.places:
         source += f" JOIN held.places p ON {_same(laid.places, 'p')}"
         wanted += [_names(BESIDE, "k"), "p._place"]
-        order = ["p._place"]
+        at = "p._place::BIGINT"
     if laid.moments:
         source += f" JOIN held.moments m ON {_same(laid.moments, 'm')}"
         wanted.append("m._moment")
-        order.append("m._moment")
+        order.append("_moment")
+    order.append(_names(laid.rows[:1]))
+    connection.execute("SET preserve_insertion_order = false")
     connection.execute(
-        f"CREATE TABLE held.rows AS SELECT {', '.join(wanted)} FROM {source} "
-        f"ORDER BY {', '.join(order)}, {_names(laid.rows[:1], 'g')}"
+        f"CREATE TABLE stage.rows AS SELECT {', '.join(wanted)}, {at} AS _at FROM {source}"
     )
+    connection.execute("SET preserve_insertion_order = true")
+    take = "SELECT * EXCLUDE (_at) FROM stage.rows"
+    connection.execute(f"CREATE TABLE held.rows AS {take} LIMIT 0")
+    for first, last in _stretches(connection):
+        connection.execute(
+            f"INSERT INTO held.rows {take} WHERE _at >= $1 AND _at <= $2 "
+            f"ORDER BY {', '.join(order)}",
+            [first, last],
+        )
+
+
+def _stretches(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
+    """First and last place of stretches of the curve with about `_STRETCH` rows each."""
+    found = connection.execute(
+        "SELECT _at, count(*) AS n FROM stage.rows GROUP BY _at ORDER BY _at"
+    ).fetchnumpy()
+    part = (np.cumsum(found["n"]) - 1) // _STRETCH
+    places = found["_at"]
+    starts = np.flatnonzero(np.diff(part, prepend=-1))
+    ends = np.append(starts[1:], len(places)) - 1
+    if not len(places):
+        return []
+    return list(zip(places[starts].tolist(), places[ends].tolist(), strict=True))
 
 
 def _complete(connection: duckdb.DuckDBPyConnection, laid: Form) -> bool:
