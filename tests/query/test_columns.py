@@ -393,7 +393,7 @@ def test_memory_of_building_is_bounded(make: Callable[..., Store]) -> None:
         }
         store.append(f"scores_{SUFFIX}", table(rows, schema.scores()))
     process = multiprocessing.get_context("spawn").Process(
-        target=build_large, args=(str(store.root), 128 << 20)
+        target=build_large, args=(str(store.root), 256 << 20)
     )
     process.start()
     process.join()
