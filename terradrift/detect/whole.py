@@ -1,6 +1,6 @@
 """What the whole history of each patch says: its strongest candidate, and all changes (pure)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +93,10 @@ def judge(
         alone=_gradual(some, chosen, days),
     )
     found = _described(some, vectors[rows], days, changes)
-    strongest = changes.strongest
-    first[rows[changes.row[strongest]]] = found.first[strongest]
-    kind[rows[changes.row[strongest]]] = found.persistence[strongest]
+    once = _once(found.row, found.first, found.score)
+    found, strongest = _kept(found, once), changes.strongest[once]
+    first[rows[found.row[strongest]]] = found.first[strongest]
+    kind[rows[found.row[strongest]]] = found.persistence[strongest]
     return Judged(
         top.score,
         first,
@@ -213,6 +214,24 @@ def _described(
         found.score,
         kind,
     )
+
+
+def _once(
+    row: NDArray[np.int64], first: NDArray[np.int64], scores: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Which of `m` changes to keep: of two of one patch (m,) that begin on one date, the stronger.
+
+    Neighbouring breaks may be dated to the same day, where one of them explains both.
+    """
+    order = np.lexsort((-scores, first, row))
+    again = (np.diff(row[order]) == 0) & (np.diff(first[order]) == 0)
+    return np.sort(order[np.append(True, ~again)[: len(order)]])
+
+
+def _kept(found: Candidates, once: NDArray[np.int64]) -> Candidates:
+    """The candidates at `once`, numbered anew."""
+    kept = Candidates(*(getattr(found, name)[once] for name in Candidates.__slots__))
+    return replace(kept, number=_numbered(kept.row))
 
 
 def _numbered(row: NDArray[np.int64]) -> NDArray[np.int32]:
