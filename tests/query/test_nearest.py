@@ -73,6 +73,32 @@ def test_rows_without_direction_are_left_out(make: Callable[..., Store]) -> None
     assert np.isfinite(found.to_arrow()["distance"].to_numpy()).all()
 
 
+def test_an_infinity_of_the_second_state_is_seen_beside_a_null_of_the_first(
+    make: Callable[..., Store],
+) -> None:
+    values = np.random.default_rng(1).normal(size=(40, DIMENSIONS)).astype(np.float16)
+    rows = changes_table(40, values=values)
+    for name, at, odd in (
+        ("before", 3, None),
+        ("before", 5, np.nan),
+        ("after", 7, np.inf),
+    ):
+        column = rows[name].to_pylist()
+        column[at] = odd if odd is None else [odd, *column[at][1:]]
+        field = rows.schema.field(name)
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, field, pa.array(column, field.type))
+    found = similar(
+        make(**{f"changes_{SUFFIX}": rows}),
+        vector=np.ones(2 * DIMENSIONS),
+        mode="before-after",
+        k=40,
+    ).to_arrow()
+    missing = {f"c{i:05d}" for i in range(40)} - set(found["change_id"].to_pylist())
+    assert missing == {"c00003", "c00005", "c00007"}
+    assert np.isfinite(found["distance"].to_numpy()).all()
+
+
 def test_memory_holds_no_more_than_k_rows_and_a_few_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

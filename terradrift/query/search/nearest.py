@@ -257,9 +257,11 @@ def _distances(
                 odd = np.abs(values).max(initial=0) > _LARGEST
                 values = moved(values, name, query.space)
             dots[part] += values @ vector
-            norms[part] += np.einsum("nd,nd->n", values, values)
-            if odd or norms[part].max(initial=0) > _LARGEST**2:
-                norms[part][~np.isfinite(matrix[part]).all(axis=1)] = np.nan
+            squares = np.einsum("nd,nd->n", values, values)
+            # Of this column alone: rows of another one may be NaN already.
+            if odd or squares.max(initial=0) > _LARGEST**2:
+                squares[~np.isfinite(matrix[part]).all(axis=1)] = np.nan
+            norms[part] += squares
         if column.null_count:
             norms[column.is_null().to_numpy(zero_copy_only=False)] = np.nan
     norms[~(norms > 0)] = np.nan

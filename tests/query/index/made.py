@@ -34,12 +34,11 @@ def odd_rows(count: int) -> pa.Table:
     """Changes of which some have zeros, NaN, infinity or null in a vector."""
     rng = np.random.default_rng(5)
     rows = changes_table(count)
-    infinite, missing = rng.integers(0, count, (2, 20))
     for name in ("delta", "before", "after"):
         values = clustered(count, seed=len(name)) - (2 if name == "delta" else 0)
         values[rng.integers(0, count, 20)] = 0
-        values[missing, 3] = np.nan
-        values[infinite, 1] = np.inf
+        values[rng.integers(0, count, 20), 3] = np.nan
+        values[rng.integers(0, count, 20), 1] = np.inf
         lists = vectors(values).to_pylist()
         for at in rng.integers(0, count, 20).tolist():
             lists[at] = None
