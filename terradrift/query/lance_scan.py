@@ -50,12 +50,13 @@ class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
 
     def __init__(self, table: lance.LanceDataset, *, row_ids: bool = False) -> None:
         self._table = table
-        self._names: list[str] = table.schema.names + ([ROW_ID] if row_ids else [])
+        self._schema: pa.Schema = table.schema  # made anew each time it is asked for
+        self._names: list[str] = self._schema.names + ([ROW_ID] if row_ids else [])
 
     @property
     def schema(self) -> pa.Schema:
         """What DuckDB sees."""
-        shown = float32(self._table.schema)
+        shown = float32(self._schema)
         if ROW_ID in self._names:
             shown = shown.append(pa.field(ROW_ID, pa.uint64()))
         return shown
@@ -86,7 +87,7 @@ class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
     def _expression(self, name: str) -> str:
         if name == ROW_ID:
             return name
-        type_ = self._table.schema.field(name).type
+        type_ = self._schema.field(name).type
         if not is_vector(type_):
             return f"`{name}`"
         return f"arrow_cast(`{name}`, 'FixedSizeList({type_.list_size}, Float32)')"
@@ -98,7 +99,7 @@ class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
         condition: Any,  # noqa: ANN401 - a pyarrow Expression
     ) -> Iterator[pa.RecordBatch]:
         columns = self.projection(names)
-        text = pushdown.sql(str(condition), self._table.schema)
+        text = pushdown.sql(str(condition), self._schema)
         if text is None:
             batches = scan(self._table, columns, self._passing(names, condition))
         else:
@@ -116,9 +117,7 @@ class FloatDataset(pads.Dataset):  # type: ignore[misc]  # pyarrow has no types
     ) -> NDArray[np.uint64] | None:
         """Ids of the rows for which `condition` holds, where that saves reading vectors."""
         named = [name for name in names if name in str(condition)]
-        if not any(
-            is_vector(self._table.schema.field(n).type) for n in names if n != ROW_ID
-        ):
+        if not any(is_vector(self._schema.field(n).type) for n in names if n != ROW_ID):
             return None
         found = self._table.scanner(
             columns=self.projection([*dict.fromkeys([*named, ROW_ID])]),

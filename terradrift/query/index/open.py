@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
-from terradrift.query import lance_scan
+from terradrift.query import rows_of
 from terradrift.query.index import exact
 from terradrift.query.index.probe import probe
 from terradrift.query.index.protocol import Recall
@@ -122,27 +121,8 @@ class Open:
     ) -> Found:
         """The first `k` by distance, those as near as each other by the query's keys."""
         ids = self.covered.row_ids(positions)
-        order = np.lexsort((ids, distances))
-        ids, distances = ids[order], distances[order]
-        same = np.flatnonzero(np.diff(distances) == 0)
-        if len(same) and query.keys:
-            tied = np.union1d(same, same + 1)
-            order = np.arange(len(ids))
-            order[tied] = tied[self._by_key(ids[tied], distances[tied], query.keys)]
-            ids = ids[order]
-        return Found(ids[:k], distances[:k])
-
-    def _by_key(
-        self,
-        ids: NDArray[np.uint64],
-        distances: NDArray[np.float64],
-        keys: tuple[str, ...],
-    ) -> NDArray[np.int64]:
-        rows = lance_scan.take(self.dataset, ids, list(keys))
-        rows = rows.append_column("__distance", [distances])
-        order = [("__distance", "ascending"), *((key, "ascending") for key in keys)]
-        found: NDArray[np.int64] = pc.sort_indices(rows, sort_keys=order).to_numpy()
-        return found
+        order = rows_of.nearest_first(self.dataset, ids, distances, query.keys)[:k]
+        return Found(ids[order], distances[order])
 
 
 def _bits(rows: int, positions: NDArray[np.int64]) -> NDArray[np.uint64]:

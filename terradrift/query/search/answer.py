@@ -1,5 +1,6 @@
 """The rows of an answer: what is left of the nearest, and their columns."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,9 +61,11 @@ def best(search: plan.Search, k: int, leave: "Leave", diverse: "Diverse") -> Fou
     """The nearest rows that are neither left out nor too many of one event or patch."""
     if k == 0:
         return Found(np.empty(0, np.uint64), np.empty(0))
-    keys = search.query.keys
-    others = [*leave.columns(search.table.schema.names), *diverse.columns]
-    columns = list(dict.fromkeys([*keys, *others]))
+    own = leave.own
+    any_own = own.change_ids or own.event_ids or own.patch_ids or own.observations
+    held = _tables.schema_of(search.table).names
+    columns = [*(leave.columns(held) if any_own else ()), *diverse.columns]
+    columns = list(dict.fromkeys(columns))
 
     def kept(rows: pa.Table) -> NDArray[np.bool_]:
         stays = leave.kept(rows)
@@ -71,9 +74,10 @@ def best(search: plan.Search, k: int, leave: "Leave", diverse: "Diverse") -> Fou
         return stays
 
     least = k + leave.about
-    spare = _SPARE + (k if diverse.columns else 0) if others else 0
+    spare = _SPARE + (k if diverse.columns else 0) if columns else 0
     first = plan.at_first(search, least, spare)
-    return plan.enough(search, k, columns, first, kept)
+    found, search.known = plan.enough(search, k, columns, first, kept)
+    return found
 
 
 def short(rows: int, k: int, diverse: "Diverse") -> str:
@@ -85,17 +89,36 @@ def short(rows: int, k: int, diverse: "Diverse") -> str:
     )
 
 
-def rows(table: "lance.LanceDataset", found: Found, *, vectors: bool) -> pa.Table:
-    """The rows found, with `rank` and `distance`."""
-    wanted = [
-        field.name
-        for field in table.schema
-        if vectors or not lance_scan.is_vector(field.type)
-    ]
-    rows = rows_of.take(table, found.row_ids, wanted)
-    rank = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
-    distance = pa.array(found.distances)
-    return rows.add_column(0, "rank", rank).add_column(1, "distance", distance)
+def rows(
+    table: "lance.LanceDataset",
+    found: Found,
+    *,
+    vectors: bool = False,
+    columns: Sequence[str] | None = None,
+    known: pa.Table | None = None,
+) -> pa.Table:
+    """The rows found, with `rank` and `distance`.
+
+    `columns` of the table, in their order; None: all of them, vectors only with `vectors`.
+    `known` are columns of the same rows that were read before: where all that is asked for
+    is among them, nothing is read.
+    """
+    held = _tables.schema_of(table)
+    if columns is None:
+        columns = [
+            field.name
+            for field in held
+            if vectors or not lance_scan.is_vector(field.type)
+        ]
+    if known is not None and set(columns) <= set(known.column_names):
+        rows = known.select(list(columns))
+    else:
+        rows = rows_of.take(table, found.row_ids, columns)
+    rank = pa.array(np.arange(1, len(found.row_ids) + 1, dtype=np.int32))
+    told = {"rank": rank, "distance": pa.array(found.distances)}
+    whole = pa.table({**told, **dict(zip(columns, rows.columns, strict=True))})
+    told_schema = [whole.schema.field(name) for name in told]
+    return whole.cast(pa.schema([*told_schema, *rows.schema]))
 
 
 def with_place(tables: "Tables", rows: pa.Table) -> pa.Table:

@@ -40,7 +40,7 @@ def find(
 ) -> NDArray[np.uint64] | None:
     """Sorted ids of the rows of `target` that pass; None where all do."""
     table = _tables.of_model(tables, BASE[target], model)
-    condition = where.scalar(INSTANT[target], table.schema.names)
+    condition = where.scalar(INSTANT[target], _tables.schema_of(table).names)
     found: list[NDArray[np.uint64]] = []
     if target == "observations" and (where.region is not None or where.bbox):
         patches = _patches(tables, where)
@@ -69,12 +69,13 @@ def in_memory(
     table: "lance.LanceDataset", held: Narrow, where: Where, instant: str
 ) -> NDArray[np.int64]:
     """Positions of the rows that pass all but the user's SQL."""
-    at = np.arange(len(held.row_ids))
     boxes = [where.bbox] if where.bbox else []
     if where.region is not None:
         boxes.append(where.region.bounds)
     if boxes:
         at = reduce(np.intersect1d, map(held.touching, boxes))
+    else:
+        at = np.arange(len(held.row_ids))
     if where.period is not None:
         at = at[_within(held.instant(instant)[at], where.period)]
     if where.kinds:
@@ -183,7 +184,8 @@ def _by_sql(
     from terradrift.query.sql.ask import shared
 
     name = f"{BASE[target]}_{schema.suffix(model or '')}"
-    connection = shared(tables, model, row_ids_of=name)
+    store = tables.store if isinstance(tables, _tables.Opened) else None
+    connection = shared(tables, model, row_ids_of=name, store=store)
     # What runs is the relation's filter, which takes one expression.
     whole = f"SELECT 1 FROM {target} WHERE ({condition}\n)"  # noqa: S608 - parsed only
     sandbox.check(connection, whole)
@@ -236,14 +238,15 @@ def explained(tables: "Tables", model: str | None, target: str, where: Where) ->
     rows = _tables.of_model(tables, BASE[target], model).count_rows()
     if not rows:
         return f"the archive has no {target} of {model} yet"
-    alone = []
-    for name, one in where.alone().items():
-        ids = find(tables, model, target, one)
-        alone.append(f"{name} {rows if ids is None else len(ids):,}")
-    return (
-        f"no row passes: of {rows:,} {target} pass {', '.join(alone)}"
-        f"{outside(tables, where)}"
-    )
+    alone = {
+        name: rows if (ids := find(tables, model, target, one)) is None else len(ids)
+        for name, one in where.alone().items()
+    }
+    beyond = outside(tables, where)
+    if len(alone) == 1:
+        return f"none of {rows:,} {target} passes {next(iter(alone))}{beyond}"
+    each = ", ".join(f"{name} alone {count:,}" for name, count in alone.items())
+    return f"none of {rows:,} {target} passes all conditions: {each}{beyond}"
 
 
 def outside(tables: "Tables", where: Where) -> str:

@@ -75,8 +75,11 @@ class Narrow:
         """
         boxes = self.boxes()
         zones = self._of("zones", lambda: _zones(boxes))
-        at = _spread(np.flatnonzero(_touches(zones, box)), boxes.shape[1])
-        return at[_touches(boxes[:, at], box)]
+        found = [
+            first + np.flatnonzero(_touches(boxes[:, first:last], box))
+            for first, last in _runs(_touches(zones, box))
+        ]
+        return np.concatenate([np.empty(0, np.int64), *found])
 
     def places(self) -> NDArray[np.float64]:
         """(2, n) longitude and latitude in degrees, NaN where there is none."""
@@ -183,7 +186,8 @@ def _touches(boxes: NDArray[np.float64], box: Bbox) -> NDArray[np.bool_]:
     return touched
 
 
-def _spread(blocks: NDArray[np.intp], rows: int) -> NDArray[np.int64]:
-    """Positions of all rows in the blocks."""
-    at = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
-    return at[at < rows].astype(np.int64)
+def _runs(blocks: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First row, and last but one, of blocks that follow each other."""
+    edges = np.diff(np.concatenate([[False], blocks, [False]]).astype(np.int8))
+    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return list(zip((first * BLOCK).tolist(), (last * BLOCK).tolist(), strict=True))

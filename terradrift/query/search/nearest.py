@@ -160,24 +160,6 @@ def _kth(rough: NDArray[np.float32], k: int) -> float:
     return float(np.partition(known, k - 1)[k - 1]) if len(known) >= k else np.inf
 
 
-def merged(
-    found: Sequence[tuple[Found, pa.Table]], k: int, keys: int
-) -> tuple[Found, pa.Table]:
-    """The `k` nearest of answers that share no row, each with columns of its rows.
-
-    Ties stand in the order of the first `keys` columns.
-    """
-    columns = pa.concat_tables([table for _, table in found])
-    rows = columns.append_column(
-        _DISTANCE, pa.array(np.concatenate([one.distances for one, _ in found]))
-    )
-    by = [(name, "ascending") for name in (_DISTANCE, *columns.column_names[:keys])]
-    order = pc.sort_indices(rows, by).to_numpy()[:k]
-    ids = np.concatenate([one.row_ids for one, _ in found])[order]
-    distance = rows[_DISTANCE].to_numpy()[order]
-    return Found(ids, distance), columns.take(pa.array(order))
-
-
 class _Best:
     """The k best rows so far, a few more while they gather."""
 

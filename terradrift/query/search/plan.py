@@ -58,6 +58,8 @@ class Search:
     recall: "Recall | None" = field(default=None, init=False)
     """Of the last answer; None: it was exact."""
     fresh_rows: int = field(default=0, init=False)
+    known: pa.Table | None = field(default=None, init=False)
+    """Columns of the last answer's rows that had to be read to choose them."""
 
     def __post_init__(self) -> None:
         self.rows = self.table.count_rows()
@@ -76,44 +78,38 @@ class Search:
         ]
         return self.passing * 2 * sum(dimensions) <= FEW_BYTES
 
-    def nearest(self, k: int, columns: Sequence[str]) -> tuple[Found, pa.Table]:
-        """The `k` nearest rows and their `columns`, of which the first are the query's keys.
+    def nearest(self, k: int) -> Found:
+        """The `k` nearest rows.
 
         Raises:
             QueryError: the time is over.
         """
         if self.passing == 0:
-            return Found(np.empty(0, np.uint64), np.empty(0)), _none(
-                self.table, columns
-            )
+            return Found(np.empty(0, np.uint64), np.empty(0))
         if self.index is None:
-            found = self._streamed(k, None, self.allowed)
-            return found, rows_of.take(self.table, found.row_ids, columns)
-        return self._by_index(self.index, k, columns)
+            return self._streamed(k, None, self.allowed)
+        return self._by_index(self.index, k)
 
-    def _by_index(
-        self, index: "Index", k: int, columns: Sequence[str]
-    ) -> tuple[Found, pa.Table]:
+    def _by_index(self, index: "Index", k: int) -> Found:
         fresh = np.array(index.fresh, np.uint64)
         old, new = self.allowed, self.allowed
         if self.allowed is not None and len(fresh):
             late = np.isin(self.allowed >> _FRAGMENT, fresh)
             old, new = self.allowed[~late], self.allowed[late]
-        parts = [self._covered(index, k, old)]
-        if len(fresh) and (new is None or len(new)):
-            held = {part.fragment_id: part for part in self.table.get_fragments()}
-            late_parts = [held[one] for one in index.fresh]
-            self.fresh_rows = (
-                sum(part.count_rows() for part in late_parts)
-                if new is None
-                else len(new)
-            )
-            parts.append(self._streamed(k, late_parts, new))
+        found = self._covered(index, k, old)
         self._check_time()
-        both = [
-            (found, rows_of.take(self.table, found.row_ids, columns)) for found in parts
-        ]
-        return nearest.merged(both, k, len(self.query.keys))
+        if not len(fresh) or (new is not None and not len(new)):
+            return found
+        held = {part.fragment_id: part for part in self.table.get_fragments()}
+        late_parts = [held[one] for one in index.fresh]
+        self.fresh_rows = (
+            sum(part.count_rows() for part in late_parts) if new is None else len(new)
+        )
+        others = self._streamed(k, late_parts, new)
+        ids = np.concatenate([found.row_ids, others.row_ids])
+        distances = np.concatenate([found.distances, others.distances])
+        order = rows_of.nearest_first(self.table, ids, distances, self.query.keys)[:k]
+        return Found(ids[order], distances[order])
 
     def _covered(
         self, index: "Index", k: int, allowed: NDArray[np.uint64] | None
@@ -225,16 +221,20 @@ def enough(
     columns: Sequence[str],
     first: int,
     kept: Callable[[pa.Table], NDArray[np.bool_]],
-) -> Found:
-    """The first `k` rows that `kept` keeps of the nearest; `first` are fetched at first.
+) -> tuple[Found, pa.Table]:
+    """The first `k` rows that `kept` keeps of the nearest, and `columns` of them.
 
-    More and more rows are fetched until there are enough, or there are no more.
+    `first` are fetched at first, and more and more until there are enough, or there are no
+    more. Without columns all are kept.
     """
     while True:
-        found, rows = search.nearest(first, columns)
-        at = np.flatnonzero(kept(rows))[:k]
+        found = search.nearest(first)
+        rows = rows_of.take(search.table, found.row_ids, columns)
+        at = np.arange(len(found.row_ids))
+        at = (at if not columns else np.flatnonzero(kept(rows)))[:k]
         if len(at) == k or len(found.row_ids) < first or first >= search.passing:
-            return Found(found.row_ids[at], found.distances[at])
+            kept_rows = rows if not columns else rows.take(pa.array(at))
+            return Found(found.row_ids[at], found.distances[at]), kept_rows
         first = min(first * _MORE, search.passing)
 
 
@@ -244,7 +244,3 @@ def at_first(search: Search, least: int, spare: int) -> int:
     if search.index is not None and least <= search.index.reach < first:
         return search.index.reach
     return first
-
-
-def _none(table: "lance.LanceDataset", columns: Sequence[str]) -> pa.Table:
-    return pa.schema([table.schema.field(name) for name in columns]).empty_table()
