@@ -96,7 +96,8 @@ def test_an_index_says_its_recall_and_what_it_searched_beside(
     near = similar(indexed, change="c00007", k=10, exact=False)
     assert not near.exact
     assert near.recall is not None
-    assert near.plan.startswith(f"index, recall {near.recall.value:.3f} at 10")
+    assert near.plan.startswith(f"index, recall {near.recall.value:.3f} ± ")
+    assert " at 100 (measured on 200 rows), " in near.plan
     # The fragment that a row was deleted from counts as not covered too.
     assert near.plan.endswith("749 rows; 149 newer rows searched exactly")
     assert near.plan in repr(near)
@@ -107,7 +108,7 @@ def test_an_index_says_its_recall_and_what_it_searched_beside(
     assert not similar(indexed, change="c00007", k=10).exact
     assert similar(plain, change="c00007", k=10).exact, "there is nothing else to ask"
     kept = similar(indexed, change="c00007", k=10, kind=1)
-    assert ", without a filter, " in kept.plan
+    assert ", not measured with a filter, " in kept.plan
     assert set(kept.to_arrow()["kind"].to_pylist()) == {1}
 
 

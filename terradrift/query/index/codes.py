@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from terradrift.query.index.covered import Covered
 
-KIND = "codes/1"
+KIND = "codes/2"
 ROWS = 8
 """Rows of a block, whose words lie side by side."""
 TARGET = 0.98
 """Recall that probes are chosen for."""
+ERRORS = 2.0
+"""Standard errors by which what is measured must be above it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class Lists:
     lengths: NDArray[np.float32]
     """(n,) by position, in the space; 0 and NaN have no direction and are in no list."""
     measured: NDArray[np.float64]
-    """(m, 4): k, probes that were chosen for it, recall that they gave, rows asked with."""
+    """(m, 5): k, probes chosen for it, recall that they gave, rows asked with, its error."""
 
     @property
     def width(self) -> int:
@@ -98,9 +100,9 @@ class Lists:
         Raises:
             ValueError: `k` is beyond the reach.
         """
-        for at, probes, value, queries in self.measured.tolist():
+        for at, probes, value, queries, error in self.measured.tolist():
             if k <= at:
-                return int(probes), Recall(value, int(at), int(queries))
+                return int(probes), Recall(value, int(at), int(queries), error)
         raise ValueError(f"k must be at most {self.reach}, got {k}")
 
 
@@ -144,7 +146,7 @@ def _whole(lists: Lists, rows: int) -> bool:
         (lists.factors, np.float32, (blocks, 2, ROWS)),
         (places, np.int32, (blocks, ROWS)),
         (lists.lengths, np.float32, (rows,)),
-        (lists.measured, np.float64, (len(lists.measured), 4)),
+        (lists.measured, np.float64, (len(lists.measured), 5)),
     ]
     if any(one.dtype != type_ or one.shape != shape for one, type_, shape in types):
         return False

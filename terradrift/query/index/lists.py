@@ -31,6 +31,8 @@ BLOCK = 2048
 """Rows placed and coded at a time."""
 _PER_LIST = 96
 """Rows of the sample per centroid."""
+_SPARE = 10
+"""Times as many rows as are asked with, of which those can be spared for that."""
 _ROUNDS = 8
 _SEED = 0
 
@@ -104,7 +106,7 @@ def write(
         "factors": (np.float32, (blocks, 2, ROWS)),
         "positions": (np.int32, (blocks, ROWS)),
         "starts": (np.int64, (lists + 1,)),
-        "measured": (np.float64, (len(truth.ks(int((coded.list >= 0).sum()))), 4)),
+        "measured": (np.float64, (len(truth.ks(int((coded.list >= 0).sum()))), 5)),
         "centroids": (np.float32, centroids.shape),
         "rotation": (np.float32, rotation.shape),
         "lengths": (np.float32, (covered.rows,)),
@@ -132,13 +134,18 @@ def _rotation(width: int, rng: np.random.Generator) -> NDArray[np.float32]:
 def _sample(
     placed: _Placed, rows: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Placed rows to find centroids with, and positions of rows to measure recall with."""
-    wanted = min(rows, max(_PER_LIST * count(rows), measured.QUERIES))
-    at = np.sort(rng.choice(rows, wanted, replace=False))
+    """Placed rows to find centroids with, and positions of rows to measure recall with.
+
+    They are others, but in small tables, where there are none to spare.
+    """
+    apart = measured.QUERIES if rows >= _SPARE * measured.QUERIES else 0
+    wanted = max(_PER_LIST * count(rows), measured.QUERIES) + apart
+    at = np.sort(rng.choice(rows, min(rows, wanted), replace=False))
     found, lengths = placed.rows(at)
-    real = lengths > 0
-    asked = rng.permutation(at[real])[: measured.QUERIES]
-    return found if real.all() else found[real], np.sort(asked)
+    asked = rng.permutation(np.flatnonzero(lengths > 0))[: measured.QUERIES]
+    used = lengths > 0
+    used[asked[:apart]] = False
+    return found if used.all() else found[used], np.sort(at[asked])
 
 
 def _centroids(sample: NDArray[np.float32], lists: int) -> NDArray[np.float32]:

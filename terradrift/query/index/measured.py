@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.query.index.codes import TARGET, Lists
+from terradrift.query.index.codes import ERRORS, TARGET, Lists
 from terradrift.query.index.exact import Vectors
 from terradrift.query.index.probe import probe
 from terradrift.query.index.rows import widen
@@ -97,10 +97,13 @@ class Truth:
         lists: Lists,
         list_of: NDArray[np.int32],
     ) -> NDArray[np.float64]:
-        """(m, 4): k, the fewest probes that give the target, recall that they give, queries."""
+        """(m, 5), as `codes.Lists.measured`: the fewest probes that surely give the target.
+
+        That is, the mean of the queries' recalls lies `ERRORS` standard errors above it.
+        """
         ks = self.ks(int((list_of >= 0).sum()))
         if not ks:
-            return np.empty((0, 4))
+            return np.empty((0, 5))
         others = self._nearest()
         order = np.argsort(lists.halves - self.rows @ lists.centroids.T, axis=1)
         rank = np.argsort(order, axis=1)
@@ -113,12 +116,12 @@ class Truth:
                 np.quantile(np.concatenate(ranks), TARGET, method="higher")
             )
             ask = partial(_found, vectors, lists, queries, self.at, k)
-            while (value := _shared(ask(probes), others, k)) < TARGET:
-                if probes == lists.count:
-                    break
+            value, error = _shared(ask(probes), others, k)
+            while value - ERRORS * error < TARGET and probes < lists.count:
                 probes = min(lists.count, 1 + int(_GROWTH * probes))
-            found.append((k, probes, value, len(self.at)))
-        return np.array(found, np.float64).reshape(-1, 4)
+                value, error = _shared(ask(probes), others, k)
+            found.append((k, probes, value, len(self.at), error))
+        return np.array(found, np.float64).reshape(-1, 5)
 
 
 def _found(  # noqa: PLR0917 - one search after the other
@@ -140,10 +143,12 @@ def _found(  # noqa: PLR0917 - one search after the other
 
 def _shared(
     found: list[NDArray[np.int64]], truth: list[NDArray[np.int64]], k: int
-) -> float:
-    """Mean share of the first `k` of the truth that was found."""
+) -> tuple[float, float]:
+    """Mean share of the first `k` of the truth that was found, and its standard error."""
     pairs = zip(found, truth, strict=True)
-    return float(np.mean([np.isin(real[:k], near).mean() for near, real in pairs]))
+    shares = np.array([np.isin(real[:k], near).mean() for near, real in pairs])
+    spread = shares.std(ddof=1) if len(shares) > 1 else 0.0
+    return float(shares.mean()), float(spread / np.sqrt(len(shares)))
 
 
 def _queries(frame: Frame, flats: list[Flat], at: NDArray[np.int64]) -> list[Query]:

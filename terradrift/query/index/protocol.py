@@ -18,10 +18,13 @@ class Recall:
     k: int
     queries: int
     """Rows that it was measured with."""
+    error: float = 0.0
+    """Standard error of `value`: the rows' spread over the root of how many there are."""
 
     def __str__(self) -> str:
         return (
-            f"recall {self.value:.3f} at {self.k:,} (measured on {self.queries:,} rows)"
+            f"recall {self.value:.3f} ± {self.error:.3f} at {self.k:,} "
+            f"(measured on {self.queries:,} rows)"
         )
 
 

@@ -1,5 +1,6 @@
 """The rows of an answer: what is left of the nearest, and their columns."""
 
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 _SPARE = 32
 """Rows fetched beside those asked for, where some may be left out."""
+
+PLACE = ("longitude", "latitude", "bbox", "geometry")
+"""Columns that observations have of their patch."""
+_TOLD = ("rank", "distance")
+"""Columns that every answer has."""
 
 
 def far(
@@ -116,9 +122,63 @@ def rows(
         rows = rows_of.take(table, found.row_ids, columns)
     rank = pa.array(np.arange(1, len(found.row_ids) + 1, dtype=np.int32))
     told = {"rank": rank, "distance": pa.array(found.distances)}
-    whole = pa.table({**told, **dict(zip(columns, rows.columns, strict=True))})
-    told_schema = [whole.schema.field(name) for name in told]
-    return whole.cast(pa.schema([*told_schema, *rows.schema]))
+    head = pa.table(told)
+    return pa.Table.from_arrays(
+        [*head.columns, *rows.columns], schema=pa.schema([*head.schema, *rows.schema])
+    )
+
+
+def wanted(
+    table: "lance.LanceDataset", target: "Target", columns: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """The columns that were asked for, each once; None: all but vectors.
+
+    Raises:
+        QueryError: rows of the target have no such column.
+    """
+    if columns is None:
+        return None
+    given = (columns,) if isinstance(columns, str) else columns
+    held = [*_tables.schema_of(table).names, *_TOLD]
+    held += PLACE if target == "observations" else ()
+    for name in given:
+        if name not in held:
+            alike = difflib.get_close_matches(str(name), held, n=1)
+            hint = (
+                f"did you mean {alike[0]}?" if alike else f"there are {', '.join(held)}"
+            )
+            raise QueryError(f"{target} have no column {name!r}; {hint}")
+    return tuple(dict.fromkeys(name for name in given if name not in _TOLD))
+
+
+def whole(  # noqa: PLR0917 - where to read, what, and what is known of it
+    tables: "Tables",
+    table: "lance.LanceDataset",
+    target: "Target",
+    found: Found,
+    columns: tuple[str, ...] | None,
+    known: pa.Table | None,
+    *,
+    vectors: bool,
+) -> pa.Table:
+    """The rows found with `columns` of the target (see `wanted`), after rank and distance."""
+    if columns is None:
+        all_rows = rows(table, found, vectors=vectors)
+        return with_place(tables, all_rows) if target == "observations" else all_rows
+    read = [name for name in columns if name in _tables.schema_of(table).names]
+    placed = [name for name in columns if name not in read]
+    if placed and "patch_id" not in read:
+        read.append("patch_id")
+    some = rows(table, found, columns=read, known=known)
+    if placed:
+        some = with_place(tables, some)
+        absent = [name for name in placed if name not in some.column_names]
+        if absent:
+            raise QueryError(
+                f"the archive has no patches, of which {', '.join(absent)} would come; "
+                "leave them out of columns"
+            )
+    return some.select([*_TOLD, *columns])
 
 
 def with_place(tables: "Tables", rows: pa.Table) -> pa.Table:
@@ -126,7 +186,7 @@ def with_place(tables: "Tables", rows: pa.Table) -> pa.Table:
     if "patches" not in tables:
         return rows
     wanted = pc.unique(rows["patch_id"]).to_pylist()
-    names = ["patch_id", "longitude", "latitude", "bbox", "geometry"]
+    names = ["patch_id", *PLACE]
     condition = (
         f"patch_id IN ({', '.join(map(_tables.literal, wanted))})" if wanted else None
     )

@@ -177,7 +177,7 @@ class Search:
         else:
             how, all_rows = f"index, {self.recall}", f"{self.rows:,} rows"
             if self.allowed is not None:
-                how += ", without a filter"
+                how += ", not measured with a filter"
         which = (
             all_rows
             if self.allowed is None

@@ -150,7 +150,7 @@ def test_estimates_err_about_zero_and_as_much_as_is_said() -> None:
         factors=factors.reshape(-1, 8, 2).transpose(0, 2, 1),
         positions=np.arange(many * each, dtype=np.int32).reshape(-1, 8),
         lengths=np.ones(many * each, np.float32),
-        measured=np.empty((0, 4)),
+        measured=np.empty((0, 5)),
     )
     error, said = [], []
     for at in range(many):
@@ -173,7 +173,9 @@ def test_recall_is_as_was_measured(index: Open) -> None:
             assert len(found.row_ids) == k
             assert (np.diff(found.distances) >= 0).all()
             shares.append(np.isin(exact.row_ids, found.row_ids).mean())
-        assert recall.value >= 0.98
+        # Chosen with a margin, so that the target is met on queries of no row too.
+        assert recall.value >= 0.98 + 2 * recall.error
+        assert np.mean(shares) >= 0.98 - 2 * np.std(shares) / 10
         assert recall.queries == 200
         assert np.mean(shares) > recall.value - 0.03
 
