@@ -11,9 +11,10 @@ import pytest
 
 from terradrift import space
 from terradrift.errors import QueryError
-from terradrift.query.index import build
+from terradrift.query.index import build, exact
 from terradrift.query.search import gpu, plan
 from terradrift.query.search.similar import similar
+from terradrift.query.sql.limits import Limits
 from terradrift.store import spaces
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS, MODEL, SUFFIX, changes_table
@@ -157,6 +158,28 @@ def test_an_example_unlike_all_rows_is_compared_with_every_row(
     among = similar(store, vector=values[11], k=20)
     assert not among.exact, "numbers like a row's"
     assert mean.exact == mean.plan.endswith("too far from all rows for an index")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_time_is_looked_at_between_slices_of_an_index(
+    pair: tuple[Store, Store], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock moves a second each time it is asked, so the third slice is too late."""
+    seconds = iter(range(100))
+    monkeypatch.setattr(plan.time, "monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(exact, "TASK_ROWS", 100)
+    done: list[int] = []
+    bounds = exact._bounds
+
+    def counted(*given: Any) -> Any:
+        done.append(1)
+        return bounds(*given)
+
+    monkeypatch.setattr(exact, "_bounds", counted)
+    asked: dict[str, Any] = {"vector": np.ones(DIMENSIONS), "k": 5, "exact": True}
+    with pytest.raises(QueryError, match="took longer than 3 s"):
+        similar(pair[1], limits=Limits(seconds=3), threads=threads, **asked)
+    assert 0 < len(done) < 6
 
 
 def test_an_index_that_is_deleted_or_damaged_is_done_without(

@@ -19,7 +19,7 @@ from terradrift.query.search import nearest
 from terradrift.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,17 +57,25 @@ class Vectors:
         return np.asarray(error * size / self.lengths[at] + error)
 
 
-def search(
-    vectors: Vectors, query: Query, k: int, slices: Ranges, threads: int
+def search(  # noqa: PLR0917 - what is searched, what for, and how
+    vectors: Vectors,
+    query: Query,
+    k: int,
+    slices: Ranges,
+    threads: int,
+    check: Callable[[], None] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Positions and distances of rows of `slices` (m, 2): the k nearest, and any as near.
 
-    They stand in no order.
+    They stand in no order. `check` is called before each `TASK_ROWS` rows; what it raises
+    ends the search.
     """
     turned = vectors.frame.turn(query.vectors)
     best = _Best(k)
 
     def task(part: Ranges) -> None:
+        if check is not None:
+            check()
         best.add(*_bounds(vectors, turned, part, best.bound))
 
     parts = cut(slices, TASK_ROWS)
@@ -76,8 +84,12 @@ def search(
             task(part)
     else:
         with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-            for done in [pool.submit(task, part) for part in parts]:
-                done.result()
+            waiting = [pool.submit(task, part) for part in parts]
+            try:
+                for done in waiting:
+                    done.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
     positions = np.sort(best.positions())
     return measure(vectors, query, positions, k)
 

@@ -16,6 +16,8 @@ from terradrift.query.search.nearest import Found
 from terradrift.store import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import lance
     from numpy.typing import NDArray
 
@@ -63,13 +65,16 @@ class Open:
         allowed: NDArray[np.uint64] | None = None,
         threads: int = 1,
         device: str | None = None,
+        check: Callable[[], None] | None = None,
     ) -> Found:
         """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted)."""
         ranges = self._ranges
+        if check is not None:
+            check()
         if allowed is not None:
             ranges = layout.covering(self.covered.positions(allowed, self.live), gap=0)
         if device is None:
-            found = exact.search(self.vectors, query, k, ranges, threads)
+            found = exact.search(self.vectors, query, k, ranges, threads, check)
         else:
             from terradrift.query.search import gpu
 

@@ -1,5 +1,6 @@
 """What a search asks of an index of vectors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,10 +55,13 @@ class Index(Protocol):
         allowed: NDArray[np.uint64] | None = None,
         threads: int = 1,
         device: str | None = None,
+        check: Callable[[], None] | None = None,
     ) -> Found:
         """The `k` nearest of the covered rows, or of those of them in `allowed` (sorted).
 
         Compared on `device` of torch, or on `threads` of the processor; the same rows.
+        `check` is called every few thousand rows (once, on a device), and what it raises
+        ends the search.
         """
 
     def near(

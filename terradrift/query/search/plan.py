@@ -134,7 +134,12 @@ class Search:
                 self.recall = recall if measured else None
                 return Found(found.row_ids[:k], found.distances[:k])
         return index.exact(
-            self.query, k, allowed=allowed, threads=self.threads, device=self.device
+            self.query,
+            k,
+            allowed=allowed,
+            threads=self.threads,
+            device=self.device,
+            check=self._check_time,
         )
 
     def _streamed(
