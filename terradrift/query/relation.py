@@ -1,6 +1,8 @@
 """The answer to one SQL statement: nothing runs until its rows are asked for."""
 
+import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
@@ -24,7 +26,18 @@ class Cursors(Protocol):
     """Where statements are run."""
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A cursor of its own."""
+        """A cursor that nobody else has."""
+
+    def release(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Hand back a cursor whose run has ended well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of a statement's answer before it is run."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
 
 
 class Relation:
@@ -41,9 +54,17 @@ class Relation:
         text: str,
         values: Mapping[str, Any],
         limits: Limits = NONE,
+        *,
+        described: Described | None = None,
+        hint: str | None = None,
     ) -> None:
-        """`text` is one statement that `sandbox.check` let pass, without `;`."""
-        self._connection = connection
+        """`text` is one statement that `sandbox.check` let pass, without `;`.
+
+        `described` is what the same statement with such values was found to answer: then it
+        is planned once. `hint` is told beside every answer.
+        """
+        self._cursors = connection
+        self._hint = hint
         self._text = text
         self._values = dict(values)
         self._limits = limits
@@ -52,13 +73,13 @@ class Relation:
         self._open: tuple[Clock, duckdb.DuckDBPyConnection] | None = None
         self._waiting: list[tuple[Any, ...]] = []
         self._given = 0
-        self.note: str | None = None
+        self._changing = threading.Lock()
+        self.note: str | None = hint
         """What to know about the rows last given, for instance that there are more."""
-        _, cursor = self._run(rows=0)
-        described = cursor.description or []
-        self.columns: list[str] = [column[0] for column in described]
+        self.described = described or self._describe()
+        self.columns: list[str] = list(self.described.columns)
         """Names of the columns."""
-        self.types: list[str] = [str(column[1]) for column in described]
+        self.types: list[str] = list(self.described.types)
         """DuckDB's types of the columns."""
 
     def reader(self, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
@@ -87,6 +108,7 @@ class Relation:
         clock, cursor = self._run()
         with clock.running(cursor):
             frame: pd.DataFrame = cursor.df()
+        self._end(cursor)
         return frame.iloc[: self._cut(len(frame))]
 
     def pl(self) -> "pl.DataFrame":
@@ -118,6 +140,7 @@ class Relation:
         clock, cursor = self._run()
         with clock.running(cursor):
             rows: list[tuple[Any, ...]] = cursor.fetchall()
+        self._end(cursor)
         return rows[: self._cut(len(rows))]
 
     def fetchnumpy(self) -> dict[str, Any]:
@@ -125,6 +148,7 @@ class Relation:
         clock, cursor = self._run()
         with clock.running(cursor):
             arrays: dict[str, Any] = cursor.fetchnumpy()
+        self._end(cursor)
         count = self._cut(min(map(len, arrays.values()), default=0))
         return {name: values[:count] for name, values in arrays.items()}
 
@@ -163,9 +187,10 @@ class Relation:
 
     def interrupt(self) -> None:
         """Stop the run now under way in another thread, which then raises QueryError."""
-        if self._running is not None:
-            clock, cursor = self._running
-            clock.stop(cursor)
+        with self._changing:  # a cursor handed back may be in another's run
+            if self._running is not None:
+                clock, cursor = self._running
+                clock.stop(cursor)
 
     def _repr_html_(self) -> str:
         html: str = self._head(_SHOWN_ROWS).to_html(index=False)
@@ -179,15 +204,35 @@ class Relation:
         from terradrift.query import write
 
         most = rows if self._limits.rows is None else min(rows, self._limits.rows)
-        first = Limits(
-            seconds=self._limits.seconds,
-            rows=most,
-            memory_bytes=self._limits.memory_bytes,
+        first = replace(self._limits, rows=most)
+        part = Relation(
+            self._cursors,
+            self._text,
+            self._values,
+            first,
+            described=self.described,
+            hint=self._hint,
         )
-        part = Relation(self._connection, self._text, self._values, first)
         shown = write.shown(part.to_arrow())
         self.note = part.note
         return shown
+
+    def _describe(self) -> Described:
+        """Plan the statement, without running it."""
+        _, cursor = self._run(rows=0)
+        columns = cursor.description or []
+        self._end(cursor)
+        return Described(
+            tuple(column[0] for column in columns),
+            tuple(str(column[1]) for column in columns),
+        )
+
+    def _end(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Hand back the cursor of a run that has ended well."""
+        with self._changing:
+            if self._running is not None and self._running[1] is cursor:
+                self._running = None
+        self._cursors.release(cursor)
 
     def _run(self, rows: int | None = None) -> tuple[Clock, duckdb.DuckDBPyConnection]:
         """Start the statement, for at most `rows`, on a cursor of its own."""
@@ -199,10 +244,11 @@ class Relation:
             if rows is None or self._explains
             else f"SELECT * FROM (\n{self._text}\n) LIMIT {rows:d}"  # noqa: S608
         )
-        self.note = None
-        cursor = self._connection.cursor()
+        self.note = self._hint
+        cursor = self._cursors.cursor()
         clock = Clock(self._limits.seconds, cursor)
-        self._running = clock, cursor
+        with self._changing:
+            self._running = clock, cursor
         with clock.running(cursor):
             cursor.execute(bounded, self._values or None)
         return clock, cursor
@@ -218,6 +264,7 @@ class Relation:
             with clock.running(cursor):
                 batch = next(stream, None)
             if batch is None:
+                self._end(cursor)
                 return
             given += batch.num_rows
             excess = given - self._cut(given)
@@ -230,8 +277,9 @@ class Relation:
         most = self._limits.rows
         if most is None or count <= most:
             return count
-        self.note = (
+        more = (
             f"first {most:,} of more rows: narrow the question, or raise --limit "
             "(in Python limits=Limits(rows=...))"
         )
+        self.note = f"{more}; {self._hint}" if self._hint else more
         return most

@@ -1,5 +1,7 @@
 """Files of columns: the same answers as from Lance, or no use of them."""
 
+# ruff: noqa: S608 - statements of our own
+
 import multiprocessing
 import resource
 import shutil
@@ -16,6 +18,7 @@ from terradrift import schema
 from terradrift.errors import ArchiveError, QueryError
 from terradrift.query.columns import build, files
 from terradrift.query.sql import ask, sandbox
+from terradrift.query.sql.limits import Limits
 from terradrift.store.tables import Store
 from tests.query.conftest import (
     DAYS,
@@ -31,6 +34,10 @@ from tests.query.conftest import (
 
 EMBEDDINGS = f"embeddings_{SUFFIX}"
 CHANGES = f"changes_{SUFFIX}"
+SQUARE = (
+    '{"type": "Polygon", "coordinates": '
+    "[[[3.021, 50.011], [3.045, 50.015], [3.03, 50.052], [3.021, 50.011]]]}"
+)
 STATEMENTS = [
     "SELECT count(*) FROM observations",
     "SELECT count(*) FROM embeddings WHERE datetime >= '2018-05-01'",
@@ -62,6 +69,13 @@ STATEMENTS = [
     "SELECT column_name, min, max, count FROM (SUMMARIZE scores)",
     "DESCRIBE scores",
     "PIVOT (SELECT kind, persistence FROM changes) ON persistence IN ('persistent') USING count(*)",
+    f"SELECT patch_id, drift FROM scores WHERE within(geometry, '{SQUARE}')",
+    f"SELECT count(*) FROM patches WHERE NOT within(geometry, '{SQUARE}')",
+    f"SELECT count(*) FROM (SELECT '{SQUARE}' AS area) JOIN patches ON within(geometry, area)",
+    "FROM series('p0007')",
+    "SELECT patch_id, first_change(patch_id).kind, largest_change(patch_id).score FROM patches",
+    "WITH a AS (SELECT patch_id, avg(drift) d FROM scores GROUP BY 1) SELECT d, geometry FROM a JOIN patches USING (patch_id)",
+    "SELECT drift, (SELECT min(ndvi) FROM observations o WHERE o.patch_id = s.patch_id) FROM scores s",
     "SELECT patch_id FROM scores WHERE drift > 1 UNION ALL BY NAME SELECT patch_id FROM changes",
 ]
 
@@ -115,7 +129,7 @@ def test_answers_are_the_same_by_either_route(full: Store) -> None:
 def test_every_pair_of_columns_is_the_same_by_either_route(full: Store) -> None:
     names = ask.sql(full, "FROM observations").columns
     some = [*combinations(names, 2)][::9]
-    pairs = [f"SELECT {a}, {b} FROM observations" for a, b in some]  # noqa: S608
+    pairs = [f"SELECT {a}, {b} FROM observations" for a, b in some]
     before = answers(full, pairs)
     build_all(full)
     assert answers(full, pairs) == before
@@ -131,6 +145,11 @@ def test_a_statement_reads_the_file_and_no_join_that_it_does_not_name(
 
     assert "ARROW_SCAN" not in plan("SELECT ndvi, longitude FROM observations")
     assert "JOIN" not in plan("SELECT ndvi, longitude FROM observations")
+    assert "ARROW_SCAN" not in plan("FROM series('p0007')")
+    assert "ARROW_SCAN" not in plan("SELECT last_change('p0007')")
+    grouped = "SELECT patch_id, avg(drift) FROM scores GROUP BY patch_id"
+    joined = plan(f"SELECT geometry FROM ({grouped}) JOIN patches USING (patch_id)")
+    assert "_place" not in joined
     assert "ARROW_SCAN" in plan("SELECT embedding FROM observations")
     assert "JOIN" not in plan("SELECT embedding FROM observations")
 
@@ -171,7 +190,7 @@ def test_a_file_of_replaced_or_deleted_rows_is_not_used(full: Store) -> None:
         held, (reason,) = files.find(full.root, name, opened(full))
         assert held is None
         assert "run terradrift index" in reason
-        query = f"SELECT count(*) FROM {name}"  # noqa: S608
+        query = f"SELECT count(*) FROM {name}"
         assert ask.sql(full, query).fetchall() == [(count,)]
 
 
@@ -220,7 +239,13 @@ def test_a_damaged_file_is_left_aside_and_made_anew(
     assert held is None
     assert said in reason
     assert "\n" not in reason
-    assert ask.sql(full, "SELECT count(*) FROM changes").fetchall() == [(300,)]
+    assert ask.sql(full, "SELECT count(*) FROM patches").note is None
+    first = ask.sql(full, "SELECT count(*) FROM changes")
+    assert first.note == reason
+    assert first.fetchall() == [(300,)]
+    assert first.note == reason
+    told = ask.sql(full, "SELECT kind FROM changes", Limits(rows=5))
+    assert told.note is None  # it was said beside the first answer
     made = build.build(full, CHANGES)
     assert made.seconds > 0
     assert files.find(full.root, CHANGES, opened(full))[0] is not None

@@ -42,6 +42,23 @@ def test_the_name_that_was_meant_is_said_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT similar_changes('c1', 3)", "write FROM similar_changes(...)"),
+        ("SELECT patch_id, series(patch_id) FROM patches", "write FROM series(...)"),
+        ("FROM first_change('p0001')", "write SELECT first_change(...)"),
+    ],
+)
+def test_rows_in_the_place_of_a_value_are_told_how_to_be_written(
+    store: Store, query: str, said: str
+) -> None:
+    with pytest.raises(QueryError, match=r"^SQL cannot be answered: ") as caught:
+        sql(store, query)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_every_word_leads_to_a_name_that_is_there(store: Store) -> None:
     connection = connect(store, threads=1)
     held = near_miss._columns(connection)

@@ -102,6 +102,38 @@ def test_nothing_runs_before_rows_are_asked_for(store: Store) -> None:
     assert time.monotonic() - start < 2
 
 
+def test_a_statement_asked_again_is_not_planned_again(store: Store) -> None:
+    text = "SELECT $n AS n, kind FROM changes"
+    one = sql(store, text, n=1)
+    assert sql(store, text, n=1).described is one.described
+    assert sql(store, text, n="a").types != one.types
+    assert sql(store, text, n=2**40).types != one.types
+    assert sql(store, text, n=[1]).types != one.types
+    with pytest.raises(QueryError, match="names the values"):
+        sql(store, text)
+
+
+def test_runs_at_the_same_time_have_cursors_of_their_own(store: Store) -> None:
+    text = "SELECT change_id FROM changes ORDER BY change_id"
+    expected = sql(store, text).fetchall()
+    one, two = sql(store, text), sql(store, text)
+    pairs = [(one.fetchone(), two.fetchone()) for _ in expected]
+    assert pairs == [(row, row) for row in expected]
+    stream = one.reader(100)
+    assert two.fetchall() == expected
+    assert stream.read_all().num_rows == len(expected)
+
+
+def test_a_run_that_was_stopped_leaves_nothing_to_the_next(store: Store) -> None:
+    limits = Limits(seconds=0.2)
+    for _ in range(3):
+        with pytest.raises(QueryError, match="took longer"):
+            sql(store, SLOW, limits, n=-1).fetchall()
+        assert sql(
+            store, SLOW.replace("range(", "range(0 * "), limits, n=1
+        ).fetchall() == [(0,)]
+
+
 def test_another_thread_stops_a_run(store: Store) -> None:
     relation = sql(store, SLOW, n=-1)
     timer = threading.Timer(0.2, relation.interrupt)

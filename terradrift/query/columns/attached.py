@@ -46,15 +46,15 @@ def attach(
     tables: "Mapping[str, lance.LanceDataset]",
     *,
     spatial: bool,
-) -> tuple[dict[str, Attached], list[str]]:
-    """Attach the files of `tables` that may be used; and why others may not.
+) -> tuple[dict[str, Attached], dict[str, str]]:
+    """Attach the files of `tables` that may be used; and why others may not, by table.
 
     A sealed connection can still write to the paths of what is attached by COPY, so only
     statements that `sandbox.check` let pass may run on it.
     """
     root = root_of(tables)
     found: dict[str, Attached] = {}
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
     if root is None or not files.listed(root):
         return found, reasons
     connection.execute(f"CREATE SCHEMA {FRESH}")
@@ -63,15 +63,16 @@ def attach(
         if not form.covers(table):
             continue
         held, why = files.find(root, table, tables)
-        reasons += why
         if held is None:
+            if why:
+                reasons[table] = why[-1]
             continue
         name = f"columns.{table}"
         path = files.quoted(str(held.path))
         try:
             connection.execute(f'ATTACH {path} AS "{name}" (READ_ONLY)')
         except duckdb.IOException:  # replaced since it was found
-            reasons.append(f"{held.path.name} was removed; ask again")
+            reasons[table] = f"{held.path.name} was removed; ask again"
             continue
         if held.fresh:
             _view(connection, table, _Part(dataset, held.fresh), spatial=spatial)

@@ -1,6 +1,7 @@
 """Finding a table's file of columns, and telling whether it may be used."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -93,8 +94,18 @@ def path(root: Path, table: str, digest: str) -> Path:
 
 def listed(root: Path, table: str | None = None) -> list[Path]:
     """The files of a table, or of all tables, by name; whether of use or not."""
-    found = (root / FOLDER).glob(f"{_PREFIX}{table or '*'}.*{_ENDING}")
-    return sorted(found)
+    start = f"{_PREFIX}{table}." if table else _PREFIX
+    folder = root / FOLDER
+    try:  # by name: a pattern costs five times it, at each question
+        with os.scandir(folder) as inside:
+            found = sorted(entry.name for entry in inside)
+    except OSError:
+        return []
+    return [
+        folder / name
+        for name in found
+        if name.startswith(start) and name.endswith(_ENDING)
+    ]
 
 
 def table_of(file: Path) -> str:

@@ -13,8 +13,14 @@ from terradrift.query.columns.form import PLACE
 if TYPE_CHECKING:
     import duckdb
 
+_IDLE = 2
+"""Cursors that are kept for the next question."""
+
 _CHEAP = "run_id"
 """What is read where a statement only counts rows: the same text in most of them."""
+
+
+_NONE: Mapping[str, Mapping[str, Iterable[str]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +38,30 @@ class View:
     """Columns of the row's scene that stand beside."""
 
 
-class Narrowed:
-    """A connection whose cursors see the views of one statement."""
+class Cursors:
+    """A connection's cursors, each of which sees the views of one statement."""
 
     def __init__(
-        self, connection: "duckdb.DuckDBPyConnection", statements: Iterable[str]
+        self, connection: "duckdb.DuckDBPyConnection", statements: Iterable[str] = ()
     ) -> None:
         self._connection = connection
         self._statements = tuple(statements)
+        self._idle: list[duckdb.DuckDBPyConnection] = []
 
     def cursor(self) -> "duckdb.DuckDBPyConnection":
-        """A cursor of its own, with the views."""
-        cursor = self._connection.cursor()
+        """A cursor that nobody else has, with the views."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            cursor = self._connection.cursor()
         for statement in self._statements:
             cursor.execute(statement)
         return cursor
+
+    def release(self, cursor: "duckdb.DuckDBPyConnection") -> None:
+        """Hand back a cursor whose run has ended well, for the next one."""
+        if len(self._idle) < _IDLE:
+            self._idle.append(cursor)
 
 
 @dataclass(frozen=True)
@@ -55,21 +70,22 @@ class Shown:
 
     views: Mapping[str, View]
     attached: Mapping[str, Attached] = field(default_factory=dict)
-    reasons: tuple[str, ...] = ()
-    """Why files that are there are not used."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why the file of a table that has one is not used, in one line."""
     spatial: bool = False
 
     def narrowed(
         self,
-        connection: "duckdb.DuckDBPyConnection",
         tree: Any,  # noqa: ANN401 - a JSON tree
-    ) -> "Narrowed | duckdb.DuckDBPyConnection":
-        """`connection` with views for the parsed statement `tree` alone.
+        called: Mapping[str, Mapping[str, Iterable[str]]] = _NONE,
+    ) -> tuple[str, ...]:
+        """Statements that make views for the parsed statement `tree` alone, if that gains.
 
-        They give the same rows as its own, from files of columns where no vector is named,
-        and without joins whose columns are not named.
+        They give the same rows as those of the connection, from files of columns where no
+        vector is named, and without joins whose columns are not named. `called` says what
+        the functions that `tree` calls read: columns by view.
         """
-        needed = needs.read(tree, self.views)
+        needed = needs.read(tree, self.views, called)
         statements = []
         for name in sorted(needed.views):
             view = self.views[name]
@@ -78,7 +94,15 @@ class Shown:
                 sought = "patch_id" in needed.sought
                 text = self.select(view, columns, sought=sought)
                 statements.append(f'CREATE TEMP VIEW "{name}" AS {text}')
-        return Narrowed(connection, statements) if statements else connection
+        return tuple(statements)
+
+    def unused(self, tree: Any) -> tuple[str, ...]:  # noqa: ANN401 - a JSON tree
+        """Why files of the tables that `tree` names are not used."""
+        if not self.reasons:
+            return ()
+        named = (self.views[name].tables for name in needs.views(tree, self.views))
+        tables = dict.fromkeys(table for made_of in named for table in made_of)
+        return tuple(self.reasons[table] for table in tables if table in self.reasons)
 
     def _gains(self, view: View, columns: list[str]) -> bool:
         """Whether less is read than by the view itself."""

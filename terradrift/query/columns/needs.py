@@ -1,6 +1,6 @@
 """What a parsed statement needs of which view (pure)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,6 +15,11 @@ _CHOSEN = (
 )
 """What makes a star more than ALL."""
 
+_SCOPES_MAX = 50
+"""SELECTs up to which each is looked through by itself: they may be nested."""
+
+_NO_CALLS: Mapping[str, Mapping[str, Iterable[str]]] = {}
+
 _WHOLE = ("STAR", "PIVOT", "SHOW_REF")
 """Parts of a statement that take every column of the tables beside them."""
 
@@ -23,8 +28,8 @@ _WHOLE = ("STAR", "PIVOT", "SHOW_REF")
 class Needs:
     """Names in lower case."""
 
-    names: frozenset[str]
-    """Every name that may be a column's."""
+    names: Mapping[str, frozenset[str]]
+    """Every name that may be a column's, of each view that is read."""
     views: frozenset[str]
     """Views that are read."""
     whole: frozenset[str]
@@ -36,27 +41,40 @@ class Needs:
         """The columns of `view` that are needed, in their order."""
         if view in self.whole:
             return list(columns)
-        return [name for name in columns if name.lower() in self.names]
+        return [name for name in columns if name.lower() in self.names[view]]
 
 
-def read(tree: Any, views: Collection[str]) -> Needs:  # noqa: ANN401 - a JSON tree
+def read(
+    tree: Any,  # noqa: ANN401 - a JSON tree
+    views: Collection[str],
+    called: Mapping[str, Mapping[str, Iterable[str]]] = _NO_CALLS,
+) -> Needs:
     """What a statement, as DuckDB's JSON tree, needs of `views`.
 
-    A name counts for every view that has such a column, and a view counts as read whole
+    A name counts for every view that has such a column in the FROM of a SELECT around it
+    (of all views, where those are very many), and a view counts as read whole
     where it may be: by a star, a natural join, a pivot, new names for its columns or its own
     name in the place of a column. So at worst too much is read.
     """
-    names: set[str] = set()
+    named: set[str] = set()
+    functions: set[str] = set()
     read_: set[str] = set()
-    called: set[str] = set()
+    known: set[str] = set()
     sought: set[str] = set()
     for node in _nodes(tree):
-        names.update(_columns(node))
+        named.update(_columns(node))
         sought.update(_sought(node))
+        functions.add(str(node.get("function_name") or "").lower())
         if (view := _view(node, views)) is not None:
             read_.add(view)
-            called |= {view, str(node.get("alias") or view).lower()}
-    whole: set[str] = set()
+            known |= {view, str(node.get("alias") or view).lower()}
+    names = _by_view(tree, views, named)
+    for function in functions & called.keys():
+        for view, columns in called[function].items():
+            names.setdefault(view, set()).update(columns)
+            # Of the patch that it is called with, alone in its own condition.
+            sought |= {"patch_id"} & set(columns)
+    whole: set[str] = read_ - names.keys()
     for node in _nodes(tree):
         view = _view(node, views)
         if view is not None and node.get("column_name_alias"):
@@ -64,11 +82,59 @@ def read(tree: Any, views: Collection[str]) -> Needs:  # noqa: ANN401 - a JSON t
         if "from_table" in node and _takes_all(node):
             whole |= _beside(node["from_table"], views)
         last = [str(name).lower() for name in node.get("column_names") or []][-1:]
-        if node.get("type") == "COLUMN_REF" and called & set(last):
+        if node.get("type") == "COLUMN_REF" and known & set(last):
             whole |= read_
-    return Needs(
-        frozenset(names), frozenset(read_), frozenset(whole), frozenset(sought)
+    held = {view: frozenset(found) for view, found in names.items()}
+    read_ |= held.keys() & set(views)
+    return Needs(held, frozenset(read_), frozenset(whole), frozenset(sought))
+
+
+def views(tree: Any, known: Collection[str]) -> set[str]:  # noqa: ANN401 - a JSON tree
+    """Which of the `known` views are named."""
+    found = (_view(node, known) for node in _nodes(tree))
+    return {view for view in found if view is not None}
+
+
+def same_for_all_rows(
+    tree: Any,  # noqa: ANN401 - a JSON tree
+    function: str,
+    argument: int,
+) -> bool:
+    """Whether `function` is called, and each time with an argument that names no column."""
+    calls = [
+        node.get("children") or []
+        for node in _nodes(tree)
+        if str(node.get("function_name") or "").lower() == function
+    ]
+    return bool(calls) and all(
+        len(given) > argument
+        and not any(
+            node.get("type") == "COLUMN_REF" or "select_list" in node
+            for node in _nodes(given[argument])
+        )
+        for given in calls
     )
+
+
+def _by_view(
+    tree: Any,  # noqa: ANN401 - a JSON tree
+    views: Collection[str],
+    named: set[str],
+) -> dict[str, set[str]]:
+    """Names of columns within the SELECTs that have each view in their own FROM."""
+    selects = [
+        (node, beside)
+        for node in _nodes(tree)
+        if "from_table" in node and (beside := _beside(node["from_table"], views))
+    ]
+    found: dict[str, set[str]] = {}
+    for node, beside in selects:
+        inside = named
+        if len(selects) <= _SCOPES_MAX:
+            inside = {name for part in _nodes(node) for name in _columns(part)}
+        for view in beside:
+            found.setdefault(view, set()).update(inside)
+    return found
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - a JSON tree

@@ -1,25 +1,25 @@
 """SQL on the archive: DuckDB reads the Lance tables, read-only and sealed."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import duckdb
 
 from terradrift import threads as _threads
-from terradrift.errors import QueryError
 from terradrift.query.columns import files
+from terradrift.query.columns.narrow import Shown
 from terradrift.query.pinned import Pinned
 from terradrift.query.relation import Relation
-from terradrift.query.sql import described, functions, near_miss, sandbox, views
+from terradrift.query.sql import described, functions, sandbox, views
 from terradrift.query.sql.limits import NONE, Limits
+from terradrift.query.sql.questions import Questions
 
 if TYPE_CHECKING:
     import lance
 
-    from terradrift.query.columns.narrow import Shown
     from terradrift.store.tables import Store
 
 
@@ -116,10 +116,8 @@ def sql(
     """
     bounds = limits or NONE
     opened = _opened(views.open_tables(store), store)
-    connection, shown = _instance(
-        opened, store.settings.model, None, bounds.memory_bytes
-    )
-    return run(connection.cursor(), text, values, bounds, shown)
+    _, questions = _instance(opened, store.settings.model, None, bounds.memory_bytes)
+    return questions.answer(text, values, bounds)
 
 
 def shared(
@@ -142,38 +140,9 @@ def run(
     text: str,
     values: Mapping[str, Any],
     limits: Limits = NONE,
-    shown: "Shown | None" = None,
 ) -> Relation:
-    """As `sql`, on a connection from `connect`; `shown` says how it may be narrowed."""
-    tree = sandbox.check(connection, text)
-    _check_values(connection, text, values)
-    statement = sandbox.without_semicolon(text)
-    if shown is not None:
-        narrowed = shown.narrowed(connection, tree)
-        if narrowed is not connection:
-            # A function may read more of a view than the statement names.
-            with suppress(QueryError):
-                return Relation(narrowed, statement, values, limits)
-    try:
-        return Relation(connection, statement, values, limits)
-    except QueryError as error:
-        raise near_miss.better(connection, statement, error) from error
-
-
-def _check_values(
-    connection: duckdb.DuckDBPyConnection, text: str, values: Mapping[str, Any]
-) -> None:
-    (statement,) = connection.extract_statements(text)
-    wanted = set(statement.named_parameters)
-    if wanted != set(values):
-        raise QueryError(
-            f"SQL names the values {_named(wanted)}, got {_named(set(values))}; pass each "
-            "$name in the statement as name=value"
-        )
-
-
-def _named(values: set[str]) -> str:
-    return ", ".join(f"${name}" for name in sorted(values)) or "none"
+    """As `sql`, on a connection from `connect`."""
+    return Questions(connection, Shown({})).answer(text, values, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +154,12 @@ class _Opened:
     files: tuple[str, ...]
     tables: "Mapping[str, lance.LanceDataset]" = field(compare=False)
     store: "Store | None" = field(compare=False)
+
+
+_IDENTITIES: "WeakKeyDictionary[lance.LanceDataset, tuple[object, ...]]" = (
+    WeakKeyDictionary()
+)
+"""Of tables that were asked for: they are opened once until they change."""
 
 
 def _opened(
@@ -199,8 +174,16 @@ def _opened(
 
 def _identity(table: "lance.LanceDataset") -> tuple[object, ...]:
     """What tells one table at one version; file names tell an archive made anew."""
+    version = table.version
+    held = _IDENTITIES.get(table)
+    if held is None or held[0] != version:
+        held = _IDENTITIES[table] = version, *_files(table)
+    return held
+
+
+def _files(table: "lance.LanceDataset") -> tuple[str, ...]:
     held = [file.path for part in table.get_fragments() for file in part.data_files()]
-    return table.uri, table.version, *held
+    return table.uri, *held
 
 
 @lru_cache(maxsize=4)
@@ -209,8 +192,8 @@ def _instance(
     model: str | None,
     row_ids_of: str | None,
     memory_bytes: int | None,
-) -> "tuple[duckdb.DuckDBPyConnection, Shown]":
-    return _open(
+) -> tuple[duckdb.DuckDBPyConnection, Questions]:
+    connection, shown = _open(
         opened.tables,
         model,
         store=opened.store,
@@ -218,3 +201,4 @@ def _instance(
         row_ids_of=row_ids_of,
         columns=opened.store is not None,
     )
+    return connection, Questions(connection, shown)

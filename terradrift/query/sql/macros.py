@@ -1,5 +1,7 @@
 """Functions of SQL that are SQL themselves."""
 
+from collections.abc import Iterable, Mapping
+
 MACROS = (
     """
     CREATE MACRO cosine_distance(a, b) AS
@@ -81,6 +83,7 @@ ON_CHANGES = (
   STRUCT; null where the patch has none. As in Esri's change detection.
 """
 
+_TOLD = ("patch_id", *_OF_CHANGE)
 _SEEN = ("datetime", "scene_id", "clear_percent", "ndvi", "nbr", "ndwi")
 _SCORED = (
     "n_reference",
@@ -108,6 +111,18 @@ _SERIES = f"""
         WHERE patch_ = known_patch_(patch)
         ORDER BY datetime_
 """  # noqa: S608 - names of our own schema
+
+READS: Mapping[str, Mapping[str, Iterable[str]]] = {
+    **{
+        name: {"changes": _TOLD}
+        for name in ("first_change", "last_change", "largest_change")
+    },
+    "series": {
+        "embeddings": ("patch_id", *_SEEN),
+        "scores": ("patch_id", "datetime", *_SCORED),
+    },
+}
+"""Columns that functions read, by the views that they read them from."""
 
 ON_TABLES = (
     """
@@ -141,3 +156,11 @@ SPATIAL_MACROS = (
     """,
 )
 """* `within(geometry, geojson)`: whether a row's geometry touches a GeoJSON geometry (text)."""
+
+WITHIN_ONE = """
+    CREATE TEMP MACRO within(place, geojson) AS
+        ST_Intersects_Extent(place, ST_GeomFromGeoJSON(geojson))
+        AND ST_Intersects(place, ST_GeomFromGeoJSON(geojson))
+"""
+"""The same of a geometry that is one for all rows. DuckDB does not test places before it
+joins them to rows by what may fail, as an exact test may, but does so by boxes."""

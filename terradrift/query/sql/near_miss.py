@@ -107,6 +107,7 @@ _COLUMN = (
     re.compile(r'Column "(?P<name>[^"]+)" (?:in \w+ list not found|does not exist)'),
 )
 _TABLE = re.compile(r'Table with name "?(?P<name>[\w.]+)"? does not exist')
+_ROWS = re.compile(r'Function "(?P<name>\w+)" is a table function but it was used as')
 _FUNCTION = re.compile(r"Function with name \"?(?P<name>\w+)\"? does not exist")
 
 
@@ -121,6 +122,10 @@ def better(
             return _no_column(connection, text, parts["name"], parts.get("table"))
     if found := _TABLE.search(said):
         return _no_table(connection, found["name"])
+    if found := _ROWS.search(said):
+        return _said(
+            f"{found['name']} gives rows, not one value; write FROM {found['name']}(...)"
+        )
     if found := _FUNCTION.search(said):
         return _no_function(connection, found["name"])
     return error
@@ -169,6 +174,8 @@ def _no_function(connection: duckdb.DuckDBPyConnection, name: str) -> QueryError
         "SELECT DISTINCT lower(function_name), internal FROM duckdb_functions()"
     ).fetchall()
     ours = [known for known, internal in rows if not internal]
+    if name.lower() in ours:
+        return _said(f"{name} gives one value, not rows; write SELECT {name}(...)")
     meant = FUNCTIONS.get(name.lower())
     near = [meant] if meant else _near(name, ours) or _near(name, [n for n, _ in rows])
     hint = f"; did you mean {' or '.join(near)}?" if near else "; see docs/sql.md"

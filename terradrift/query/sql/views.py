@@ -108,7 +108,7 @@ def create(
     if not columns or row_ids_of:
         return Shown(views, spatial=spatial)
     attached, reasons = attach(connection, tables, spatial=spatial)
-    return Shown(views, attached, tuple(reasons), spatial=spatial)
+    return Shown(views, attached, reasons, spatial=spatial)
 
 
 def made_of(
