@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from terradrift import __version__, schema
+from terradrift.archive import spacing
 from terradrift.archive.found import Gathering, changes_table, events_table
 from terradrift.archive.runs import Run
 from terradrift.archive.staging import with_q_values
@@ -112,6 +113,7 @@ def detect(
         sort_keys=True,
     )
     if stamp_of(store, f"events_{name}") == stamp.encode():
+        spacing.keep_for_states(store, model, quiet=quiet)
         return _counts(store, name, rules, fresh=False)
     if (dates := _dates(store, f"embeddings_{name}", rules)) < _COMPARABLE:
         raise ArchiveError(
@@ -119,6 +121,7 @@ def detect(
             f"{_COMPARABLE} dates, got {dates}: there is nothing to compare; what is "
             "embedded stays, ingest more scenes and run again"
         )
+    spacing.keep_for_states(store, model, quiet=quiet)
     gathering = Gathering()
     with stage("detect", _patches(store, model), "patches", quiet=quiet) as advance:
         blocks = detection.detect(

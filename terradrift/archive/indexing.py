@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from terradrift import schema
+from terradrift.archive import spacing
 from terradrift.errors import ArchiveLockedError
 from terradrift.query import tables as _tables
 from terradrift.query.columns import build as columns
@@ -13,6 +14,7 @@ from terradrift.query.index import build as vectors
 from terradrift.query.index import kept
 from terradrift.query.search.candidates import BASE
 from terradrift.query.search.modes import resolve
+from terradrift.query.search.nearest import STEP
 from terradrift.store import spaces
 from terradrift.store.lock import WriterLock
 
@@ -42,6 +44,7 @@ def index(
 ) -> list[str]:
     """Index what is not indexed, or no longer; says what was done with each table.
 
+    Searches that compare states are given a space where none is (`keep_for_states`).
     Only tables of at least `ROWS` rows, unless `every`. `target` and `mode` leave all else
     as it is; a mode, of changes where no target is named, is of vectors alone. The archive
     may be written to meanwhile: rows that come are searched beside the index.
@@ -58,6 +61,8 @@ def index(
     with WriterLock(kept.folder(store.root)).hold("index"):
         kept.remove_unfinished(store.root)
         said = []
+        if model and any(names != (STEP,) for _, names in wanted):
+            said += spacing.keep_for_states(store, model, quiet=quiet)
         for one, names in wanted if model else ():
             table = f"{BASE[one]}_{schema.suffix(model or '')}"
             if not store.exists(table):
@@ -65,7 +70,7 @@ def index(
             if (rows := store.count(table)) < least:
                 said.append(_few(table, rows))
                 continue
-            space = spaces.current(store, model or "")
+            space = spaces.of_search(store, model or "", steps=names == (STEP,))
             done = vectors.build(
                 store, table, names, space, threads=threads, quiet=quiet
             )

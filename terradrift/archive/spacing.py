@@ -20,6 +20,9 @@ from terradrift.store.tables import Store
 _MOST = 1 << 18
 """Vectors that a space is fitted on at most, evenly from the whole table."""
 _BATCH = 4096
+_CLEAR = f"clear_percent >= {Settings().min_clear:g}"
+_LEAST = 2
+"""Vectors that a space can be fitted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,38 @@ def choose(
     return told
 
 
+def keep_for_states(store: Store, model: str, *, quiet: bool = False) -> list[str]:
+    """Keep a space for searches that compare states, where none is kept nor chosen.
+
+    It is not chosen: detection compares as before. Says what was done; nothing is where
+    fewer than two observations are clear.
+    """
+    table = f"embeddings_{schema.suffix(model)}"
+    chosen = schema.suffix(model) in store.settings.spaces
+    if chosen or spaces.newest(store, model, spaces.STATES) is not None:
+        return []
+    if not store.exists(table) or store.count(table, _CLEAR) < _LEAST:
+        return []
+    fitted = _fitted(store, model, spaces.STATES, quiet=quiet)
+    spaces.keep(store, model, fitted)
+    told = (
+        f"searches compare states of {model} in {fitted.label}, fitted on "
+        f"{fitted.observations:,} observations"
+    )
+    return [told]
+
+
 def _fitted(store: Store, model: str, name: str, *, quiet: bool) -> Space:
     dimensions = _dimensions(store, model)
     table = f"embeddings_{schema.suffix(model)}"
-    clear = f"clear_percent >= {Settings().min_clear:g}"
-    rows = store.count(table, clear)
+    rows = store.count(table, _CLEAR)
     days: list[np.datetime64] = []
     with stage("space", rows, "observations", quiet=quiet) as advance:
 
         def batches() -> Iterator[NDArray[np.floating]]:
             step, passed = -(-rows // _MOST) or 1, 0
             read = store.scan(
-                table, ["embedding", "datetime"], clear, batch_size=_BATCH
+                table, ["embedding", "datetime"], _CLEAR, batch_size=_BATCH
             )
             for batch in read:
                 vectors = vectors_of(batch.column("embedding"))

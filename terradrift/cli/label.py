@@ -1,7 +1,7 @@
 """The verb `label`: verdicts on changes and events, and what to judge next."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,7 +65,16 @@ def label(
         list[str] | None,
         typer.Option(metavar="ID", help="With --next: unlike it; several times."),
     ] = None,
+    mode: opt.Mode = None,
+    bbox: opt.Bbox = None,
+    within: opt.Within = None,
+    between: opt.Between = None,
+    kind: opt.Kind = None,
+    persistence: opt.Persistence = None,
+    min_score: opt.MinScore = None,
+    where: opt.Where = None,
     model: opt.Model = None,
+    space: opt.Space = None,
     output: opt.Output = None,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -90,6 +99,21 @@ def label(
         raise typer.BadParameter("expected --name, what they are or are not")
     if not (given or listed or upcoming is not None):
         raise typer.BadParameter("expected --yes, --no, --withdraw, --list or --next N")
+    asked: dict[str, Any] = {  # read by the search, which says what is wrong
+        "mode": mode,
+        "bbox": bbox,
+        "within": within,
+        "between": between,
+        "kind": kind or None,
+        "persistence": persistence,
+        "min_score": min_score,
+        "where": where,
+        "space": space,
+    }
+    filters = {name: one for name, one in asked.items() if one is not None}
+    if filters and upcoming is None:
+        first = next(iter(filters)).replace("_", "-")
+        raise typer.BadParameter(f"--{first} is for --next; pass --next N too")
     opened = td.open(archive)
     with usage():
         _say(opened, given, str(name), who, quiet=quiet)
@@ -100,6 +124,7 @@ def label(
                 labels=name,
                 n=upcoming,
                 model=model,
+                **filters,
             )
             say(found.note, quiet=quiet or found.note is None)
             if output is None:

@@ -202,6 +202,36 @@ Set = Annotated[
         help="With --method: one of its settings; may be given several times.",
     ),
 ]
+Within = Annotated[
+    str | None, typer.Option(help="GeoJSON text or vector file: only inside.")
+]
+Between = Annotated[
+    str | None, typer.Option(metavar="A/B", help="Only onsets in this period.")
+]
+Kind = Annotated[
+    list[int] | None,
+    typer.Option(metavar="N", help="Only this kind; may be given several times."),
+]
+Persistence = Annotated[
+    str | None, typer.Option(help="Only persistent, transient, ... ones.")
+]
+MinScore = Annotated[float | None, typer.Option(help="Only from this score.")]
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="SQL", help="Condition on the columns of the rows."),
+]
+Space = Annotated[
+    str | None,
+    typer.Option(
+        help="What vectors are compared in: raw, centre, whiten, or one such as whiten/2 [default: states in the archive's centre, steps raw; or as terradrift space says]."
+    ),
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        help="delta (the same step), reverse (the opposite), before-after, after-before (what undoes it), after or before [default: delta; of observations after]."
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")]
 
 LabelDate = Annotated[

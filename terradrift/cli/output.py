@@ -36,7 +36,10 @@ def line(record: Mapping[str, Any]) -> None:
 def rows(
     table: pa.Table, columns: Sequence[str] | None = None, *, as_json: bool
 ) -> None:
-    """A table on standard output: JSON lines, or aligned text without vectors."""
+    """A table on standard output: JSON lines, or aligned text without vectors and shapes.
+
+    What is left out is said on standard error.
+    """
     shown = table.select(list(columns or table.column_names))
     if as_json:
         for batch in shown.to_batches(max_chunksize=1024):
@@ -47,11 +50,16 @@ def rows(
     from rich.table import Table
 
     picture = Table(box=None, pad_edge=False, header_style="bold")
-    names = [name for name in shown.column_names if _is_readable(shown, name)]
+    names = [field.name for field in shown.schema if _is_readable(field.type)]
+    if left := [name for name in shown.column_names if name not in names]:
+        say(f"not shown: {', '.join(left)} (vectors and shapes; --json has them)")
     for name in names:
         picture.add_column(name, overflow="fold")
+    kinds = {field.name: field.type for field in shown.schema}
     for record in shown.select(names).to_pylist():
-        picture.add_row(*(_cell(name, record[name]) for name in names))
+        picture.add_row(
+            *(_cell(name, _readable(record[name], kinds[name])) for name in names)
+        )
     width = None if sys.stdout.isatty() else _UNFOLDED
     Console(width=width, highlight=False, markup=False).print(picture)
 
@@ -67,13 +75,26 @@ def usage() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from error
 
 
-def _is_readable(table: pa.Table, name: str) -> bool:
+def _is_readable(kind: pa.DataType) -> bool:
+    """Whether people read it: no bytes and no vector."""
     from pyarrow import types
 
-    kind = table.schema.field(name).type
-    return not (
-        types.is_binary(kind) or types.is_fixed_size_list(kind) or types.is_struct(kind)
-    )
+    if types.is_fixed_size_list(kind):
+        return False
+    return not (types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _readable(value: object, kind: pa.DataType) -> object:
+    """Fields of a struct that people read, others as they are."""
+    from pyarrow import types
+
+    if not types.is_struct(kind) or not isinstance(value, dict):
+        return value
+    return {
+        field.name: _readable(value[field.name], field.type)
+        for field in kind
+        if _is_readable(field.type)
+    }
 
 
 def _cell(name: str, value: object) -> str:
@@ -85,6 +106,8 @@ def _cell(name: str, value: object) -> str:
         return f"{value:.{_DIGITS}g}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
+    if isinstance(value, dict):
+        return json.dumps(value, default=_plain)
     return str(value)
 
 

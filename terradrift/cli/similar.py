@@ -1,7 +1,7 @@
 """The verb `similar`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,39 +67,24 @@ def similar(
         str,
         typer.Option(help="How --like and --labels are learned: auto, rocchio, probe."),
     ] = "auto",
-    mode: Annotated[
-        str | None,
-        typer.Option(
-            help="delta (the same step), reverse (the opposite), before-after, after or before [default: delta; of observations after]."
-        ),
-    ] = None,
+    mode: opt.Mode = None,
     target: Annotated[
         str, typer.Option(help="What to find: changes or observations.")
     ] = "changes",
     k: Annotated[int, typer.Option("-k", help="Rows wanted, 1 to 100,000.")] = 20,
     bbox: opt.Bbox = None,
-    within: Annotated[
-        str | None, typer.Option(help="GeoJSON text or vector file: only inside.")
-    ] = None,
-    between: Annotated[
-        str | None, typer.Option(metavar="A/B", help="Only onsets in this period.")
-    ] = None,
-    kind: Annotated[int | None, typer.Option(help="Only this kind.")] = None,
-    persistence: Annotated[
-        str | None, typer.Option(help="Only persistent, transient, ... ones.")
-    ] = None,
-    min_score: Annotated[
-        float | None, typer.Option(help="Only from this score.")
-    ] = None,
-    where: Annotated[
-        str | None, typer.Option(help="SQL condition on the columns of changes.")
-    ] = None,
+    within: opt.Within = None,
+    between: opt.Between = None,
+    kind: opt.Kind = None,
+    persistence: opt.Persistence = None,
+    min_score: opt.MinScore = None,
+    where: opt.Where = None,
     exclude: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="event: not the example's event and patches; self: not itself; or none."
+            help="event: not the example's event and patches; self: not itself; or none [default: event; with --like and --labels self]."
         ),
-    ] = "event",
+    ] = None,
     exclude_radius: Annotated[
         str | None,
         typer.Option(
@@ -123,44 +108,47 @@ def similar(
         str, typer.Option(help="auto, cpu, or cuda for an exact search on a GPU.")
     ] = "auto",
     model: opt.Model = None,
+    space: opt.Space = None,
     output: opt.Output = None,
     as_json: opt.Json = False,
 ) -> None:
     """Find changes like this one; filters hold before the search."""
     import terradrift as td
 
+    asked: dict[str, Any] = {  # read by the search, which says what is wrong
+        "change": change,
+        "event": event,
+        "like_kind": like_kind,
+        "patch": patch,
+        "date": date,
+        "region": region,
+        "vector": vector,
+        "like": like or (),
+        "unlike": unlike or (),
+        "labels": labels,
+        "refine": refine,
+        "mode": mode,
+        "target": target,
+        "k": k,
+        "bbox": bbox,
+        "within": within,
+        "between": between,
+        "kind": kind,
+        "persistence": persistence,
+        "min_score": min_score,
+        "where": where,
+        "exclude": exclude,
+        "exclude_radius": exclude_radius,
+        "per_event": per_event,
+        "per_patch": per_patch,
+        "exact": exact,
+        "device": device,
+        "model": model,
+        "space": space,
+    }
     opened = td.open(archive)
     with usage():
-        result = opened.similar(
-            change=change,
-            event=event,
-            like_kind=like_kind,
-            patch=patch,
-            date=date,
-            region=region,
-            vector=vector,
-            like=like or (),
-            unlike=unlike or (),
-            labels=labels,
-            refine=refine,
-            mode=mode,
-            target=target,
-            k=k,
-            bbox=bbox,
-            within=within,
-            between=between,
-            kind=kind,
-            persistence=persistence,
-            min_score=min_score,
-            where=where,
-            exclude=exclude,
-            exclude_radius=exclude_radius,
-            per_event=per_event,
-            per_patch=per_patch,
-            exact=exact,
-            device=device,
-            model=model,
-        )
+        result = opened.similar(**asked)
     _told(result)
     if output is not None:
         result.export(output)

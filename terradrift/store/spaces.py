@@ -15,6 +15,9 @@ from terradrift.store.tables import Store
 
 KIND = "space/1"
 
+STATES = "centre"
+"""The space that searches compare states in where none was chosen."""
+
 
 def current(store: Store, model: str) -> Space | None:
     """The space that the model's vectors are compared in; None: as they are.
@@ -24,6 +27,42 @@ def current(store: Store, model: str) -> Space | None:
     """
     label = store.settings.spaces.get(schema.suffix(model), RAW)
     return None if label == RAW else held(store, model, label)
+
+
+def of_search(
+    store: Store, model: str, *, steps: bool, asked: str | None = None
+) -> Space | None:
+    """The space that a search compares vectors in: of steps, or of states.
+
+    `asked`: `raw`, a label, or a name, which stands for the newest that is kept. Without
+    it, the one of `label_of_search`. None: as they are.
+
+    Raises:
+        ArchiveError: there is no such space of the model, or its file is damaged.
+    """
+    label = asked or label_of_search(store, model, steps=steps)
+    if label != RAW and "/" not in label:
+        label = newest(store, model, label) or f"{label}/1"
+    return None if label == RAW else held(store, model, label)
+
+
+def label_of_search(store: Store, model: str, *, steps: bool) -> str:
+    """Label of the space that a search compares in where it names none.
+
+    The one that was chosen (`choose`). Where none was: steps as they are, states in the
+    newest `centre` that is kept, since states share one large component that hides what
+    differs; as they are where there is none.
+    """
+    chosen = store.settings.spaces.get(schema.suffix(model))
+    if chosen is not None:
+        return chosen
+    return RAW if steps else newest(store, model, STATES) or RAW
+
+
+def newest(store: Store, model: str, name: str) -> str | None:
+    """Label of the newest fit of `name` that is kept; None: there is none."""
+    version = next_version(store, model, name) - 1
+    return f"{name}/{version}" if version else None
 
 
 def held(store: Store, model: str, label: str) -> Space:

@@ -208,7 +208,8 @@ def test_an_empty_filter_says_how_many_pass_each_condition(grouped: Store) -> No
     )
     assert len(found) == 0
     assert found.note == (
-        "no row passes: of 600 changes pass kind 120, min_score 0, where 600"
+        "none of 600 changes passes all conditions: kind alone 120, min_score alone 0, "
+        "where alone 600"
     )
 
 

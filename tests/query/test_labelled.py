@@ -71,7 +71,7 @@ def test_probe_of_liked_unliked_and_all_rows_ranks_as_plain_numpy(store: Store) 
 
 
 def test_an_event_has_one_voice_and_all_its_changes_are_known(store: Store) -> None:
-    found = similar(store, like=["event-0000", "c00012"], k=200)
+    found = similar(store, like=["event-0000", "c00012"], exclude="event", k=200)
     direction = voice([0, 1, 2]) + voice([12])
     events = {0, 1, 2, 12, 13, 14}
     # Patches repeat after SIDE * SIDE changes, and go with their example.
@@ -134,13 +134,26 @@ def test_observations_can_be_liked(store: Store) -> None:
         like=["p0005@2018-04-10", "p0006@2018-04-10"],
         unlike=["p0007@2018-04-10"],
         target="observations",
+        exclude="event",
         k=500,
     ).to_arrow()
     patches = set(found["patch_id"].to_pylist())
     assert patches.isdisjoint({"p0005", "p0006", "p0007"})
     alone = similar(store, patch="p0005", date="2018-04-10", mode="delta", k=5)
-    one = similar(store, like=["p0005@2018-04-10"], mode="delta", k=5)
+    one = similar(
+        store, like=["p0005@2018-04-10"], mode="delta", k=5, exclude="event"
+    )
     assert ids(one) == ids(alone)
+
+
+def test_only_what_was_judged_is_left_out_of_everything_like_it(store: Store) -> None:
+    asked = {"like": ["c00000", "c00012"], "unlike": ["c00003"], "k": judged.COUNT}
+    found = ids(similar(store, **asked))
+    assert found == ids(similar(store, exclude="self", **asked))
+    assert {"c00001", "c00002", "c00013"} <= set(found)  # of the liked ones' events
+    assert {"c00000", "c00012", "c00003"}.isdisjoint(found)
+    alone = ids(similar(store, change="c00000", k=judged.COUNT))
+    assert {"c00001", "c00002"}.isdisjoint(alone)
 
 
 def test_refined_search_finds_more_of_a_kind_than_its_first_example() -> None:

@@ -61,7 +61,7 @@ def test_a_result_shows_itself(store: Store, found: Result) -> None:
     assert "c0" in html
     short = similar(store, change="c00001", k=25, bbox=(50, 1, 51, 2))
     assert repr(short).endswith(
-        "0 of 600 rows pass the filter; no row passes: of 600 changes pass bbox 0; "
+        "0 of 600 rows pass the filter; none of 600 changes passes bbox; "
         "50.0000,1.0000,51.0000,2.0000 lies outside the archive, which covers "
         "3.0000,50.0000,3.1200,50.1200 (degrees)"
     )

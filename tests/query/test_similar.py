@@ -68,6 +68,7 @@ def test_similar_equals_plain_numpy(  # noqa: PLR0917 - one argument per conditi
         within=within,
         where=where,
         exclude="self" if exclude else "none",
+        space="raw",
         threads=threads,
     )
     keep = np.ones(changes.num_rows, bool)
@@ -239,7 +240,7 @@ def test_vectors_come_when_asked_for(store: Store) -> None:
         ),
         (
             {"mode": "shape"},
-            "mode must be one of delta, before-after, after, reverse, before, got 'shape'",
+            "mode must be one of delta, before-after, after, reverse, after-before, before, got 'shape'",
         ),
         ({"target": "scenes"}, "target must be changes or observations"),
         (

@@ -7,27 +7,58 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from terradrift import threads as threading_
 from terradrift.archive.front.finding import Finding
+from terradrift.archive.front.handed import Handed
 from terradrift.archive.runs import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     import pyarrow as pa
+    from shapely.geometry.base import BaseGeometry
 
     from terradrift.detect.kinds.fates import Fate
     from terradrift.query.relation import Relation
-    from terradrift.query.result import Result
+    from terradrift.query.search.similar import similar as _similar
+    from terradrift.query.search.uncertain import uncertain as _uncertain
     from terradrift.query.sql.limits import Limits
 
 
 class Asking(Finding):
     """What asks an archive."""
 
-    def events(self, limit: int | None = None) -> pa.Table:
-        """The ranked events, best first; None: all of them."""
-        found = self.sql("SELECT * FROM events ORDER BY rank LIMIT $n", n=limit)
-        return found.to_arrow_table()
+    def events(
+        self,
+        limit: int | None = None,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        bbox: str | tuple[float, float, float, float] | None = None,
+        within: str | Path | Mapping[str, Any] | BaseGeometry | None = None,
+        kind: int | Iterable[int] | None = None,
+        persistence: str | Iterable[str] | None = None,
+    ) -> pa.Table:
+        """The ranked events, best first; `limit` None: all of them.
+
+        Those alone that start from `since` to `until` (2018, 2018-05 or 2018-05-16, both
+        included), touch `bbox` (degrees) and `within` (a region), and are of the kind and
+        persistence.
+
+        Raises:
+            QueryError: a condition that cannot be read.
+        """
+        from terradrift.query import events
+
+        text, values = events.statement(
+            limit,
+            since=since,
+            until=until,
+            bbox=bbox,
+            within=within,
+            kind=kind,
+            persistence=persistence,
+        )
+        return self.sql(text, **values).to_arrow_table()
 
     def sql(
         self, text: str, limits: Limits | None = None, **values: object
@@ -45,11 +76,12 @@ class Asking(Finding):
 
         return ask.sql(self.store, text, limits, **values)
 
-    def similar(self, **query: Any) -> Result:  # noqa: ANN401 - see query.similar
-        """Changes like this one: see `terradrift.query.search.similar.similar`."""
-        from terradrift.query.search import similar
-
-        return similar.similar(self.store, **query)
+    if TYPE_CHECKING:
+        similar = Handed(_similar)
+        uncertain = Handed(_uncertain)
+    else:
+        similar = Handed("terradrift.query.search.similar:similar")
+        uncertain = Handed("terradrift.query.search.uncertain:uncertain")
 
     def series(self, patch: str) -> pa.Table:
         """Observations of a patch in order of time, with their scores.
@@ -130,12 +162,6 @@ class Asking(Finding):
         from terradrift.archive import labelling
 
         return labelling.held(self.store, name)
-
-    def uncertain(self, **query: Any) -> Result:  # noqa: ANN401 - see query.uncertain
-        """What to label next: see `terradrift.query.search.uncertain.uncertain`."""
-        from terradrift.query.search import uncertain
-
-        return uncertain.uncertain(self.store, **query)
 
     def kinds(self, model: str | None = None, *, tree: bool = False) -> pa.Table:
         """Kinds of change, rare and strong ones first; with `tree` branches and parts too.

@@ -10,6 +10,7 @@ from terradrift.query.index import codes, files
 from terradrift.query.index.covered import covered
 from terradrift.query.search.nearest import STEP
 from terradrift.space import RAW
+from terradrift.store import spaces
 from terradrift.store.disk import doing
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ def remove_replaced(store: Store) -> None:
     those that a newer file of the same name replaces.
     """
     now = {table: _now(store, table) for table in store.tables()}
-    spaces = store.settings.spaces
     found = [name for name in map(files.parse, _all(store.root)) if name is not None]
     fresh = {name.what for name in found if name.digest == _digest(now.get(name.table))}
     for name in found:
-        current = spaces.get(name.table.partition("_")[2], RAW)
-        if name.columns == STEP and current.startswith("centre/"):
+        model, steps = name.table.partition("_")[2], name.columns == STEP
+        current = spaces.label_of_search(store, model, steps=steps)
+        if steps and current.startswith("centre/"):
             current = RAW  # a step has no place, so there is nothing to take off
         gone = now.get(name.table) is None
         left = name.space not in (None, current)

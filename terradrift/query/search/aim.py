@@ -108,8 +108,8 @@ def mean(members: Members, mode: Mode, space: Space | None) -> Aim:
     unit = directions(members.inside(mode, space))
     found = aimed(members.name, unit.sum(axis=0), mode, space, own=members.own)
     one = len(members.ids) == 1 or mode.columns == ("embedding",)
-    row = one and bool(members.own.observations) and mode.sign > 0 and len(unit) == 1
-    return replace(found, row=row)
+    row = one and bool(members.own.observations) and len(unit) == 1
+    return replace(found, row=row and not mode.opposite)
 
 
 def aimed(

@@ -23,12 +23,17 @@ EARTH_RADIUS_M = 6_371_008.8
 _LENGTH = re.compile(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*(m|km)?\s*")
 
 
-def parse(exclude: str) -> Exclude:
-    """Read what is left out.
+def parse(exclude: str | None, *, judged: bool = False) -> Exclude:
+    """Read what is left out; None: `event` of one example, `self` of what was judged.
+
+    What was judged is meant to tell a kind of change apart, and the rest of an event of
+    which some was judged may well be of that kind.
 
     Raises:
         QueryError: no such word.
     """
+    if exclude is None:
+        return "self" if judged else "event"
     if exclude not in EXCLUDES:
         raise QueryError(
             f"exclude must be one of {', '.join(EXCLUDES)}, got {exclude!r}"

@@ -36,6 +36,11 @@ _SEED = 0
 """Of the rows that stand for all rows: the same for the same table."""
 
 
+def listed(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Ids as users give them: one, or several."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Judged:
     """What was liked and what was not, as it was asked for.

@@ -6,7 +6,9 @@ from typing import Literal, get_args
 
 from terradrift.errors import QueryError
 
-ModeName = Literal["delta", "before-after", "after", "reverse", "before"]
+ModeName = Literal[
+    "delta", "before-after", "after", "reverse", "after-before", "before"
+]
 Target = Literal["changes", "observations"]
 
 MODES: tuple[ModeName, ...] = get_args(ModeName)
@@ -28,11 +30,22 @@ class Mode:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def steps(self) -> bool:
+        """Whether steps are compared, not states."""
+        return self.parts == ("delta",)
+
+    @property
+    def opposite(self) -> bool:
+        """Whether what is looked for is not the example itself, but what undoes it."""
+        return self.name in ("reverse", "after-before")
+
 
 _OF_CHANGES: Mapping[ModeName, Mode] = {
     "delta": Mode("delta", ("delta",), ("delta",)),
     "reverse": Mode("reverse", ("delta",), ("delta",), -1.0),
     "before-after": Mode("before-after", ("before", "after"), ("before", "after")),
+    "after-before": Mode("after-before", ("after", "before"), ("before", "after")),
     "after": Mode("after", ("after",), ("after",)),
     "before": Mode("before", ("before",), ("before",)),
 }

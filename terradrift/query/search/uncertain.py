@@ -19,13 +19,24 @@ from terradrift.errors import QueryError
 from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
 from terradrift.query.result import Result
-from terradrift.query.search import candidates, labelled, modes, probe, unit_rows
-from terradrift.query.search.labelled import Judged
+from terradrift.query.search import (
+    candidates,
+    compared,
+    labelled,
+    modes,
+    probe,
+    unit_rows,
+)
+from terradrift.query.search.labelled import Judged, listed
 from terradrift.query.where import Where
-from terradrift.space import RAW
-from terradrift.store import spaces
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from shapely.geometry.base import BaseGeometry
+
+    from terradrift.period import Period
     from terradrift.query.search.aim import Own
     from terradrift.query.search.modes import ModeName, Target
     from terradrift.query.search.probe import Probe
@@ -42,22 +53,29 @@ _SLACK = 1e-3
 def uncertain(
     store: "Store",
     *,
-    like: Sequence[str] = (),
-    unlike: Sequence[str] = (),
+    like: str | Sequence[str] = (),
+    unlike: str | Sequence[str] = (),
     labels: str | None = None,
     n: int = 10,
     target: "Target" = "changes",
     mode: "ModeName | None" = None,
     model: str | None = None,
-    **conditions: Any,  # noqa: ANN401 - see Where.parse
+    space: str | None = None,
+    within: "str | Path | Mapping[str, Any] | BaseGeometry | None" = None,
+    bbox: "str | tuple[float, float, float, float] | None" = None,
+    between: "str | Period | tuple[str, str] | None" = None,
+    kind: int | Iterable[int] | None = None,
+    persistence: str | Iterable[str] | None = None,
+    min_score: float | None = None,
+    where: str | None = None,
 ) -> Result:
     """The `n` rows of `target` whose verdict would teach a search most.
 
     They are those whose probability of being liked, by a probe of what was judged so far
     (see `probe.fit`), is nearest one half, at most one of an event and none of an event
-    that was judged, spread out. Conditions are those of `similar`: `within`, `bbox`,
-    `between`, `kind`, `persistence`, `min_score`, `where`. The same question of the same
-    tables has the same answer.
+    that was judged, spread out. `mode`, `space` and the conditions (`within`, `bbox`,
+    `between`, `kind`, `persistence`, `min_score`, `where`) are those of `similar`. The same
+    question of the same tables has the same answer.
 
     The answer has `rank` (from 1), `probability` (0 to 1) and the target's columns without
     vectors. The table is streamed; memory holds `POOL` rows for each asked for.
@@ -65,19 +83,28 @@ def uncertain(
     Raises:
         QueryError: n out of range, nothing liked, an id that is not there, no such labels,
             or a condition that cannot be read.
+        ArchiveError: there is no such space of the model.
     """
     if not 1 <= n <= N_MAX:
         raise QueryError(f"n must be between 1 and {N_MAX:,}, got {n}")
     chosen = modes.resolve(mode, target)
-    judged = Judged(like=tuple(like), unlike=tuple(unlike), labels=labels)
-    where = Where.parse(**conditions)
+    judged = Judged(like=listed(like), unlike=listed(unlike), labels=labels)
+    conditions = Where.parse(
+        within=within,
+        bbox=bbox,
+        between=between,
+        kind=kind,
+        persistence=persistence,
+        min_score=min_score,
+        where=where,
+    )
     tables = _tables.Opened(store)
     name = model or store.settings.model
     table = _tables.of_model(tables, candidates.BASE[target], name)
-    space = spaces.current(store, name) if name else None
-    given = labelled.read(tables, name, judged, chosen, space, target=target)
+    used = compared.found(store, name, chosen, space)
+    given = labelled.read(tables, name, judged, chosen, used.space, target=target)
     fitted = probe.fit(*given.flat())
-    allowed = candidates.find(tables, name, target, where)
+    allowed = candidates.find(tables, name, target, conditions)
     one = "event_id" if target == "changes" else "patch_id"
     keys = ["change_id"] if target == "changes" else ["patch_id", "datetime"]
     wanted = dict.fromkeys([*chosen.columns, *keys, one, lance_scan.ROW_ID])
@@ -92,7 +119,7 @@ def uncertain(
         batches,
         fitted,
         known,
-        lambda rows: unit_rows.stacked(rows, chosen.columns, space),
+        lambda rows: unit_rows.stacked(rows, chosen.columns, used.space),
         POOL * n,
     )
     picked = spread(pool.vectors, n)
@@ -101,10 +128,11 @@ def uncertain(
     probability = pa.array(fitted.probability(pool.vectors[picked]))
     rank = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
     rows = rows.add_column(0, "rank", rank).add_column(1, "probability", probability)
-    notes = [given.note] if given.note else []
+    notes = [note for note in (given.note, used.note) if note]
     if len(rows) < n:
         notes.append(f"{len(rows):,} rows are left to judge, {n:,} were asked for")
-    return Result(rows, "; ".join(notes) or None, space=space.label if space else RAW)
+    told = "; ".join(notes) or None
+    return Result(rows, told, space=used.label, mode=chosen.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
