@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUERIES = 200
 """Rows that recall is measured with, where there are so many."""
 KS = (10, 100, 1000)
-_GROWTH = 1.25
+_GROWTH = 1.1
 
 
 @dataclass(eq=False)
