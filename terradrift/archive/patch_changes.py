@@ -30,7 +30,7 @@ def rows(grid: Grid, run_id: str, block: Block) -> pa.RecordBatch:
         places.nullable(patches.false_alarms),
         places.instants(patches.onset),
         places.words(patches.persistence),
-        pa.array(patches.reason, pa.string()),
+        places.words(patches.reason),
         pa.array([run_id] * n, pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema.patch_changes())

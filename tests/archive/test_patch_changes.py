@@ -33,7 +33,8 @@ def test_every_patch_with_an_observation_has_a_row_with_its_place(archive):
     ).df()
     np.testing.assert_array_equal(rows["patch_id"], seen["patch_id"])
     assert rows["longitude"].notna().all()
-    assert ((rows["reason"] == "") == rows["score"].notna()).all()
+    assert (rows["reason"].isna() == rows["score"].notna()).all()
+    assert (rows["reason"] != "").all()
     assert rows["onset"].notna().equals(rows["score"].notna())
     assert archive.validate() == []
 

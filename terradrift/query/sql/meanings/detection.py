@@ -261,9 +261,9 @@ PATCH_CHANGES = View(
         ),
         "reason": Column(
             "text",
-            "why the history cannot be judged: not clear enough, too few clear dates; empty "
-            "where it can",
+            "why the history cannot be judged: not clear enough, too few clear dates",
             "detect",
+            "the history can be judged",
         ),
         "run_id": common.RUN_ID,
     },
