@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import shapely
 
 from terradrift import space
 from terradrift.errors import QueryError
-from terradrift.query.index import build, exact
+from terradrift.query.index import build, copied, exact
 from terradrift.query.search import gpu, plan
 from terradrift.query.search.similar import similar
 from terradrift.query.sql.limits import Limits
@@ -88,6 +89,25 @@ def test_exact_answers_are_the_same_with_and_without_an_index(
     assert "late-089" in ids
     assert "twin-059" in ids
     assert "twin-003" not in ids
+
+
+@pytest.mark.parametrize("mode", ["delta", "before-after"])
+def test_a_mean_of_many_rows_is_the_same_from_copies_of_their_vectors(
+    pair: tuple[Store, Store], mode: Any
+) -> None:
+    """Of rows that are copied, that were written later, and one of a fragment changed since."""
+    for example in ({"like_kind": 1}, {"region": shapely.box(2, 49, 4, 52)}):
+        asked: dict[str, Any] = {"mode": mode, "k": 1000, "exact": True, **example}
+        one, two = (similar(store, **asked).to_arrow() for store in pair)
+        assert one["change_id"].equals(two["change_id"])
+        np.testing.assert_allclose(one["distance"], two["distance"], atol=1e-6)
+    table = pair[1].opened(TABLE)
+    copies = copied.opened(table, COLUMNS[mode])
+    assert copies is not None
+    ids = np.sort(table.to_table(columns=[], with_row_id=True)["_rowid"].to_numpy())
+    at, others = copies.split(ids)
+    assert (len(at), len(others)) == (600, 149)
+    assert copied.opened(pair[0].opened(TABLE), COLUMNS[mode]) is None
 
 
 def test_an_index_says_its_recall_and_what_it_searched_beside(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from terradrift.errors import QueryError
 from terradrift.query import lance_scan
 from terradrift.query import tables as _tables
-from terradrift.query.search import aim, misses
+from terradrift.query.index import copied
+from terradrift.query.search import misses
 from terradrift.query.search.aim import Members, Own
 
 if TYPE_CHECKING:
@@ -78,18 +79,46 @@ def sum_of_rows(
     space: "Space | None",
     name: str,
 ) -> tuple[NDArray[np.float64], int]:
-    """Sum (columns, r) of the directions of the rows, and how many have one; streamed."""
+    """Sum (columns, r) of the directions of the rows, and how many have one.
+
+    Vectors come from the index's copy of them, where there is one, else from the table,
+    block by block.
+    """
+    total, count = np.zeros((1, 1)), 0
+    copies = copied.opened(table, mode.parts)
+    if copies is not None:
+        at, row_ids = copies.split(row_ids)
+        for parts in copies.blocks(at):
+            some, usable = _summed(Members(name, parts), mode, space)
+            total, count = total + some, count + usable
+    if not len(row_ids):
+        return total, count
     shown = lance_scan.FloatDataset(table, row_ids=True)
     columns = shown.projection([*mode.parts, lance_scan.ROW_ID])
-    total, count = np.zeros((1, 1)), 0
     for batch in lance_scan.scan(table, columns, row_ids):
         rows = pa.Table.from_batches(
             [batch.filter(pa.array(lance_scan.among(batch, row_ids)))]
         )
         held = Members(name, _vectors(rows, mode.parts))
-        unit = aim.directions(held.inside(mode, space))
-        total, count = total + unit.sum(axis=0), count + len(unit)
+        some, usable = _summed(held, mode, space)
+        total, count = total + some, count + usable
     return total, count
+
+
+def _summed(
+    members: Members, mode: "Mode", space: "Space | None"
+) -> tuple[NDArray[np.float64], int]:
+    """Sum (columns, r) of the members' directions, and how many have one."""
+    vectors = members.inside(mode, space)
+    with np.errstate(invalid="ignore"):
+        lengths = np.sqrt(np.einsum("ncr,ncr->n", vectors, vectors, dtype=np.float64))
+    usable = np.isfinite(lengths) & (lengths > 0)
+    weights = np.divide(1, lengths, out=np.zeros_like(lengths), where=usable)
+    vectors[~usable] = 0
+    total: NDArray[np.float64] = np.einsum(
+        "n,ncr->cr", weights, vectors, dtype=np.float64
+    )
+    return total, int(usable.sum())
 
 
 def whose(table: "lance.LanceDataset", row_ids: NDArray[np.uint64]) -> Own:
