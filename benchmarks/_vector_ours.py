@@ -84,9 +84,13 @@ class Flat(Index):
 
 
 class Similar(Index):
-    """`Archive.similar` as it is called, on an indexed archive."""
+    """`Archive.similar` as it is called, on an indexed archive.
 
-    ways = ("vector", "change")
+    `ids` asks for `change_id` alone, as LanceDB and FAISS are asked; the others give all
+    columns.
+    """
+
+    ways = ("vector", "ids", "change")
     grows = True
 
     def open(self) -> None:
@@ -107,6 +111,8 @@ class Similar(Index):
             example: dict[str, Any] = {"change": vectors.change_id(row)}
         else:
             example = {"vector": query}
+            if way == "ids":
+                example["columns"] = ["change_id"]
         found = self.archive.similar(
             **example, k=k, threads=self.threads, **conditions, **self._options()
         )
