@@ -1,3 +1,4 @@
+import inspect
 import json
 import shutil
 from pathlib import Path
@@ -29,6 +30,24 @@ def test_the_main_job_goes_from_a_catalogue_to_ranked_events(finished: Path) -> 
     verbs = [row["verb"] for row in rows(archive, "runs")]
     assert verbs == ["ingest", "embed", "detect", "cluster"]
     assert {row["status"] for row in rows(archive, "runs")} == {"done"}
+
+
+def test_help_and_completion_show_what_can_be_asked(finished: Path) -> None:
+    from terradrift.query.search import similar, uncertain
+
+    archive = td.open(finished)
+    for method, function in (
+        (archive.similar, similar.similar),
+        (archive.uncertain, uncertain.uncertain),
+    ):
+        _, *wanted = inspect.signature(function).parameters.values()
+        assert list(inspect.signature(method).parameters.values()) == wanted
+        assert method.__doc__ == function.__doc__
+        assert method.__name__ == function.__name__
+    unbound = inspect.signature(type(archive).similar).parameters
+    assert list(unbound)[:2] == ["self", "change"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'onn'"):
+        archive.similar(onn="delta")  # type: ignore[call-arg]  # what is tested
 
 
 def test_a_second_run_reads_nothing_and_changes_nothing(

@@ -1,10 +1,12 @@
 """Python, the command line and SQL give the same answers."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shapely
 from typer.testing import CliRunner
@@ -23,9 +25,6 @@ from tests.query.conftest import (
     scenes_table,
     table,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AREA = shapely.to_geojson(shapely.box(3.005, 50.005, 3.055, 50.045))
 PERIOD = ("2018-05-01", "2018-08-01")
@@ -104,7 +103,7 @@ def in_sql(archive: Archive, text: str, **values: object) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "mode", ["delta", "before-after", "after", "reverse", "before"]
+    "mode", ["delta", "before-after", "after", "reverse", "after-before", "before"]
 )
 def test_similar_changes_in_every_mode(archive: Archive, mode: str) -> None:
     names = ["rank", "distance", "change_id", "onset", "score"]
@@ -153,6 +152,71 @@ def test_events_in_order_of_rank(archive: Archive) -> None:
     assert plain(python, names) == plain(told(archive, "events"), names)
     query = "FROM events ORDER BY rank"
     assert plain(python, names) == plain(in_sql(archive, query), names)
+
+
+@pytest.mark.parametrize(
+    ("asked", "condition"),
+    [
+        (
+            {"since": "2018-10-20", "until": "2018-10-23"},
+            "day(start) BETWEEN 20 AND 23",
+        ),
+        ({"until": "2018-10-21"}, "start < '2018-10-22'"),
+        ({"bbox": "2.99,50,3.03,51"}, "bbox.xmin <= 3.03"),
+        ({"bbox": "3.02,50,-170,51"}, "bbox.xmax >= 3.02"),
+        ({"within": AREA}, f"within(geometry, '{AREA}')"),
+        ({"kind": 1}, "kind = 1"),
+        ({"persistence": "transient"}, "persistence = 'transient'"),
+    ],
+)
+def test_events_of_a_place_and_a_period(
+    archive: Archive, asked: dict[str, Any], condition: str
+) -> None:
+    names = ["rank", "event_id", "start"]
+    python = archive.events(**asked).to_pylist()
+    words = [word for name, one in asked.items() for word in (f"--{name}", str(one))]
+    query = f"FROM events WHERE {condition} ORDER BY rank"
+    assert plain(python, names) == plain(in_sql(archive, query), names)
+    assert plain(python, names) == plain(told(archive, "events", *words), names)
+    assert len(python) < 10
+
+
+def test_events_go_into_a_file_and_an_empty_answer_is_said(
+    archive: Archive, tmp_path: Path
+) -> None:
+    root, file = str(archive.store.root), tmp_path / "e.parquet"
+    done = CliRunner().invoke(
+        app, ["events", root, "--until", "2018-10-21", "-o", str(file)]
+    )
+    assert done.exit_code == 0, done.output
+    found = pq.read_table(file)
+    assert found["event_id"].to_pylist() == [
+        row["event_id"] for row in archive.events(until="2018-10-21").to_pylist()
+    ]
+    done = CliRunner().invoke(app, ["events", root, "--since", "2030"])
+    assert "none of 10 events passes the conditions" in done.stderr
+
+
+def test_structs_are_shown_and_what_is_not_is_named(archive: Archive) -> None:
+    text = """
+        SELECT {'day': DATE '2018-05-16', 'v': [1.5, 2]::FLOAT[2], 'n': 3} AS one,
+               after, geometry FROM changes LIMIT 1
+    """
+    done = CliRunner().invoke(app, ["sql", str(archive.store.root), text])
+    assert done.exit_code == 0, done.output
+    assert '{"day": "2018-05-16", "n": 3}' in done.stdout
+    assert "not shown: after, geometry" in done.stderr
+
+
+def test_what_to_judge_next_can_be_narrowed(archive: Archive) -> None:
+    python = archive.uncertain(labels="clear-cut", n=5, kind=2, between=PERIOD).rows()
+    words = ("--name", "clear-cut", "--next", "5", "--kind", "2")
+    of_cli = told(archive, "label", *words, "--between", "/".join(PERIOD))
+    assert [row["change_id"] for row in python] == [row["change_id"] for row in of_cli]
+    assert len(python) > 1
+    assert {row["kind"] for row in of_cli} == {2}
+    asked = ["label", str(archive.store.root), "--list", "--kind", "2"]
+    assert "--kind is for --next" in CliRunner().invoke(app, asked).output
 
 
 def test_changes_in_a_polygon_and_a_period(archive: Archive) -> None:

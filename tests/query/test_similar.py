@@ -97,6 +97,32 @@ def test_similar_equals_plain_numpy(  # noqa: PLR0917 - one argument per conditi
     assert (found.note is None) == (len(ids) == k)
 
 
+def test_what_undoes_a_change_is_compared_with_its_states_in_turn(
+    store: Store, changes: pa.Table
+) -> None:
+    """From what the example became, to what it was."""
+    found = similar(store, change="c00007", mode="after-before", k=600, space="raw")
+    turned = np.concatenate([stack(changes, "after")[7], stack(changes, "before")[7]])
+    same = similar(store, vector=turned, mode="before-after", k=600, space="raw")
+    rows = {row["change_id"]: row["distance"] for row in same.rows()}
+    assert found.mode == "after-before"
+    assert [row["distance"] for row in found.rows()] == pytest.approx(
+        [rows[row["change_id"]] for row in found.rows()], abs=1e-9
+    )
+    assert len(found) > 500
+
+
+def test_functions_of_sql_stand_in_conditions(store: Store) -> None:
+    asked = {"change": "c00007", "k": 600, "exclude": "none"}
+    there = "drift_between(patch_id, '2018-01-01', '2018-12-01') > {}"
+    some = similar(store, where=there.format(0.5), **asked)
+    assert 0 < len(some) < 600
+    seen = "date_after IN (SELECT datetime FROM series('p0007'))"
+    assert 0 < len(similar(store, where=seen, **asked)) < 600
+    like = "change_id IN (SELECT change_id FROM similar_changes('c00009', 5))"
+    assert len(similar(store, where=like, **asked)) == 5
+
+
 @given(k=st.integers(1, 60), kind=st.integers(-1, 3), seed=st.integers(0, 99))
 @settings(max_examples=15, deadline=None)
 def test_k_rows_come_back_when_k_exist(
