@@ -38,14 +38,20 @@ def fitted(name: str, rows: pa.Table) -> space.Space | None:
     return space.fit(name, iter([vectors]), DIMENSIONS, 1)
 
 
-@pytest.fixture(scope="module", params=["raw", "centre", "whiten"])
+WHITENED = pytest.mark.parametrize("pair", ["whiten"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["raw", "whiten"])
 def pair(
     request: pytest.FixtureRequest,
     store: Store,
     changes: pa.Table,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Store, Store]:
-    """An archive without an index, and with all; changes tied in pairs, and later ones."""
+    """An archive without an index, and with all; changes tied in pairs, and later ones.
+
+    `centre` is whitening without the matrix; `index/test_exact.py` has all three.
+    """
     chosen = fitted(request.param, changes)
     made = []
     for name in ("plain", "indexed"):
@@ -91,6 +97,7 @@ def test_exact_answers_are_the_same_with_and_without_an_index(
     assert "twin-003" not in ids
 
 
+@WHITENED
 @pytest.mark.parametrize("mode", ["delta", "before-after"])
 def test_a_mean_of_many_rows_is_the_same_from_copies_of_their_vectors(
     pair: tuple[Store, Store], mode: Any
@@ -110,6 +117,7 @@ def test_a_mean_of_many_rows_is_the_same_from_copies_of_their_vectors(
     assert copied.opened(pair[0].opened(TABLE), COLUMNS[mode]) is None
 
 
+@WHITENED
 def test_an_index_says_its_recall_and_what_it_searched_beside(
     pair: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +141,7 @@ def test_an_index_says_its_recall_and_what_it_searched_beside(
     assert set(kept.to_arrow()["kind"].to_pylist()) == {1}
 
 
+@WHITENED
 def test_a_device_that_is_not_there_is_said(pair: tuple[Store, Store]) -> None:
     asked: dict[str, Any] = {"change": "c00007", "k": 5}
     with pytest.raises(QueryError, match="must be auto, cpu or cuda, got 'tpu'"):
@@ -143,6 +152,7 @@ def test_a_device_that_is_not_there_is_said(pair: tuple[Store, Store]) -> None:
             similar(pair[1], device="cuda", **asked)
 
 
+@WHITENED
 @pytest.mark.parametrize("mode", ["before-after", "reverse"])
 def test_a_device_of_torch_gives_the_same_rows(
     pair: tuple[Store, Store], mode: Any, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +190,7 @@ def test_an_example_unlike_all_rows_is_compared_with_every_row(
     assert mean.exact == mean.plan.endswith("too far from all rows for an index")
 
 
+@WHITENED
 @pytest.mark.parametrize("threads", [1, 2])
 def test_time_is_looked_at_between_slices_of_an_index(
     pair: tuple[Store, Store], threads: int, monkeypatch: pytest.MonkeyPatch
@@ -202,6 +213,7 @@ def test_time_is_looked_at_between_slices_of_an_index(
     assert 0 < len(done) < 6
 
 
+@WHITENED
 def test_an_index_that_is_deleted_or_damaged_is_done_without(
     pair: tuple[Store, Store], tmp_path: Path
 ) -> None:
