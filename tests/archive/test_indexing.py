@@ -90,6 +90,23 @@ def test_files_of_a_table_that_is_gone_go(store: Store) -> None:
     assert files(store) == set()
 
 
+def test_states_are_indexed_in_the_centre_that_is_kept(store: Store) -> None:
+    space = fit("centre", [made.clustered(50).astype(np.float32)], 8, 1)
+    spaces.keep(store, MODEL, space)
+    (said,) = index(store, mode="after")
+    assert said.startswith("changes_toy_v1_0 after in centre/1: 300 rows indexed")
+    (said,) = index(store, mode="delta")
+    assert " delta in raw: 300 rows indexed" in said
+    assert sum("codes" in name for name in files(store)) == 2
+    opened = td.open(store.root)
+    change = {"change": "c00007", "exact": False}
+    for mode, label in (("after", "centre/1"), ("delta", "raw")):
+        found = opened.similar(mode=mode, **change)
+        assert (found.space, found.exact) == (label, False)
+    # An index of another space is not asked.
+    assert opened.similar(mode="after", space="raw", **change).exact
+
+
 def test_who_writes_does_not_hold_it_up(store: Store) -> None:
     with store.lock("write"):
         assert index(store, mode="delta")

@@ -29,7 +29,7 @@ FUNCTIONS: Mapping[str, Function] = {
         "The k changes most like one, nearest first: rank, distance (cosine, 0 to 2) and the "
         "columns of `changes` but vectors; the rows of `Archive.similar(change=..., k=..., "
         "mode=...)`. Modes: delta (same step), before-after (same from and to), after (now "
-        "alike), reverse (the opposite step), before. The example's own event and patch are "
+        "alike), reverse (the opposite step), after-before (what undoes it), before. The example's own event and patch are "
         "left out. Of several changes: `FROM changes c, similar_changes(c.change_id, 5)`.",
     ),
     "drift_between": Function(
