@@ -77,6 +77,7 @@ def index(
             said.append(str(done))
         if mode is None:
             said += _columns(store, target, model, least, threads)
+            columns.sweep(store)
         kept.remove_replaced(store)
     return list(dict.fromkeys(said))
 

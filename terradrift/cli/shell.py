@@ -34,7 +34,50 @@ SELECT ...;        ask; a statement ends with a semicolon
 .output FILE|off   write the next answers to a file, by its ending
 .help              this
 .quit              leave; so does Ctrl-D. Ctrl-C stops a running statement"""
-_WORDS = ["SELECT", "FROM", "WHERE", "GROUP", "BY", "ORDER", "LIMIT", "OFFSET", "HAVING", "JOIN", "LEFT", "USING", "ON", "AS", "AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "BETWEEN", "CASE", "WHEN", "THEN", "ELSE", "END", "DISTINCT", "COUNT", "WITH", "UNION", "ALL", "DESC", "ASC", "EXPLAIN", "DESCRIBE", "SUMMARIZE", "PIVOT", "QUALIFY", "INTERVAL", "CAST", "FILTER"]
+_WORDS = [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "BY",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "HAVING",
+    "JOIN",
+    "LEFT",
+    "USING",
+    "ON",
+    "AS",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "IS",
+    "NULL",
+    "LIKE",
+    "BETWEEN",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "DISTINCT",
+    "COUNT",
+    "WITH",
+    "UNION",
+    "ALL",
+    "DESC",
+    "ASC",
+    "EXPLAIN",
+    "DESCRIBE",
+    "SUMMARIZE",
+    "PIVOT",
+    "QUALIFY",
+    "INTERVAL",
+    "CAST",
+    "FILTER",
+]
 
 
 class Shell:

@@ -1,5 +1,6 @@
 """The verb `sql`."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from terradrift.cli import answer
 from terradrift.cli import options as opt
-from terradrift.cli.output import rows, usage
+from terradrift.cli.output import rows, say, usage
 
 
 def sql(
@@ -70,6 +71,7 @@ def sql(
     """
     import terradrift as td
     from terradrift.query.sql.limits import Limits
+    from terradrift.query.sql.rlimits import bound_memory
 
     if schema:
         describe(statement, as_json=as_json)
@@ -86,8 +88,11 @@ def sql(
         limit = answer.SHOWN_ROWS
     if timeout is None and output is None:
         timeout = answer.SECONDS
-    limits = Limits(seconds=timeout, rows=limit, memory_bytes=memory_bytes)
+    limits = Limits(
+        seconds=timeout, rows=limit, memory_bytes=memory_bytes, unheard=end_process
+    )
     opened = td.open(archive)
+    bound_memory(memory_bytes, end_too_large)
     if statement is None:
         from terradrift.cli.shell import Shell
 
@@ -95,6 +100,26 @@ def sql(
         return
     text = sys.stdin.read() if statement == "-" else statement
     answer.give(opened.sql(text, limits, **bound), form=form, output=output)
+
+
+def end_process() -> None:
+    """End at once, in one line: what runs does not hear an interrupt."""
+    sys.stdout.flush()
+    say(
+        "error: SQL went on after its time was over, inside one function that hears no "
+        "interrupt, and was ended; narrow it, or raise --timeout"
+    )
+    os._exit(1)
+
+
+def end_too_large() -> None:
+    """End at once, in one line: memory that DuckDB does not count is over the limit."""
+    sys.stdout.flush()
+    say(
+        "error: SQL needs more memory than it may have, in a function whose memory "
+        "DuckDB does not bound, and was ended; narrow it, or raise --memory"
+    )
+    os._exit(1)
 
 
 def describe(view: str | None, *, as_json: bool) -> None:

@@ -246,7 +246,7 @@ class Relation:
         )
         self.note = self._hint
         cursor = self._cursors.cursor()
-        clock = Clock(self._limits.seconds, cursor)
+        clock = Clock(self._limits, cursor)
         with self._changing:
             self._running = clock, cursor
         with clock.running(cursor):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,9 @@ class Limits:
     """Rows of the answer; where there are more, a notice says so."""
     memory_bytes: int | None = None
     """Memory of DuckDB; None: half of the machine's."""
+    unheard: Callable[[], None] | None = None
+    """Called, in a thread of its own, where `GRACE` after an interrupt DuckDB still has not
+    heard it: it does not inside one call of a function. None: it is waited for."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds > 0:
@@ -39,15 +42,17 @@ class Limits:
 
 _LEAST_MEMORY = 16 << 20
 NONE = Limits()
+GRACE = 2.0
+"""Seconds that DuckDB has to hear an interrupt."""
 
 
 class Clock:
     """The time that one run has left. Only time in DuckDB counts, not its reader's."""
 
-    def __init__(
-        self, seconds: float | None, connection: duckdb.DuckDBPyConnection
-    ) -> None:
+    def __init__(self, limits: Limits, connection: duckdb.DuckDBPyConnection) -> None:
         """Of what `connection` runs next."""
+        seconds = limits.seconds
+        self._unheard = limits.unheard
         self._run = None if seconds is None else udf.name_run(connection)
         self._seconds = seconds
         self._left = seconds or 0.0
@@ -68,6 +73,11 @@ class Clock:
             if self._over:
                 raise self._too_long() from None
             raise sandbox.query_error(error) from error
+        except MemoryError as error:
+            raise QueryError(
+                "SQL needs more memory than the process may have; narrow it, or raise "
+                "--memory (in Python limits=Limits(memory_bytes=...))"
+            ) from error
         # What DuckDB raises where Ctrl-C found it.
         except RuntimeError as error:
             if str(error) == "Query interrupted":
@@ -81,14 +91,19 @@ class Clock:
         if self._seconds is None:
             yield
             return
-        timer = threading.Timer(max(self._left, 0.0), self._time_over, [connection])
+        left = max(self._left, 0.0)
+        timers = [threading.Timer(left, self._time_over, [connection])]
+        if self._unheard is not None:
+            timers.append(threading.Timer(left + GRACE, self._unheard))
         start = time.monotonic()
-        timer.start()
+        for timer in timers:
+            timer.start()
         try:
             yield
         finally:
-            timer.cancel()
-            timer.join()  # a thread that outlives the interpreter would abort it
+            for timer in timers:
+                timer.cancel()
+                timer.join()  # a thread that outlives the interpreter would abort it
             self._left -= time.monotonic() - start
 
     def _time_over(self, connection: duckdb.DuckDBPyConnection) -> None:

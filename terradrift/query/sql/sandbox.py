@@ -76,7 +76,7 @@ def seal(
     connection: duckdb.DuckDBPyConnection, *, threads: int, memory_bytes: int | None
 ) -> None:
     """Close every way out of the connection, for good; `memory_bytes` None: half of all."""
-    limit = memory_bytes or _memory_bytes() // 2
+    limit = memory_bytes or half_of_memory()
     connection.execute(f"SET GLOBAL threads = {threads:d}")
     connection.execute(f"SET GLOBAL memory_limit = '{limit:d}B'")
     for statement in _SEAL:
@@ -259,8 +259,12 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def half_of_memory() -> int:
+    """Bytes: half of the machine's memory, or of what the cgroup leaves of it."""
+    return _memory_bytes() // 2
+
+
 def _memory_bytes() -> int:
-    """Memory of the machine, or what the cgroup leaves of it."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()

@@ -1,0 +1,86 @@
+"""A question in a process of its own, and what ends one that hears nothing."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from terradrift.errors import QueryError
+from terradrift.query.sql import apart, ask, limits
+from terradrift.query.sql.limits import Limits
+from terradrift.store.tables import Store
+
+DEAF = "SELECT max(levenshtein(repeat('ab', $n + range), repeat('ba', $n))) FROM range(40)"
+"""One call of a function over one vector of rows: DuckDB looks for no interrupt within."""
+
+
+def test_the_answer_is_that_of_this_process_with_its_note(store: Store) -> None:
+    text = (
+        "SELECT change_id, onset, geometry FROM changes WHERE score > $s ORDER BY ALL"
+    )
+    bounds = Limits(seconds=20, rows=100)
+    rows, note = apart.answer(store.root, text, bounds, {"s": 0.5})
+    here = ask.sql(store, text, bounds, s=0.5)
+    assert rows.equals(here.to_arrow())
+    assert note == here.note
+    assert note is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds", "said"),
+    [
+        ("FROM chnges", Limits(seconds=20), "did you mean changes"),
+        ("SELECT 1", Limits(), "expected a time limit"),
+        (
+            "SELECT max(len(repeat('x', 1500000000 + range))) FROM range(4)",
+            Limits(seconds=20, memory_bytes=64 << 20),
+            "SQL needs more memory",
+        ),
+        (
+            DEAF.replace("$n", "40000"),
+            Limits(seconds=0.1),
+            "took longer than 0.1 s",
+        ),
+    ],
+)
+def test_what_fails_or_never_ends_is_one_line(
+    store: Store, text: str, bounds: Limits, said: str
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(QueryError, match=said) as caught:
+        apart.answer(store.root, text, bounds)
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - start < 60
+
+
+def test_who_waits_is_told_that_an_interrupt_is_not_heard(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GRACE", 0.1)
+    told = threading.Event()
+    bounds = Limits(seconds=0.1, unheard=told.set)
+    with pytest.raises(QueryError, match=r"took longer than 0.1 s"):
+        ask.sql(store, DEAF, bounds, n=1500).fetchall()
+    assert told.is_set()
+    told.clear()
+    ask.sql(store, "SELECT 1", bounds).fetchall()
+    assert not told.wait(0.3)
+
+
+def test_the_command_line_ends_in_one_line_by_memory_and_by_time(store: Store) -> None:
+    """Statements before are answered; memory is that of the process, whoever takes it."""
+    asked = "SELECT count(*) AS n FROM changes;\nSELECT mode(range) FROM range(300000000);\n"
+    command = ["sql", str(store.root), "--memory", "64MB", "--format", "csv"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "terradrift", *command],
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout == '"n"\n600\n'
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: SQL needs more memory")
