@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from contextlib import contextmanager
 from datetime import datetime
@@ -91,10 +92,17 @@ def _readable(value: object, kind: pa.DataType) -> object:
     if not types.is_struct(kind) or not isinstance(value, dict):
         return value
     return {
-        field.name: _readable(value[field.name], field.type)
+        field.name: _short(field.name, _readable(value[field.name], field.type))
         for field in kind
         if _is_readable(field.type)
     }
+
+
+def _short(name: str, value: object) -> object:
+    """Numbers of a struct to as many digits as those of a cell."""
+    if isinstance(value, float) and math.isfinite(value):
+        return float(_cell(name, value))
+    return value
 
 
 def _cell(name: str, value: object) -> str:

@@ -199,12 +199,12 @@ def test_events_go_into_a_file_and_an_empty_answer_is_said(
 
 def test_structs_are_shown_and_what_is_not_is_named(archive: Archive) -> None:
     text = """
-        SELECT {'day': DATE '2018-05-16', 'v': [1.5, 2]::FLOAT[2], 'n': 3} AS one,
+        SELECT {'day': DATE '2018-05-16', 'v': [1.5, 2]::FLOAT[2], 'n': 2 / 3} AS one,
                after, geometry FROM changes LIMIT 1
     """
     done = CliRunner().invoke(app, ["sql", str(archive.store.root), text])
     assert done.exit_code == 0, done.output
-    assert '{"day": "2018-05-16", "n": 3}' in done.stdout
+    assert '{"day": "2018-05-16", "n": 0.6667}' in done.stdout
     assert "not shown: after, geometry" in done.stderr
 
 
