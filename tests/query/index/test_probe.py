@@ -189,9 +189,9 @@ def test_k_rows_come_back_where_k_pass(index: Open) -> None:
 
 
 def test_beyond_its_reach_an_answer_is_exact(index: Open) -> None:
-    assert index.reach == 1000
-    found, recall = index.near(query(0), 1001)
-    assert made.same(found, index.exact(query(0), 1001))
+    assert index.reach == 1250
+    found, recall = index.near(query(0), 1251)
+    assert made.same(found, index.exact(query(0), 1251))
     assert recall.value == 1
 
 
