@@ -8,7 +8,8 @@ curve), GeoParquet in that order and GeoParquet shuffled. Each way answers in a 
 its own: `columns` through `Archive.sql`'s own path with everything it checks, `lance` the
 same views without the files. Prints one JSON line per question and way (median milliseconds,
 CPU milliseconds, whether the rows are those of the DuckDB table), then a table of ratios.
-Polygons are 200 outlines of 120 vertices; `naive` joins every row with them.
+Polygons are 200 outlines of 120 vertices, or those of `--outlines` moved to 200 places in
+the archive; `naive` joins every row with them.
 """
 
 # ruff: noqa: S608 - questions of our own
@@ -29,6 +30,7 @@ import _sql_archive as archive
 import duckdb
 import numpy as np
 import shapely
+from shapely import affinity
 
 from terradrift.query.sql import ask, sandbox
 from terradrift.store.tables import Store
@@ -76,6 +78,9 @@ QUESTIONS = {
             FROM scores
         ) WHERE last IS DISTINCT FROM reason
     """,
+    "drift in one polygon": """
+        SELECT count(*), avg(drift) FROM scores WHERE within(geometry, $zone)
+    """,
     "drift in 200 polygons, naive": NAIVE,
     "drift in 200 polygons, per patch first": PER_PATCH,
 }
@@ -84,8 +89,25 @@ FLAT = ("native", "ordered", "shuffled")
 """Ways without a table of patches: they have the naive question alone."""
 
 
-def outlines(count: int = 200, vertices: int = 120) -> list[str]:
-    """Irregular shapes of some 100 patches each, as GeoJSON."""
+def outlines(of: Path | None, count: int = 200) -> list[str]:
+    """Shapes in the archive's place, as GeoJSON: made up, or moved there from a file."""
+    if of is None:
+        return irregular(count)
+    features = json.loads(of.read_text())["features"]
+    shapes = [shapely.from_geojson(json.dumps(one["geometry"])) for one in features]
+    rng = np.random.default_rng(archive.SEED)
+    found = []
+    for at in range(count):
+        shape = shapes[at % len(shapes)]
+        west, south, _, _ = shape.bounds
+        by = rng.uniform(3.02, 3.6) - west, rng.uniform(50.02, 50.36) - south
+        moved = affinity.translate(shape, *by)
+        found.append(shapely.to_geojson(shapely.make_valid(moved)))
+    return found
+
+
+def irregular(count: int, vertices: int = 120) -> list[str]:
+    """Shapes of some 100 patches each."""
     rng = np.random.default_rng(archive.SEED)
     turn = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
     found = []
@@ -119,6 +141,10 @@ def plain(folder: Path, way: str, threads: int) -> Callable[..., list[tuple]]:
         "b.ymin <= n AND b.ymax >= s AND b.xmin <= e AND b.xmax >= w"
     )
     con.execute(
+        "CREATE TEMP MACRO within(place, outline) AS "
+        "ST_Intersects(place, ST_GeomFromGeoJSON(outline))"
+    )
+    con.execute(
         "CREATE TEMP MACRO month_of(instant) AS CAST(date_trunc('month', instant) AS DATE)"
     )
     return lambda text, values: con.execute(text, values or None).fetchall()
@@ -134,12 +160,16 @@ def terradrift(folder: Path, way: str, threads: int) -> Callable[..., list[tuple
     return lambda text, values: ask.sql(store, text, **values).fetchall()
 
 
-def measure(folder: Path, way: str, threads: int) -> Iterator[dict[str, Any]]:
+def measure(
+    folder: Path, way: str, threads: int, of: Path | None
+) -> Iterator[dict[str, Any]]:
+    zones = outlines(of)
     run = (plain if way in FLAT else terradrift)(folder, way, threads)
     for question, text in QUESTIONS.items():
         if way in FLAT and text == PER_PATCH:
             continue
-        values = {"zones": outlines()} if "$zones" in text else {}
+        values: dict[str, Any] = {"zones": zones} if "$zones" in text else {}
+        values |= {"zone": zones[0]} if "$zone)" in text else {}
         slow = any(word in question for word in SLOW)
         rows = run(text, values) if not slow else []
         walls, cpus = [], []
@@ -205,10 +235,12 @@ def main() -> None:
     parser.add_argument("--dates", type=int, default=50)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--outlines", type=Path, help="GeoJSON of other polygons")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        for line in measure(options.folder, options.measure, options.threads):
+        chosen = options.folder, options.measure, options.threads, options.outlines
+        for line in measure(*chosen):
             print(json.dumps(line), flush=True)
         return
     with tempfile.TemporaryDirectory() as temporary:
@@ -222,6 +254,8 @@ def main() -> None:
         lines: list[dict[str, Any]] = []
         for way in WAYS:
             command = [sys.executable, __file__, "--measure", way, "--folder", folder]
+            if options.outlines:
+                command += ["--outlines", options.outlines]
             given = subprocess.run(
                 [*map(str, command), "--threads", str(options.threads)],
                 stdout=subprocess.PIPE,

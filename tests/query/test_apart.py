@@ -12,7 +12,9 @@ from terradrift.query.sql import apart, ask, limits
 from terradrift.query.sql.limits import Limits
 from terradrift.store.tables import Store
 
-DEAF = "SELECT max(levenshtein(repeat('ab', $n + range), repeat('ba', $n))) FROM range(40)"
+DEAF = (
+    "SELECT max(levenshtein(repeat('ab', $n + range), repeat('ba', $n))) FROM range(40)"
+)
 """One call of a function over one vector of rows: DuckDB looks for no interrupt within."""
 
 

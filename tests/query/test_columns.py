@@ -16,10 +16,11 @@ import pytest
 
 from terradrift import schema
 from terradrift.errors import ArchiveError, QueryError
+from terradrift.grid import Grid
 from terradrift.query.columns import build, files
 from terradrift.query.sql import ask, sandbox
 from terradrift.query.sql.limits import Limits
-from terradrift.store.tables import Store
+from terradrift.store.tables import Settings, Store
 from tests.query.conftest import (
     DAYS,
     MODEL,
@@ -88,20 +89,44 @@ def scores_table(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
     return table(shared | {"drift": drift, "score": drift, "reason": reason}, wanted)
 
 
-@pytest.fixture
-def full(make: Callable[..., Store]) -> Store:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """An archive that each test takes a copy of."""
+    root = tmp_path_factory.mktemp("columns") / "kept.td"
+    store = Store.create(root, Settings(Grid(160), model=MODEL))
     rows = embeddings_table()
-    return make(
-        scenes=scenes_table(),
-        patches=patches_table(),
-        **{
-            EMBEDDINGS: rows,
-            CHANGES: changes_table(300),
-            f"scores_{SUFFIX}": scores_table(rows, schema.scores()),
-            "anomalies_one": scores_table(rows, schema.anomalies()),
-            "anomalies_two": scores_table(rows.slice(0, 100), schema.anomalies()),
-        },
-    )
+    tables = {
+        "scenes": scenes_table(),
+        "patches": patches_table(),
+        EMBEDDINGS: rows,
+        CHANGES: changes_table(300),
+        f"scores_{SUFFIX}": scores_table(rows, schema.scores()),
+        "anomalies_one": scores_table(rows, schema.anomalies()),
+        "anomalies_two": scores_table(rows.slice(0, 100), schema.anomalies()),
+    }
+    for name, table_rows in tables.items():
+        store.append(name, table_rows)
+    return store
+
+
+@pytest.fixture(scope="module")
+def kept_built(kept: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The same with all its files of columns."""
+    root = tmp_path_factory.mktemp("columns") / "built.td"
+    shutil.copytree(kept.root, root)
+    store = Store.open(root)
+    build_all(store)
+    return store
+
+
+@pytest.fixture
+def full(kept: Store, tmp_path: Path) -> Store:
+    return Store.open(shutil.copytree(kept.root, tmp_path / "full.td"))
+
+
+@pytest.fixture
+def built(kept_built: Store, tmp_path: Path) -> Store:
+    return Store.open(shutil.copytree(kept_built.root, tmp_path / "built.td"))
 
 
 def build_all(store: Store) -> list[build.Built]:
@@ -120,28 +145,25 @@ def answers(store: Store, statements: list[str]) -> list[object]:
     return found
 
 
-def test_answers_are_the_same_by_either_route(full: Store) -> None:
-    before = answers(full, STATEMENTS)
-    build_all(full)
-    assert answers(full, STATEMENTS) == before
+def test_answers_are_the_same_by_either_route(kept: Store, kept_built: Store) -> None:
+    assert answers(kept_built, STATEMENTS) == answers(kept, STATEMENTS)
 
 
-def test_every_pair_of_columns_is_the_same_by_either_route(full: Store) -> None:
-    names = ask.sql(full, "FROM observations").columns
+def test_every_pair_of_columns_is_the_same_by_either_route(
+    kept: Store, kept_built: Store
+) -> None:
+    names = ask.sql(kept, "FROM observations").columns
     some = [*combinations(names, 2)][::9]
     pairs = [f"SELECT {a}, {b} FROM observations" for a, b in some]
-    before = answers(full, pairs)
-    build_all(full)
-    assert answers(full, pairs) == before
+    assert answers(kept_built, pairs) == answers(kept, pairs)
 
 
 def test_a_statement_reads_the_file_and_no_join_that_it_does_not_name(
-    full: Store,
+    built: Store,
 ) -> None:
-    build_all(full)
 
     def plan(text: str) -> str:
-        return str(ask.sql(full, f"EXPLAIN {text}").fetchall())
+        return str(ask.sql(built, f"EXPLAIN {text}").fetchall())
 
     assert "ARROW_SCAN" not in plan("SELECT ndvi, longitude FROM observations")
     assert "JOIN" not in plan("SELECT ndvi, longitude FROM observations")
@@ -154,15 +176,14 @@ def test_a_statement_reads_the_file_and_no_join_that_it_does_not_name(
     assert "JOIN" not in plan("SELECT embedding FROM observations")
 
 
-def test_rows_written_since_are_there_too(full: Store) -> None:
-    build_all(full)
+def test_rows_written_since_are_there_too(built: Store) -> None:
     more = embeddings_table(seed=5)
-    full.append(EMBEDDINGS, more)
-    full.append(f"scores_{SUFFIX}", scores_table(more.slice(0, 9), schema.scores()))
-    with_files = answers(full, STATEMENTS)
-    assert ask.sql(full, "SELECT count(*) FROM observations").fetchall() == [(1152,)]
-    shutil.rmtree(full.root / files.FOLDER)
-    assert answers(full, STATEMENTS) == with_files
+    built.append(EMBEDDINGS, more)
+    built.append(f"scores_{SUFFIX}", scores_table(more.slice(0, 9), schema.scores()))
+    with_files = answers(built, STATEMENTS)
+    assert ask.sql(built, "SELECT count(*) FROM observations").fetchall() == [(1152,)]
+    shutil.rmtree(built.root / files.FOLDER)
+    assert answers(built, STATEMENTS) == with_files
 
 
 def test_a_place_that_is_known_only_later_is_shown(make: Callable[..., Store]) -> None:
@@ -182,16 +203,15 @@ def opened(store: Store) -> dict[str, lance.LanceDataset]:
     return {name: store.dataset(name) for name in store.tables()}
 
 
-def test_a_file_of_replaced_or_deleted_rows_is_not_used(full: Store) -> None:
-    build_all(full)
-    full.overwrite(CHANGES, changes_table(7))
-    full.dataset(EMBEDDINGS).delete("patch_id = 'p0003'")
+def test_a_file_of_replaced_or_deleted_rows_is_not_used(built: Store) -> None:
+    built.overwrite(CHANGES, changes_table(7))
+    built.dataset(EMBEDDINGS).delete("patch_id = 'p0003'")
     for name, count in ((CHANGES, 7), (EMBEDDINGS, 572)):
-        held, (reason,) = files.find(full.root, name, opened(full))
+        held, (reason,) = files.find(built.root, name, opened(built))
         assert held is None
         assert "run terradrift index" in reason
         query = f"SELECT count(*) FROM {name}"
-        assert ask.sql(full, query).fetchall() == [(count,)]
+        assert ask.sql(built, query).fetchall() == [(count,)]
 
 
 def cut(path: Path) -> None:
@@ -352,25 +372,23 @@ def test_an_attached_file_can_be_neither_changed_nor_let_go(full: Store) -> None
 
 
 def test_connections_for_statements_that_are_not_checked_attach_nothing(
-    full: Store,
+    built: Store,
 ) -> None:
-    build_all(full)
-    found = ask.connect(full).execute("SELECT database_name FROM duckdb_databases()")
+    found = ask.connect(built).execute("SELECT database_name FROM duckdb_databases()")
     names = {name for (name,) in found.fetchall()}
     assert not any(name.startswith("columns.") for name in names)
 
 
 def test_a_folder_that_cannot_be_written_still_answers(
-    full: Store, tmp_path: Path
+    built: Store, tmp_path: Path
 ) -> None:
-    build_all(full)
     copy = tmp_path / "copy.td"
-    shutil.copytree(full.root, copy)
+    shutil.copytree(built.root, copy)
     for path in [*copy.rglob("*"), copy]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         assert answers(Store.open(copy), STATEMENTS[:8]) == answers(
-            full, STATEMENTS[:8]
+            built, STATEMENTS[:8]
         )
     finally:
         for path in [copy, *copy.rglob("*")]:
@@ -378,17 +396,16 @@ def test_a_folder_that_cannot_be_written_still_answers(
 
 
 def test_without_spatial_files_show_wkb(
-    full: Store, monkeypatch: pytest.MonkeyPatch
+    built: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = "SELECT typeof(geometry), geometry FROM observations ORDER BY ALL LIMIT 3"
-    build_all(full)
     monkeypatch.setattr(sandbox, "spatial_file", lambda: None)
-    shutil.move(full.root / files.FOLDER, full.root / "aside")
-    expected = ask.sql(full, query).fetchall()
-    shutil.move(full.root / "aside", full.root / files.FOLDER)
+    shutil.move(built.root / files.FOLDER, built.root / "aside")
+    expected = ask.sql(built, query).fetchall()
+    shutil.move(built.root / "aside", built.root / files.FOLDER)
     assert expected[0][0] == "BLOB"
     ask._instance.cache_clear()
-    assert ask.sql(full, query).fetchall() == expected
+    assert ask.sql(built, query).fetchall() == expected
     ask._instance.cache_clear()
 
 

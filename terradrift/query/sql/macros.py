@@ -1,5 +1,6 @@
 """Functions of SQL that are SQL themselves."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 MACROS = (
@@ -164,3 +165,20 @@ WITHIN_ONE = """
 """
 """The same of a geometry that is one for all rows. DuckDB does not test places before it
 joins them to rows by what may fail, as an exact test may, but does so by boxes."""
+
+NAMES = frozenset(
+    re.findall(
+        r"CREATE MACRO (\w+)",
+        "".join(
+            (
+                *MACROS,
+                *ON_CHANGES,
+                *ON_TABLES,
+                SIMILAR_CHANGES,
+                *WITHOUT_SPATIAL,
+                *SPATIAL_MACROS,
+            )
+        ),
+    )
+)
+"""What they are called: none bears a name of DuckDB's own."""

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from terradrift.errors import QueryError
-from terradrift.query.sql import allowed, udf
+from terradrift.query.sql import allowed, macros, udf
 
 _SHOWN = frozenset({"", '"tables"', "__show_tables_expanded"})
 """What SHOW may tell of: the views, and for DESCRIBE a query."""
@@ -96,7 +96,7 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> Any:  # noqa: ANN
             f"SQL here only reads: expected a SELECT statement, got {kind.replace('_', ' ')}"
         )
     tree = _parsed(connection, query)
-    _check_tree(connection, tree)
+    _check_tree(tree)
     return tree
 
 
@@ -165,7 +165,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:  # noqa: 
     return found
 
 
-def _check_tree(connection: duckdb.DuckDBPyConnection, tree: Any) -> None:  # noqa: ANN401 - a JSON tree
+def _check_tree(tree: Any) -> None:  # noqa: ANN401 - a JSON tree
     """Refuse what reaches outside, wherever it stands in the parsed statement."""
     waiting = [tree]  # no recursion: statements may be nested as deep as they like
     while waiting:
@@ -174,14 +174,14 @@ def _check_tree(connection: duckdb.DuckDBPyConnection, tree: Any) -> None:  # no
             waiting += node
         elif isinstance(node, dict):
             waiting += node.values()
-            _check_node(connection, node)
+            _check_node(node)
 
 
-def _check_node(connection: duckdb.DuckDBPyConnection, node: dict[str, Any]) -> None:
+def _check_node(node: dict[str, Any]) -> None:
     kind = node.get("type")
     if kind == "TABLE_FUNCTION":
         name = str((node.get("function") or {}).get("function_name", "")).lower()
-        if name not in allowed.TABLE_FUNCTIONS and not _ours(connection, name):
+        if name not in allowed.TABLE_FUNCTIONS | macros.NAMES:
             raise _reaches_outside(f"{name}()")
     elif kind == "BASE_TABLE":
         _check_table(node)
@@ -191,7 +191,7 @@ def _check_node(connection: duckdb.DuckDBPyConnection, node: dict[str, Any]) -> 
         name = str(node["function_name"]).lower()
         if allowed.function(name) or name in allowed.TABLE_FUNCTIONS:
             return
-        if name in _functions_of_duckdb() and not _ours(connection, name):
+        if name in _functions_of_duckdb():
             raise _reaches_outside(f"{name}()")
 
 
@@ -208,15 +208,6 @@ def _check_table(node: dict[str, Any]) -> None:
     described = schema == "information_schema" and name in allowed.VIEWS
     if catalog not in {"", "memory"} or not (plain or described):
         raise _reaches_outside(".".join(filter(None, parts)))
-
-
-def _ours(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether `name` is a function that terradrift made on this connection."""
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_functions() WHERE NOT internal AND lower(function_name) = $1",
-        [name],
-    ).fetchone()
-    return found is not None
 
 
 @lru_cache(maxsize=1)

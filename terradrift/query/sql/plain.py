@@ -1,0 +1,63 @@
+"""Types of DuckDB that Arrow, or who reads Arrow, cannot hold: handed over as text.
+
+An interval has months and days of no fixed length, so it is no duration. The text is
+DuckDB's own, such as `3 days 00:10:16`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+AS_TEXT = frozenset(
+    {
+        "interval",
+        "union",
+        "bit",
+        "uhugeint",
+        "bignum",
+        "variant",
+        "time with time zone",
+        "time_ns",
+    }
+)
+"""Names of the types, as DuckDB's Python types have them."""
+
+
+def projected(text: str, casts: Sequence[str | None]) -> str:
+    """The statement `text` with its columns named c0, c1, ..., cast where `casts` say so."""
+    shown = ", ".join(
+        f"CAST(c{at} AS {to}) AS c{at}" if to else f"c{at}"
+        for at, to in enumerate(casts)
+    )
+    names = ", ".join(f"c{at}" for at in range(len(casts)))
+    return f"SELECT {shown} FROM (\n{text}\n) AS t({names})"  # noqa: S608 - types, no values
+
+
+def cast(type_: Any) -> str | None:  # noqa: ANN401 - DuckDB's type of types is private
+    """The type to hand over in the place of `type_`, as SQL; None: itself."""
+    name = type_.id
+    if name in AS_TEXT:
+        return "VARCHAR"
+    if name == "array":
+        (_, inner), (_, size) = type_.children
+        to = cast(inner)
+        return f"{to}[{size}]" if to else None
+    if name not in ("list", "struct", "map"):
+        return None
+    parts = [(part, each, cast(each)) for part, each in type_.children]
+    if not any(to for _, _, to in parts):
+        return None
+    types = [to or str(each) for _, each, to in parts]
+    if name == "list":
+        return f"{types[0]}[]"
+    if name == "map":
+        return f"MAP({types[0]}, {types[1]})"
+    fields = (
+        f"{_quoted(part)} {to}" for (part, _, _), to in zip(parts, types, strict=True)
+    )
+    return f"STRUCT({', '.join(fields)})"
+
+
+def _quoted(name: str) -> str:
+    """A field's name; those of `row(...)` have none."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"' if name else ""
