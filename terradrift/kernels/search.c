@@ -294,6 +294,7 @@ static void put(look_t *look, const int32_t *positions, uint32_t hits) {
     for (int64_t i = 0; i < ROWS; i++) {
         if (!(hits >> i & 1)) continue;
         const int64_t at = positions[i];
+        if (at < 0) continue; /* of no row */
         if (look->allowed != NULL && !(look->allowed[at / 64] >> (at % 64) & 1)) continue;
         fetch(look->first + at * look->d, look->d);
         if (look->second != NULL) fetch(look->second + at * look->d, look->d);

@@ -18,6 +18,7 @@ import numpy as np
 
 from terradrift.query.index import files, kernel
 from terradrift.query.index.protocol import Recall
+from terradrift.query.index.sound import sound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,27 +131,5 @@ def read(path: Path) -> tuple[Lists, Covered]:
     found, _, covered = files.read(path, KIND)
     with files.foreign(path):
         lists = view(found)
-        files.expect(path, _whole(lists, covered.rows), "lists that fit each other")
+        files.expect(path, sound(lists, covered.rows), "lists that fit each other")
     return lists, covered
-
-
-def _whole(lists: Lists, rows: int) -> bool:
-    """Whether shapes and places fit, so that no search reads outside."""
-    count, width = lists.centroids.shape
-    blocks = len(lists.codes)
-    places = lists.positions
-    types: list[tuple[NDArray[Any], type[np.generic], tuple[int, ...]]] = [
-        (lists.rotation, np.float32, (width, width)),
-        (lists.centroids, np.float32, (count, width)),
-        (lists.starts, np.int64, (count + 1,)),
-        (lists.factors, np.float32, (blocks, 2, ROWS)),
-        (places, np.int32, (blocks, ROWS)),
-        (lists.lengths, np.float32, (rows,)),
-        (lists.measured, np.float64, (len(lists.measured), 5)),
-    ]
-    if any(one.dtype != type_ or one.shape != shape for one, type_, shape in types):
-        return False
-    edges = np.array([0, *lists.starts[[0, -1]].tolist(), blocks])
-    rising = bool((np.diff(lists.starts) >= 0).all()) and edges[0] == edges[1]
-    inside = places.min(initial=-1) >= -1 and places.max(initial=-1) < rows
-    return rising and edges[2] == edges[3] and bool(inside)

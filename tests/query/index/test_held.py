@@ -190,6 +190,43 @@ def test_codes_that_point_outside_are_not_read(
         codes.read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("positions", -1),
+        ("positions", 5),
+        ("factors", np.nan),
+        ("lengths", np.nan),
+        ("lengths", 1),
+        ("centroids", np.nan),
+        ("rotation", 0.5),
+        ("measured", np.nan),
+        ("measured", 0),
+        ("measured", 1e9),
+    ],
+)
+def test_codes_that_miss_rows_or_tell_no_numbers_are_not_read(
+    store: Store, name: str, value: float
+) -> None:
+    path = paths(store)[1]
+    found, said = arrays.read(path)
+    spoilt = {key: np.array(one) for key, one in found.items()}
+    if name == "lengths" and value == 1:
+        # A row that is in no list is said to have a direction.
+        at = np.flatnonzero(spoilt["positions"].ravel() >= 0)[0]
+        spoilt["positions"].flat[at] = -1
+        spoilt["factors"][at // 8, :, at % 8] = 0, -np.inf
+    else:
+        spoilt[name][:] = value
+    arrays.write(path, spoilt, said)
+    assert opened(store) is None
+    said_of_it = trouble(store)
+    assert said_of_it is not None
+    assert "expected lists that fit each other in" in said_of_it
+    assert "run terradrift index" in said_of_it
+    assert "\n" not in said_of_it
+
+
 def test_a_writer_killed_half_way_leaves_nothing_that_is_read(store: Store) -> None:
     for path in paths(store):
         path.unlink()
