@@ -140,9 +140,7 @@ def test_observations_can_be_liked(store: Store) -> None:
     patches = set(found["patch_id"].to_pylist())
     assert patches.isdisjoint({"p0005", "p0006", "p0007"})
     alone = similar(store, patch="p0005", date="2018-04-10", mode="delta", k=5)
-    one = similar(
-        store, like=["p0005@2018-04-10"], mode="delta", k=5, exclude="event"
-    )
+    one = similar(store, like=["p0005@2018-04-10"], mode="delta", k=5, exclude="event")
     assert ids(one) == ids(alone)
 
 
