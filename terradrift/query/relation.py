@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from terradrift.errors import QueryError
+from terradrift.query.sql import plain
 from terradrift.query.sql.limits import NONE, Clock, Limits
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Described:
     """What is known of a statement's answer before it is run."""
 
     columns: tuple[str, ...]
+    """Names, each once: of several alike DuckDB calls the second `a_1`."""
     types: tuple[str, ...]
+    casts: tuple[str | None, ...]
+    """Types that Arrow is handed in the place of those that it cannot hold."""
 
 
 class Relation:
@@ -45,7 +49,9 @@ class Relation:
 
     Made by `Archive.sql`. Every way to the rows raises QueryError, in one line, where the
     statement fails or takes longer than it may. Where there are more rows than `limits`
-    allows, the first are given and `note` says so.
+    allows, the first are given and `note` says so. Of columns with one name the second is
+    called `a_1`, as DuckDB does. What Arrow has no type for, such as INTERVAL, is text in
+    all that is made of Arrow: files, Polars and what is printed (`sql.plain`).
     """
 
     def __init__(
@@ -84,11 +90,13 @@ class Relation:
 
     def reader(self, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches, each of at most `batch_rows`."""
-        clock, cursor = self._run()
+        clock, cursor = self._run(arrow=True)
         with clock.running(cursor):
             stream = cursor.to_arrow_reader(batch_rows)
-        batches = self._batches(clock, cursor, stream)
-        return pa.RecordBatchReader.from_batches(stream.schema, batches)
+        fields = zip(self.columns, stream.schema, strict=True)
+        schema = pa.schema([field.with_name(name) for name, field in fields])
+        batches = self._batches(clock, cursor, stream, schema)
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
     to_arrow_reader = reader
 
@@ -225,6 +233,7 @@ class Relation:
         return Described(
             tuple(column[0] for column in columns),
             tuple(str(column[1]) for column in columns),
+            tuple(plain.cast(column[1]) for column in columns),
         )
 
     def _end(self, cursor: duckdb.DuckDBPyConnection) -> None:
@@ -234,7 +243,9 @@ class Relation:
                 self._running = None
         self._cursors.release(cursor)
 
-    def _run(self, rows: int | None = None) -> tuple[Clock, duckdb.DuckDBPyConnection]:
+    def _run(
+        self, rows: int | None = None, *, arrow: bool = False
+    ) -> tuple[Clock, duckdb.DuckDBPyConnection]:
         """Start the statement, for at most `rows`, on a cursor of its own."""
         if rows is None and self._limits.rows is not None:
             rows = self._limits.rows + 1
@@ -244,6 +255,8 @@ class Relation:
             if rows is None or self._explains
             else f"SELECT * FROM (\n{self._text}\n) LIMIT {rows:d}"  # noqa: S608
         )
+        if arrow and any(self.described.casts):
+            bounded = plain.projected(bounded, self.described.casts)
         self.note = self._hint
         cursor = self._cursors.cursor()
         clock = Clock(self._limits, cursor)
@@ -258,6 +271,7 @@ class Relation:
         clock: Clock,
         cursor: duckdb.DuckDBPyConnection,
         stream: pa.RecordBatchReader,
+        schema: pa.Schema,
     ) -> Iterator[pa.RecordBatch]:
         given = 0
         while True:
@@ -266,6 +280,8 @@ class Relation:
             if batch is None:
                 self._end(cursor)
                 return
+            if batch.schema.names != schema.names:
+                batch = pa.RecordBatch.from_arrays(batch.columns, schema=schema)
             given += batch.num_rows
             excess = given - self._cut(given)
             yield batch.slice(0, batch.num_rows - excess) if excess else batch

@@ -34,27 +34,25 @@ def projected(text: str, casts: Sequence[str | None]) -> str:
 
 def cast(type_: Any) -> str | None:  # noqa: ANN401 - DuckDB's type of types is private
     """The type to hand over in the place of `type_`, as SQL; None: itself."""
-    name = type_.id
-    if name in AS_TEXT:
+    if type_.id in AS_TEXT:
         return "VARCHAR"
-    if name == "array":
+    if type_.id == "array":
         (_, inner), (_, size) = type_.children
         to = cast(inner)
         return f"{to}[{size}]" if to else None
-    if name not in ("list", "struct", "map"):
+    if type_.id not in ("list", "struct", "map"):
         return None
     parts = [(part, each, cast(each)) for part, each in type_.children]
-    if not any(to for _, _, to in parts):
-        return None
-    types = [to or str(each) for _, each, to in parts]
+    types = [(part, to or str(each)) for part, each, to in parts]
+    return _nested(type_.id, types) if any(to for _, _, to in parts) else None
+
+
+def _nested(name: str, parts: Sequence[tuple[str, str]]) -> str:
     if name == "list":
-        return f"{types[0]}[]"
+        return f"{parts[0][1]}[]"
     if name == "map":
-        return f"MAP({types[0]}, {types[1]})"
-    fields = (
-        f"{_quoted(part)} {to}" for (part, _, _), to in zip(parts, types, strict=True)
-    )
-    return f"STRUCT({', '.join(fields)})"
+        return f"MAP({', '.join(to for _, to in parts)})"
+    return f"STRUCT({', '.join(f'{_quoted(part)} {to}' for part, to in parts)})"
 
 
 def _quoted(name: str) -> str:
