@@ -7,8 +7,7 @@ too, and the answers are merged.
 """
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from terradrift.errors import QueryError
 from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
 from terradrift.query.search import nearest, typical
+from terradrift.query.search.deadline import NEVER, Deadline
 from terradrift.query.search.nearest import Found, Query
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ FEW_BYTES = 64 << 20
 
 _FRAGMENT = np.uint64(32)
 """Bits of a row id below the id of its fragment."""
+_LOOK = 6
+"""Rows beyond those asked for whose columns are read before those of all that were fetched."""
 _MORE = 4
 """How many times as many rows are fetched where too many were left out."""
 
@@ -50,7 +52,7 @@ class Search:
     threads: int = 1
     device: str | None = None
     """Of torch, where rows that an index covers are compared; None: the processor."""
-    seconds: float | None = None
+    deadline: Deadline = NEVER
     row: bool = False
     """Whether the query is a row of the table, so that the index's recall holds for it."""
     far: bool = field(default=False, init=False)
@@ -63,7 +65,6 @@ class Search:
 
     def __post_init__(self) -> None:
         self.rows = self.table.count_rows()
-        self._ends = None if self.seconds is None else time.monotonic() + self.seconds
 
     @property
     def passing(self) -> int:
@@ -97,7 +98,7 @@ class Search:
             late = np.isin(self.allowed >> _FRAGMENT, fresh)
             old, new = self.allowed[~late], self.allowed[late]
         found = self._covered(index, k, old)
-        self._check_time()
+        self.deadline.check()
         if not len(fresh) or (new is not None and not len(new)):
             return found
         held = {part.fragment_id: part for part in self.table.get_fragments()}
@@ -139,7 +140,7 @@ class Search:
             allowed=allowed,
             threads=self.threads,
             device=self.device,
-            check=self._check_time,
+            check=self.deadline.check,
         )
 
     def _streamed(
@@ -159,20 +160,8 @@ class Search:
                 columns=columns, fragments=fragments, batch_size=lance_scan.BATCH_ROWS
             ).to_batches()
         return nearest.nearest(
-            self._in_time(batches), self.query, k, allowed=allowed, threads=self.threads
+            self.deadline.batches(batches), self.query, k, allowed=allowed, threads=self.threads
         )
-
-    def _in_time(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            self._check_time()
-            yield batch
-
-    def _check_time(self) -> None:
-        if self._ends is not None and time.monotonic() > self._ends:
-            raise QueryError(
-                f"the search took longer than {self.seconds:g} s; narrow it, run "
-                "terradrift index, or allow it more (limits=Limits(seconds=...))"
-            )
 
     def told(self) -> str:
         """How it was answered, in words."""
@@ -234,9 +223,14 @@ def enough(
     """
     while True:
         found = search.nearest(first)
-        rows = rows_of.take(search.table, found.row_ids, columns)
-        at = np.arange(len(found.row_ids))
-        at = (at if not columns else np.flatnonzero(kept(rows)))[:k]
+        at = np.arange(min(k, len(found.row_ids)))
+        # What is kept of the nearest does not change with what is farther, and rows cost.
+        for looked in sorted({min(k + _LOOK, first), first} if columns else {k}):
+            rows = rows_of.take(search.table, found.row_ids[:looked], columns)
+            if columns:
+                at = np.flatnonzero(kept(rows))[:k]
+            if len(at) == k:
+                break
         if len(at) == k or len(found.row_ids) < first or first >= search.passing:
             kept_rows = rows if not columns else rows.take(pa.array(at))
             return Found(found.row_ids[at], found.distances[at]), kept_rows
