@@ -43,6 +43,10 @@ class Period:
             last = first
         start = _EARLIEST if first in ("", "..") else _span(first, text)[0]
         end = _LATEST if last in ("", "..") else _span(last, text)[1]
+        if start >= end:
+            raise ValueError(
+                f"period is empty: {first} is after {last}; give the earlier date first"
+            )
         return cls(start, end)
 
     def stac(self) -> str:

@@ -37,9 +37,11 @@ def statement(
     """
     between = f"{since or '..'}/{until or '..'}" if since or until else None
     for day in (since, until):
-        if day is not None and "/" in day:
+        if day is None:
+            continue
+        if not isinstance(day, str) or not day.strip(" .") or "/" in day:
             raise QueryError(
-                f"expected a date such as 2018-05 or 2018-05-16, got {day!r}"
+                f"expected a date such as 2018-05 or 2018-05-16, got {day!r}; pass that, or leave it out"
             )
     where = Where.parse(
         bbox=bbox, within=within, between=between, kind=kind, persistence=persistence

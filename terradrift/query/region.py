@@ -31,9 +31,11 @@ def parse(given: "str | Path | Mapping[str, Any] | BaseGeometry") -> BaseGeometr
     text = str(given)
     if text.lstrip().startswith("{"):
         return _from_geojson(text, "the GeoJSON")
+    if not text.strip():
+        raise QueryError(f"expected {_FORM} as region, got {text!r}; leave it out")
     path = Path(text).expanduser()
-    if not path.is_file():
-        raise QueryError(f"expected {_FORM} as region, got no file {text}")
+    if not _is_file(path):
+        raise QueryError(f"expected {_FORM} as region, got no file {text:.200}")
     if path.suffix.lower() in (".geojson", ".json"):
         return _from_geojson(path.read_text(), text)
     return _from_file(path)
@@ -59,6 +61,13 @@ def parse_bbox(given: "str | tuple[float, ...] | list[float]") -> Bbox:
             f"got {west:g},{south:g},{east:g},{north:g}"
         )
     return west, south, east, north
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # text that is too long for a name
+        return False
 
 
 def _from_geojson(text: str, name: str) -> BaseGeometry:

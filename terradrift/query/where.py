@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from shapely.geometry.base import BaseGeometry
 
 from terradrift.errors import QueryError
 from terradrift.period import Period
+from terradrift.query import checked
 from terradrift.query import region as regions
 from terradrift.query.region import Bbox
+
+_ENDS = 2
 
 PERSISTENCE = ("persistent", "transient", "gradual", "seasonal")
 
@@ -63,7 +67,7 @@ class Where:
             kinds=() if kind is None else _kinds(kind),
             persistence=() if persistence is None else _persistence(persistence),
             min_score=None if min_score is None else _score(min_score),
-            sql=where,
+            sql=None if where is None else _sql(where),
         )
 
     def scalar(self, instant: str, columns: Collection[str]) -> str | None:
@@ -144,7 +148,24 @@ class Where:
 def _period(given: "str | Period | tuple[str, str]") -> Period:
     if isinstance(given, Period):
         return given
-    text = given if isinstance(given, str) else "/".join(map(str, given))
+    form = "a period such as 2018-05/2018-11 or 2018-05-16/.."
+    if isinstance(given, str):
+        text = given
+    elif isinstance(given, tuple | list) and len(given) == _ENDS:
+        text = "/".join(map(str, given))
+    else:
+        raise checked.wrong("between", form, given)
+    return period(text, "between", form)
+
+
+def period(text: str, name: str, form: str) -> Period:
+    """A period that an argument gives; an end may be open, not both.
+
+    Raises:
+        QueryError: not a period, or one that leaves nothing out.
+    """
+    if not text.strip(" ./"):
+        raise checked.wrong(name, form, text)
     try:
         return Period.parse(text)
     except ValueError as error:
@@ -152,15 +173,19 @@ def _period(given: "str | Period | tuple[str, str]") -> Period:
 
 
 def _kinds(given: "int | Iterable[int]") -> tuple[int, ...]:
-    values = [given] if isinstance(given, int | str) else list(given)
-    try:
-        return tuple(int(value) for value in values)
-    except (TypeError, ValueError) as error:
-        raise QueryError(f"expected kinds as whole numbers, got {given!r}") from error
+    form = "kinds as whole numbers, one or more"
+    one = isinstance(given, Integral)
+    values = (given,) if one else checked.listed("kind", given, form)
+    if not values or not all(map(checked.is_whole, values)):
+        raise checked.wrong("kind", form, given)
+    return tuple(int(value) for value in values)
 
 
 def _persistence(given: "str | Iterable[str]") -> tuple[str, ...]:
-    words = (given,) if isinstance(given, str) else tuple(given)
+    form = f"one or more of {', '.join(PERSISTENCE)}"
+    words = checked.listed("persistence", given, form)
+    if not words:
+        raise checked.wrong("persistence", form, given)
     for word in words:
         if word not in PERSISTENCE:
             raise QueryError(
@@ -170,10 +195,16 @@ def _persistence(given: "str | Iterable[str]") -> tuple[str, ...]:
 
 
 def _score(given: float) -> float:
+    checked.number("min_score", given)
     value = float(given)
     if not math.isfinite(value):
         raise QueryError(f"expected the least score as a finite number, got {given}")
     return value
+
+
+def _sql(given: str) -> str:
+    checked.text("where", given, form="a condition in SQL such as score > 5")
+    return given
 
 
 def _touches(box: Bbox) -> str:

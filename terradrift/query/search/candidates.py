@@ -11,10 +11,12 @@ import shapely
 from numpy.typing import NDArray
 
 from terradrift import schema
+from terradrift.errors import QueryError
 from terradrift.period import Period
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import ROW_ID
 from terradrift.query.search import exclude, narrow
+from terradrift.query.search.deadline import NEVER, Deadline
 from terradrift.query.search.narrow import Narrow
 from terradrift.query.where import PERSISTENCE, Where
 
@@ -36,9 +38,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find(
-    tables: "Tables", model: str | None, target: str, where: Where
+    tables: "Tables",
+    model: str | None,
+    target: str,
+    where: Where,
+    deadline: Deadline = NEVER,
 ) -> NDArray[np.uint64] | None:
-    """Sorted ids of the rows of `target` that pass; None where all do."""
+    """Sorted ids of the rows of `target` that pass; None where all do.
+
+    Raises:
+        QueryError: the condition cannot be read, or the time is over.
+    """
     table = _tables.of_model(tables, BASE[target], model)
     condition = where.scalar(INSTANT[target], _tables.schema_of(table).names)
     found: list[NDArray[np.uint64]] = []
@@ -47,21 +57,26 @@ def find(
         condition = _both(condition, _tiles(patches))
         found.append(_of_patches(table, condition, patches["patch_id"]))
     elif condition is not None:
-        found.append(_passing(table, condition, where, INSTANT[target]))
+        found.append(_passing(table, condition, where, INSTANT[target], deadline))
     if where.sql is not None:
-        found.append(_by_sql(tables, model, target, where.sql))
+        found.append(_by_sql(tables, model, target, where.sql, deadline))
+    deadline.check()
     return reduce(np.intersect1d, found) if found else None
 
 
 def _passing(
-    table: "lance.LanceDataset", condition: str, where: Where, instant: str
+    table: "lance.LanceDataset",
+    condition: str,
+    where: Where,
+    instant: str,
+    deadline: Deadline,
 ) -> NDArray[np.uint64]:
     """Sorted ids of the rows that pass all but the user's SQL."""
     held = narrow.opened(table)
     if held is not None:
         return held.ids(in_memory(table, held, where, instant))
     if where.region is not None:
-        return _in_region(table, condition, where)
+        return _in_region(table, condition, where, deadline)
     return row_ids(table, condition)
 
 
@@ -136,14 +151,17 @@ def _ids(rows: pa.Table) -> NDArray[np.uint64]:
 
 
 def _in_region(
-    table: "lance.LanceDataset", condition: str | None, where: Where
+    table: "lance.LanceDataset",
+    condition: str | None,
+    where: Where,
+    deadline: Deadline,
 ) -> NDArray[np.uint64]:
     batches = table.scanner(
         columns=["geometry"], filter=condition, with_row_id=True
     ).to_batches()
     kept = [
         batch[ROW_ID].to_numpy()[where.touched(batch["geometry"].to_pylist())]
-        for batch in batches
+        for batch in deadline.batches(batches)
     ]
     return np.sort(np.concatenate(kept)) if kept else np.empty(0, np.uint64)
 
@@ -175,24 +193,39 @@ def _of_patches(
 
 
 def _by_sql(
-    tables: "Tables", model: str | None, target: str, condition: str
+    tables: "Tables",
+    model: str | None,
+    target: str,
+    condition: str,
+    deadline: Deadline,
 ) -> NDArray[np.uint64]:
-    """Rows for which the user's condition holds, asked on the sealed connection."""
-    import duckdb  # no search without SQL waits for it
+    """Rows for which the user's condition holds, asked on the sealed connection.
 
-    from terradrift.query.sql import sandbox
+    It takes no longer than there is time, and no more memory than the limits say.
+    """
+    from terradrift.query.sql import (  # no search without SQL waits for DuckDB
+        limits,
+        near_miss,
+        sandbox,
+    )
     from terradrift.query.sql.ask import shared
 
     name = f"{BASE[target]}_{schema.suffix(model or '')}"
     store = tables.store if isinstance(tables, _tables.Opened) else None
-    connection = shared(tables, model, row_ids_of=name, store=store)
+    left = deadline.left() or limits.NONE
+    connection = shared(
+        tables, model, row_ids_of=name, memory_bytes=left.memory_bytes, store=store
+    )
     # What runs is the relation's filter, which takes one expression.
     whole = f"SELECT 1 FROM {target} WHERE ({condition}\n)"  # noqa: S608 - parsed only
     sandbox.check(connection, whole)
     try:
-        rows = connection.view(target).filter(condition).select(ROW_ID).to_arrow_table()
-    except duckdb.Error as error:
-        raise sandbox.query_error(error) from error
+        with limits.Clock(left, connection).running(connection):
+            passing = connection.view(target).filter(condition).select(ROW_ID)
+            rows = passing.to_arrow_table()
+    except QueryError as error:
+        deadline.check()  # in the words of the search, which began before its SQL
+        raise near_miss.better(connection, whole, error) from error
     return _ids(rows)
 
 
@@ -210,6 +243,8 @@ def near(
     target: str,
     places: NDArray[np.float64],
     metres: float,
+    *,
+    deadline: Deadline = NEVER,
 ) -> NDArray[np.uint64]:
     """Sorted ids of the rows within `metres` of one of `places` (n, 2), degrees."""
     table = _tables.of_model(tables, BASE[target], model)
@@ -220,9 +255,10 @@ def near(
     if (held := narrow.opened(table)) is not None:
         close = exclude.near(held.places(), places, metres)
         return held.ids(np.flatnonzero(close))
+    batches = table.scanner(columns=list(_PLACE), with_row_id=True).to_batches()
     found = [
         batch[ROW_ID].to_numpy()[exclude.near(_degrees(batch), places, metres)]
-        for batch in table.scanner(columns=list(_PLACE), with_row_id=True).to_batches()
+        for batch in deadline.batches(batches)
     ]
     return np.sort(np.concatenate([np.empty(0, np.uint64), *found]))
 
@@ -233,14 +269,21 @@ def _degrees(rows: "pa.Table | pa.RecordBatch") -> NDArray[np.float64]:
     return np.stack([one.to_numpy(zero_copy_only=False) for one in filled])
 
 
-def explained(tables: "Tables", model: str | None, target: str, where: Where) -> str:
+def explained(
+    tables: "Tables",
+    model: str | None,
+    target: str,
+    where: Where,
+    deadline: Deadline = NEVER,
+) -> str:
     """Why no row passes: how many do by each condition alone, and where the archive lies."""
     rows = _tables.of_model(tables, BASE[target], model).count_rows()
     if not rows:
         return f"the archive has no {target} of {model} yet"
     alone = {
-        name: rows if (ids := find(tables, model, target, one)) is None else len(ids)
+        name: rows if ids is None else len(ids)
         for name, one in where.alone().items()
+        for ids in [find(tables, model, target, one, deadline)]
     }
     beyond = outside(tables, where)
     if len(alone) == 1:

@@ -10,12 +10,15 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
+from terradrift import schema
 from terradrift.errors import QueryError
 from terradrift.period import Period
 from terradrift.query import lance_scan
 from terradrift.query import tables as _tables
+from terradrift.query import where as conditions
 from terradrift.query.search import aim, candidates, members, misses
 from terradrift.query.search.aim import Aim, Members, Own
+from terradrift.query.search.deadline import NEVER, Deadline
 from terradrift.query.where import Where
 
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ WAYS = (
     "vector=NUMBERS, like=[IDS] or labels=NAME"
 )
 _KINDS_SHOWN = 12
+_LARGEST = 1e15
+"""Squares of larger numbers, summed, may be infinite in single precision."""
+_REAL = "iufO"
+"""Of NumPy's types; objects may still be numbers, such as Decimal."""
+_NOT_REAL = {"b": "booleans", "c": "complex numbers", "U": "text", "S": "bytes"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -76,6 +84,7 @@ def find(
     space: "Space | None",
     *,
     dimensions: int,
+    deadline: Deadline = NEVER,
 ) -> Aim:
     """What to look for.
 
@@ -83,16 +92,16 @@ def find(
 
     Raises:
         QueryError: none is given, it is not there (near misses are named), or it has
-            nothing to compare.
+            nothing to compare, or the time is over.
     """
     if asked.change is not None:
         return aim.mean(_change(tables, model, asked.change, mode), mode, space)
     if asked.event is not None:
-        return aim.mean(_event(tables, model, asked.event, mode), mode, space)
+        return aim.mean(_event(tables, model, asked.event, mode, deadline), mode, space)
     if asked.like_kind is not None:
-        return _kind(tables, model, asked.like_kind, mode, space)
+        return _kind(tables, model, asked.like_kind, mode, space, deadline=deadline)
     if asked.region is not None:
-        return _region(tables, model, asked.region, mode, space)
+        return _region(tables, model, asked.region, mode, space, deadline=deadline)
     if asked.patch is not None:
         return aim.mean(_step(tables, model, asked.patch, str(asked.date)), mode, space)
     if asked.vector is None:
@@ -109,9 +118,21 @@ def _change(tables: "Tables", model: str | None, change: str, mode: "Mode") -> M
     return found
 
 
-def _event(tables: "Tables", model: str | None, event: str, mode: "Mode") -> Members:
+def _event(
+    tables: "Tables",
+    model: str | None,
+    event: str,
+    mode: "Mode",
+    deadline: Deadline,
+) -> Members:
     found = members.of_ids(
-        tables, model, [event], parts=mode.parts, name=f"event {event}", events=True
+        tables,
+        model,
+        [event],
+        parts=mode.parts,
+        name=f"event {event}",
+        events=True,
+        deadline=deadline,
     )
     return Members(
         f"event {event} ({len(found.ids):,} changes)", found.parts, found.own, found.ids
@@ -124,9 +145,11 @@ def _kind(
     kind: int,
     mode: "Mode",
     space: "Space | None",
+    *,
+    deadline: Deadline,
 ) -> Aim:
     table = _tables.of_model(tables, "changes", model)
-    ids = candidates.find(tables, model, "changes", Where.parse(kind=kind))
+    ids = candidates.find(tables, model, "changes", Where.parse(kind=kind), deadline)
     if ids is None or not len(ids):
         there = pc.unique(table.to_table(columns=["kind"])["kind"]).to_pylist()
         known = sorted(one for one in there if one is not None)
@@ -136,7 +159,9 @@ def _kind(
             f"no change of {model} is of kind {kind}; there are "
             + (f"kinds {shown}{more}" if known else "no kinds: run terradrift cluster")
         )
-    total, count = members.sum_of_rows(table, ids, mode, space, f"kind {kind}")
+    total, count = members.sum_of_rows(
+        table, ids, mode, space, f"kind {kind}", deadline
+    )
     # A kind is no place and no day: its changes are what is asked for.
     return aim.aimed(f"kind {kind} ({count:,} changes)", total, mode, space)
 
@@ -147,16 +172,18 @@ def _region(
     region: Any,  # noqa: ANN401 - see `region.parse`
     mode: "Mode",
     space: "Space | None",
+    *,
+    deadline: Deadline,
 ) -> Aim:
     table = _tables.of_model(tables, "changes", model)
     where = Where.parse(within=region)
-    ids = candidates.find(tables, model, "changes", where)
+    ids = candidates.find(tables, model, "changes", where, deadline)
     if ids is None or not len(ids):
         raise QueryError(
             f"no change of {model} touches the region{candidates.outside(tables, where)}; "
             "choose another region, or patch=ID with date=DAY"
         )
-    total, count = members.sum_of_rows(table, ids, mode, space, "the region")
+    total, count = members.sum_of_rows(table, ids, mode, space, "the region", deadline)
     own = members.whose(table, ids)
     return aim.aimed(f"the region ({count:,} changes)", total, mode, space, own=own)
 
@@ -189,32 +216,41 @@ def load(path: str | Path) -> NDArray[np.generic]:
             return found
         if file.suffix == ".json":
             return np.asarray(json.loads(file.read_text()))
-    except (OSError, ValueError, EOFError) as error:
-        told = " ".join(str(error).split())
+    except (OSError, ValueError, EOFError, RecursionError, MemoryError) as error:
+        told = " ".join(str(error).split()) or type(error).__name__
         raise QueryError(f"expected {form}, cannot read {path}: {told}") from error
     raise QueryError(f"expected {form}, got {path}")
 
 
 def _numbers(given: ArrayLike) -> NDArray[np.float32]:
     try:
-        values = np.asarray(given, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        held = np.asarray(given)
+        if held.dtype.kind not in _REAL:
+            what = _NOT_REAL.get(held.dtype.kind, "something else")
+            raise QueryError(
+                f"expected a vector of numbers, got {what}: {given!r:.60}; pass real numbers"
+            )
+        with np.errstate(over="ignore"):  # what is too large is said below
+            values = held.astype(np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, QueryError):
+            raise
         raise QueryError(f"expected a vector of numbers, got {given!r:.60}") from error
     if values.ndim != 1:
         raise QueryError(
             f"expected one vector of numbers, got an array of shape {values.shape}"
         )
-    if not np.isfinite(values).all():
-        raise QueryError("expected a vector of finite numbers, got NaN or infinity")
+    if not (np.abs(values) <= _LARGEST).all():
+        raise QueryError(
+            f"expected a vector of finite numbers up to {_LARGEST:g}, got NaN or infinity or "
+            "a larger one; scale it, as its length does not count"
+        )
     return values
 
 
 def _step(tables: "Tables", model: str | None, patch: str, date: str) -> Members:
     """The observation of `patch` in the period `date`, and the one before it."""
-    try:
-        period = Period.parse(date)
-    except ValueError as error:
-        raise QueryError(str(error)) from error
+    period = conditions.period(date, "date", "a day such as 2018-05-16")
     table = _tables.of_model(tables, "embeddings", model)
     shown = lance_scan.FloatDataset(table)
     rows = table.scanner(
@@ -238,11 +274,22 @@ def _step(tables: "Tables", model: str | None, patch: str, date: str) -> Members
         parts["before"] = _row(history[at - 1]["embedding"])
         parts["delta"] = parts["after"] - parts["before"]
     own = Own(
+        event_ids=_events(tables, model, patch),
         patch_ids=frozenset({patch}),
         observations=frozenset({(patch, seen["datetime"])}),
         places=_place(tables, patch),
     )
     return Members(f"patch {patch} on {seen['datetime']:%Y-%m-%d}", parts, own)
+
+
+def _events(tables: "Tables", model: str | None, patch: str) -> frozenset[str]:
+    """The events of the patch's changes, at any time; empty before changes were told."""
+    if f"changes_{schema.suffix(model or '')}" not in tables:
+        return frozenset()
+    rows = _tables.of_model(tables, "changes", model).to_table(
+        columns=["event_id"], filter=f"patch_id = {_tables.literal(patch)}"
+    )
+    return frozenset(rows["event_id"].drop_null().to_pylist())
 
 
 def _row(values: Sequence[float] | None) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from terradrift.query.search import (
 )
 from terradrift.query.search.aim import Aim, Own
 from terradrift.query.search.candidates import BASE
+from terradrift.query.search.deadline import NEVER, Deadline
 from terradrift.query.search.probe import BACKGROUND
 from terradrift.query.search.refine import Refine
 
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 
 _SEED = 0
 """Of the rows that stand for all rows: the same for the same table."""
-
-
-def listed(given: str | Sequence[str]) -> tuple[str, ...]:
-    """Ids as users give them: one, or several."""
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -104,6 +100,7 @@ def find(
     space: "Space | None",
     *,
     target: str = "changes",
+    deadline: Deadline = NEVER,
 ) -> Refined:
     """What to look for, learned from what was judged (see `refine.direction`).
 
@@ -111,7 +108,7 @@ def find(
         QueryError: an id that is not there (near misses are named), no such labels, nothing
             liked, or no direction is left.
     """
-    given = read(tables, model, judged, mode, space, target=target)
+    given = read(tables, model, judged, mode, space, target=target, deadline=deadline)
     liked, unliked, background = given.flat()
     direction = refine.direction(liked, unliked, background, judged.refine)
     how = refine.resolve(judged.refine, len(liked), len(unliked))
@@ -140,18 +137,21 @@ def read(
     space: "Space | None",
     *,
     target: str = "changes",
+    deadline: Deadline = NEVER,
 ) -> Examples:
     """The vectors of what was judged, and rows drawn at random from the table of `target`.
 
     Raises:
         QueryError: an id that is not there (near misses are named), no such labels, or
-            nothing liked.
+            nothing liked. Or the time is over.
     """
     like, unlike, notes = _with_labels(tables, model, judged)
     sides = [_sorted_out(tables, model, ids) for ids in (like, unlike)]
     parts, owns = [], []
     for side, other in (sides, sides[::-1]):
-        vectors, own = _directions(tables, model, side.without(other), mode, space)
+        vectors, own = _directions(
+            tables, model, side.without(other), mode, space, deadline=deadline
+        )
         parts.append(vectors)
         owns.append(own)
     if not like:
@@ -243,12 +243,16 @@ def _directions(
     side: _Side,
     mode: "Mode",
     space: "Space | None",
+    *,
+    deadline: Deadline,
 ) -> tuple[NDArray[np.float64], Own]:
     """(n, columns, r) one direction for each event and observation, and what they are of."""
     found: list[NDArray[np.float64]] = []
     own = Own()
     if side.changes:
-        held = members.of_ids(tables, model, list(side.changes), parts=mode.parts)
+        held = members.of_ids(
+            tables, model, list(side.changes), parts=mode.parts, deadline=deadline
+        )
         voices = np.array([side.changes[one] for one in held.ids])
         inside = held.inside(mode, space)
         for voice in dict.fromkeys(voices.tolist()):
@@ -256,6 +260,7 @@ def _directions(
             found.append(aim.directions(unit.sum(axis=0)[None]))
         own = own | held.own
     for one in side.observations:
+        deadline.check()
         patch, _, day = one.rpartition("@")
         asked = example.Asked(patch=patch, date=day)
         seen = example.find(tables, model, asked, mode, space, dimensions=0)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from terradrift import schema
 from terradrift import threads as _threads
 from terradrift.errors import QueryError
+from terradrift.query import checked
 from terradrift.query import tables as _tables
 from terradrift.query.index import held
 from terradrift.query.result import Result
@@ -19,10 +20,11 @@ from terradrift.query.search import (
     plan,
 )
 from terradrift.query.search import exclude as leaving
+from terradrift.query.search.deadline import Deadline
 from terradrift.query.search.diverse import Diverse
 from terradrift.query.search.example import Asked
 from terradrift.query.search.exclude import Exclude, Leave
-from terradrift.query.search.labelled import Judged, Refined, listed
+from terradrift.query.search.labelled import Judged, Refined
 from terradrift.query.search.modes import Mode, ModeName, Target
 from terradrift.query.search.nearest import Query
 from terradrift.query.search.refine import Refine
@@ -125,6 +127,9 @@ def similar(
     On a GPU (`device="cuda"`, or by itself once torch is imported) every row that the index
     covers is compared.
 
+    `limits` bound the rows of the answer, the time from the call on, and the memory of
+    `where` in DuckDB. The clock is looked at between batches of rows.
+
     Cosines are taken in `space`: `raw`, `centre`, `whiten` (the newest that is kept) or a
     label such as `whiten/2`. Without it, in the one that was chosen for the model
     (`Archive.space`); where none was, steps as they are, and states in the archive's
@@ -142,6 +147,8 @@ def similar(
             which.
         ArchiveError: there is no such space of the model.
     """
+    checked.arguments(locals())
+    deadline = Deadline.of(limits)
     if not 1 <= k <= K_MAX:
         raise QueryError(f"k must be between 1 and {K_MAX:,}, got {k}")
     chosen = modes.resolve(mode, target)
@@ -155,7 +162,10 @@ def similar(
         vector=vector,
     )
     judged = Judged(
-        like=listed(like), unlike=listed(unlike), labels=labels, refine=refine
+        like=checked.ids("like", like),
+        unlike=checked.ids("unlike", unlike),
+        labels=labels,
+        refine=refine,
     )
     conditions = Where.parse(
         within=within,
@@ -166,12 +176,13 @@ def similar(
         min_score=min_score,
         where=where,
     )
+    found_device = plan.device(device)
     left_out = leaving.parse(exclude, judged=bool(judged))
     radius = leaving.parse_radius(exclude_radius)
     diverse = Diverse(per_event, per_patch)
     if target == "observations" and per_event is not None:
         raise QueryError("observations are of no event; pass per_patch instead")
-    seconds, most = (limits.seconds, limits.rows) if limits else (None, None)
+    most = limits.rows if limits else None
 
     tables = _tables.Opened(store)
     name = model or store.settings.model
@@ -179,15 +190,26 @@ def similar(
     table = _tables.of_model(tables, base, name)
     shown = answer.wanted(table, target, columns)
     used = compared.found(store, name, chosen, space)
-    found_aim = _aim(tables, name, (asked, judged), chosen, used.space, target=target)
+    given = asked, judged
+    found_aim = _aim(
+        tables, name, given, chosen, used.space, target=target, deadline=deadline
+    )
     query = Query(chosen.columns, found_aim.vectors, KEYS[target], used.space)
 
-    allowed = candidates.find(tables, name, target, conditions)
+    allowed = candidates.find(tables, name, target, conditions, deadline)
     notes = [note for note in (found_aim.note, used.note) if note]
     if allowed is not None and not len(allowed):
-        notes.append(candidates.explained(tables, name, target, conditions))
+        notes.append(candidates.explained(tables, name, target, conditions, deadline))
     elif radius is not None:
-        allowed = answer.far(tables, name, target, allowed, found_aim, metres=radius)
+        allowed = answer.far(
+            tables,
+            name,
+            target,
+            allowed,
+            found_aim,
+            metres=radius,
+            deadline=deadline,
+        )
         if not len(allowed):
             notes.append(
                 f"all rows that pass lie within {radius:g} m of {found_aim.name}"
@@ -195,6 +217,11 @@ def similar(
     index, trouble = _index(store, f"{base}_{schema.suffix(name or '')}", table, query)
     if trouble:
         notes.append(trouble)
+    if index is None and device == "cuda":
+        notes.append(
+            "rows were compared on the processor: a GPU compares an index's copy of them, "
+            "which terradrift index makes"
+        )
     search = plan.Search(
         table,
         query,
@@ -202,8 +229,8 @@ def similar(
         index=index,
         exact=exact,
         threads=_threads.resolve(threads),
-        device=plan.device(device) if index is not None else None,
-        seconds=seconds,
+        device=found_device,
+        deadline=deadline,
         row=found_aim.row,
     )
     wanted = k if most is None else min(k, most)
@@ -235,19 +262,35 @@ def _aim(
     space: "Space | None",
     *,
     target: str,
+    deadline: Deadline,
 ) -> "Aim":
     """What to look for: one example, or what was learned from what was judged."""
     asked, judged = given
     if not judged:
+        if judged.refine != "auto":
+            raise QueryError(
+                f"refine={judged.refine} says how to learn from like=, unlike= or labels=; "
+                "got none of them: pass some, or leave refine out"
+            )
         table = _tables.of_model(tables, candidates.BASE[target], model)
         dimensions = _tables.dimensions(table, mode.columns[0])
-        return example.find(tables, model, asked, mode, space, dimensions=dimensions)
+        return example.find(
+            tables,
+            model,
+            asked,
+            mode,
+            space,
+            dimensions=dimensions,
+            deadline=deadline,
+        )
     if asked.ways:
         raise QueryError(
             "expected one example, or like=, unlike= and labels=; got both: like the "
             "example too"
         )
-    return labelled.find(tables, model, judged, mode, space, target=target)
+    return labelled.find(
+        tables, model, judged, mode, space, target=target, deadline=deadline
+    )
 
 
 def _leave(aim: "Aim", exclude: Exclude, target: str) -> Leave:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift.errors import QueryError
-from terradrift.query import lance_scan, rows_of
+from terradrift.query import checked, lance_scan, rows_of
 from terradrift.query import tables as _tables
 from terradrift.query.result import Result
 from terradrift.query.search import (
@@ -27,7 +27,8 @@ from terradrift.query.search import (
     probe,
     unit_rows,
 )
-from terradrift.query.search.labelled import Judged, listed
+from terradrift.query.search.deadline import Deadline
+from terradrift.query.search.labelled import Judged
 from terradrift.query.where import Where
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from terradrift.query.search.aim import Own
     from terradrift.query.search.modes import ModeName, Target
     from terradrift.query.search.probe import Probe
+    from terradrift.query.sql.limits import Limits
     from terradrift.store.tables import Store
 
 N_MAX = 1000
@@ -68,6 +70,7 @@ def uncertain(
     persistence: str | Iterable[str] | None = None,
     min_score: float | None = None,
     where: str | None = None,
+    limits: "Limits | None" = None,
 ) -> Result:
     """The `n` rows of `target` whose verdict would teach a search most.
 
@@ -79,16 +82,24 @@ def uncertain(
 
     The answer has `rank` (from 1), `probability` (0 to 1) and the target's columns without
     vectors. The table is streamed; memory holds `POOL` rows for each asked for.
+    `limits` bound the rows of the answer, the time from the call on, and the memory of
+    `where` in DuckDB.
 
     Raises:
         QueryError: n out of range, nothing liked, an id that is not there, no such labels,
-            or a condition that cannot be read.
+            a condition that cannot be read, or the time of `limits` is over.
         ArchiveError: there is no such space of the model.
     """
+    checked.arguments(locals())
+    deadline = Deadline.of(limits, "narrow it")
     if not 1 <= n <= N_MAX:
         raise QueryError(f"n must be between 1 and {N_MAX:,}, got {n}")
     chosen = modes.resolve(mode, target)
-    judged = Judged(like=listed(like), unlike=listed(unlike), labels=labels)
+    judged = Judged(
+        like=checked.ids("like", like),
+        unlike=checked.ids("unlike", unlike),
+        labels=labels,
+    )
     conditions = Where.parse(
         within=within,
         bbox=bbox,
@@ -102,9 +113,11 @@ def uncertain(
     name = model or store.settings.model
     table = _tables.of_model(tables, candidates.BASE[target], name)
     used = compared.found(store, name, chosen, space)
-    given = labelled.read(tables, name, judged, chosen, used.space, target=target)
+    given = labelled.read(
+        tables, name, judged, chosen, used.space, target=target, deadline=deadline
+    )
     fitted = probe.fit(*given.flat())
-    allowed = candidates.find(tables, name, target, conditions)
+    allowed = candidates.find(tables, name, target, conditions, deadline)
     one = "event_id" if target == "changes" else "patch_id"
     keys = ["change_id"] if target == "changes" else ["patch_id", "datetime"]
     wanted = dict.fromkeys([*chosen.columns, *keys, one, lance_scan.ROW_ID])
@@ -116,21 +129,25 @@ def uncertain(
         )
     known = Known(given.own | given.own_unliked, one, tuple(keys))
     pool = least_sure(
-        batches,
+        deadline.batches(batches),
         fitted,
         known,
         lambda rows: unit_rows.stacked(rows, chosen.columns, used.space),
         POOL * n,
     )
-    picked = spread(pool.vectors, n)
+    deadline.check()
+    most = n if limits is None or limits.rows is None else min(n, limits.rows)
+    picked = spread(pool.vectors, n)[:most]
     plain = [f.name for f in table.schema if not lance_scan.is_vector(f.type)]
     rows = rows_of.take(table, pool.row_ids[picked], plain)
     probability = pa.array(fitted.probability(pool.vectors[picked]))
     rank = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
     rows = rows.add_column(0, "rank", rank).add_column(1, "probability", probability)
     notes = [note for note in (given.note, used.note) if note]
-    if len(rows) < n:
-        notes.append(f"{len(rows):,} rows are left to judge, {n:,} were asked for")
+    if most < n:
+        notes.append(f"the limit is {most:,} rows, {n:,} were asked for")
+    if len(rows) < most:
+        notes.append(f"{len(rows):,} rows are left to judge, {most:,} were asked for")
     told = "; ".join(notes) or None
     return Result(rows, told, space=used.label, mode=chosen.name)
 
