@@ -13,6 +13,7 @@ from terradrift.errors import QueryError
 from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
 from terradrift.query.search import candidates, plan
+from terradrift.query.search.deadline import NEVER, Deadline
 from terradrift.query.search.nearest import Found
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def far(
     aim: "Aim",
     *,
     metres: float,
+    deadline: Deadline = NEVER,
 ) -> NDArray[np.uint64]:
     """Sorted ids of the rows (None: of all) that lie farther than that from the example.
 
@@ -51,7 +53,9 @@ def far(
         raise QueryError(
             f"{aim.name} is of no place; exclude_radius needs an example that is"
         )
-    near = candidates.near(tables, model, target, aim.own.places, metres)
+    near = candidates.near(
+        tables, model, target, aim.own.places, metres, deadline=deadline
+    )
     if allowed is None:
         table = _tables.of_model(tables, candidates.BASE[target], model)
         allowed = candidates.all_ids(table)

@@ -14,6 +14,7 @@ from terradrift.query import tables as _tables
 from terradrift.query.index import copied
 from terradrift.query.search import misses
 from terradrift.query.search.aim import Members, Own
+from terradrift.query.search.deadline import NEVER, Deadline
 
 if TYPE_CHECKING:
     import lance
@@ -36,6 +37,7 @@ def of_ids(
     parts: Sequence[str] = PARTS,
     name: str | None = None,
     events: bool = False,
+    deadline: Deadline = NEVER,
 ) -> Members:
     """The changes with these ids, in their order; an event's id stands for its changes.
 
@@ -44,15 +46,15 @@ def of_ids(
 
     Raises:
         QueryError: an id is neither a change of the model nor an event; near misses are
-            named.
+            named. Or the time is over.
     """
     table = _tables.of_model(tables, "changes", model)
-    by_change = _read(table, "change_id", [] if events else ids, parts)
+    by_change = _read(table, "change_id", [] if events else ids, parts, deadline)
     found = set(by_change["change_id"].to_pylist())
     others = [one for one in dict.fromkeys(ids) if one not in found]
     rows = by_change
     if others:
-        by_event = _read(table, "event_id", others, parts)
+        by_event = _read(table, "event_id", others, parts, deadline)
         held = set(by_event["event_id"].to_pylist())
         if missing := [one for one in others if one not in held]:
             raise QueryError(_missing(tables, model, table, missing, events=events))
@@ -72,30 +74,35 @@ def of_ids(
     return _members(name or f"{len(ids)} examples", rows, parts)
 
 
-def sum_of_rows(
+def sum_of_rows(  # noqa: PLR0917 - which rows, how compared, and until when
     table: "lance.LanceDataset",
     row_ids: NDArray[np.uint64],
     mode: "Mode",
     space: "Space | None",
     name: str,
+    deadline: Deadline = NEVER,
 ) -> tuple[NDArray[np.float64], int]:
     """Sum (columns, r) of the directions of the rows, and how many have one.
 
     Vectors come from the index's copy of them, where there is one, else from the table,
     block by block.
+
+    Raises:
+        QueryError: the time is over.
     """
     total, count = np.zeros((1, 1)), 0
     copies = copied.opened(table, mode.parts)
     if copies is not None:
         at, row_ids = copies.split(row_ids)
         for parts in copies.blocks(at):
+            deadline.check()
             some, usable = _summed(Members(name, parts), mode, space)
             total, count = total + some, count + usable
     if not len(row_ids):
         return total, count
     shown = lance_scan.FloatDataset(table, row_ids=True)
     columns = shown.projection([*mode.parts, lance_scan.ROW_ID])
-    for batch in lance_scan.scan(table, columns, row_ids):
+    for batch in deadline.batches(lance_scan.scan(table, columns, row_ids)):
         rows = pa.Table.from_batches(
             [batch.filter(pa.array(lance_scan.among(batch, row_ids)))]
         )
@@ -127,15 +134,22 @@ def whose(table: "lance.LanceDataset", row_ids: NDArray[np.uint64]) -> Own:
 
 
 def _read(
-    table: "lance.LanceDataset", key: str, ids: Sequence[str], parts: Sequence[str]
+    table: "lance.LanceDataset",
+    key: str,
+    ids: Sequence[str],
+    parts: Sequence[str],
+    deadline: Deadline,
 ) -> pa.Table:
     names = [*_WHOSE, *parts]
     columns = lance_scan.FloatDataset(table).projection(names)
     held = lance_scan.float32(table.schema)
     wanted = pa.schema([held.field(name) for name in names])
     found = [
-        table.scanner(columns=columns, filter=condition).to_table().cast(wanted)
+        pa.Table.from_batches([batch]).cast(wanted)
         for condition in _conditions(key, ids)
+        for batch in deadline.batches(
+            table.scanner(columns=columns, filter=condition).to_batches()
+        )
     ]
     return pa.concat_tables([wanted.empty_table(), *found])
 

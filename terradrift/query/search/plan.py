@@ -160,7 +160,11 @@ class Search:
                 columns=columns, fragments=fragments, batch_size=lance_scan.BATCH_ROWS
             ).to_batches()
         return nearest.nearest(
-            self.deadline.batches(batches), self.query, k, allowed=allowed, threads=self.threads
+            self.deadline.batches(batches),
+            self.query,
+            k,
+            allowed=allowed,
+            threads=self.threads,
         )
 
     def told(self) -> str:
