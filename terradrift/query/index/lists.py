@@ -31,7 +31,7 @@ BLOCK = 2048
 """Rows placed and coded at a time."""
 _PER_LIST = 96
 """Rows of the sample per centroid."""
-_SPARE = 10
+_SPARE = 5
 """Times as many rows as are asked with, of which those can be spared for that."""
 _ROUNDS = 8
 _SEED = 0
@@ -136,15 +136,16 @@ def _sample(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Placed rows to find centroids with, and positions of rows to measure recall with.
 
-    They are others, but in small tables, where there are none to spare.
+    They are others, but where few rows of the sample have a direction: none can be spared.
     """
-    apart = measured.QUERIES if rows >= _SPARE * measured.QUERIES else 0
-    wanted = max(_PER_LIST * count(rows), measured.QUERIES) + apart
+    wanted = max(_PER_LIST * count(rows), measured.QUERIES) + measured.QUERIES
     at = np.sort(rng.choice(rows, min(rows, wanted), replace=False))
     found, lengths = placed.rows(at)
-    asked = rng.permutation(np.flatnonzero(lengths > 0))[: measured.QUERIES]
+    real = np.flatnonzero(lengths > 0)
+    asked = rng.permutation(real)[: measured.QUERIES]
     used = lengths > 0
-    used[asked[:apart]] = False
+    if len(real) >= _SPARE * measured.QUERIES:
+        used[asked] = False
     return found if used.all() else found[used], np.sort(at[asked])
 
 

@@ -210,5 +210,7 @@ def test_few_rows_and_rows_alike_can_be_indexed(tmp_path: Path) -> None:
         found = opened(store, TABLE, store.dataset(TABLE), ("delta",), None)
         assert found is not None or name == "none"
         if found is not None:
+            assert isinstance(found, Open)
+            assert (found.lists.count > 0) == (name != "none")
             near, _ = found.near(query(0), 5)
             assert len(near.row_ids) == min(5, int(values.any(axis=1).sum()))
