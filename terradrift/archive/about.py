@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from terradrift import schema
+from terradrift.query.columns import files as columns
 from terradrift.query.index import kept
 from terradrift.query.sql import ask
 from terradrift.space import RAW
@@ -46,6 +47,9 @@ def about(store: Store, model: str) -> dict[str, Any]:
             facts[f"model {key}"] = metadata.get(key.encode(), b"").decode()
     for held in kept.told(store):
         facts[f"index {held.name}"] = str(held)
+    opened = {table: store.opened(table) for table in store.tables()}
+    for table, held_columns in columns.told(store.root, opened).items():
+        facts[f"columns {table}"] = held_columns
     facts["bytes on disk"] = _bytes(store.root)
     return json.loads(json.dumps(facts, default=str))  # type: ignore[no-any-return]
 

@@ -258,6 +258,7 @@ def test_a_damaged_file_is_left_aside_and_made_anew(
     held, (reason,) = files.find(full.root, CHANGES, opened(full))
     assert held is None
     assert said in reason
+    assert files.told(full.root, opened(full)) == {CHANGES: reason}
     assert "\n" not in reason
     assert ask.sql(full, "SELECT count(*) FROM patches").note is None
     first = ask.sql(full, "SELECT count(*) FROM changes")
@@ -267,6 +268,8 @@ def test_a_damaged_file_is_left_aside_and_made_anew(
     told = ask.sql(full, "SELECT kind FROM changes", Limits(rows=5))
     assert told.note is None  # it was said beside the first answer
     made = build.build(full, CHANGES)
+    size = f"{made.bytes / 1e6:,.1f} MB"
+    assert files.told(full.root, opened(full)) == {CHANGES: f"300 of 300 rows, {size}"}
     assert made.seconds > 0
     assert files.find(full.root, CHANGES, opened(full))[0] is not None
 

@@ -128,6 +128,23 @@ def find(
     return best, reasons
 
 
+def told(root: Path, tables: "Mapping[str, lance.LanceDataset]") -> dict[str, str]:
+    """Of each table that has a file: rows that it covers, or why it is not used."""
+    found = {}
+    for table in tables:
+        if not listed(root, table):
+            continue
+        held, reasons = find(root, table, tables)
+        if held is not None:
+            rows = tables[table].count_rows()
+            found[table] = (
+                f"{held.about.rows:,} of {rows:,} rows, {held.bytes / 1e6:,.1f} MB"
+            )
+        elif reasons:
+            found[table] = reasons[-1]
+    return found
+
+
 def types(schema: "pa.Schema") -> tuple[tuple[str, str], ...]:
     """Name and type of each column."""
     return tuple((field.name, str(field.type)) for field in schema)
