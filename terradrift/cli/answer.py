@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from terradrift.cli.output import line, rows, say
+from terradrift.cli.output import rows, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,10 +68,20 @@ def give(relation: Relation, *, form: str, output: Path | None) -> None:
 
     Ctrl-C stops the statement wherever it is, and comes as KeyboardInterrupt.
     """
-    if output is not None:
+    from terradrift.query.write import one_line
+
+    if output is None:
+        with one_line(f"show this as {form}"):
+            _show(relation, form)
+    else:
         count = _interruptible(relation, lambda: relation.export(output))
         say(f"{count:,} rows to {output}")
-    elif form in {"json", "jsonl"}:
+    if relation.note:
+        say(relation.note)
+
+
+def _show(relation: Relation, form: str) -> None:
+    if form in {"json", "jsonl"}:
         _interruptible(relation, lambda: _print_json(relation, as_list=form == "json"))
     elif form == "csv":
         _interruptible(relation, lambda: _print_csv(relation))
@@ -79,8 +89,6 @@ def give(relation: Relation, *, form: str, output: Path | None) -> None:
         _interruptible(relation, lambda: _print_markdown(relation))
     else:
         rows(_interruptible(relation, relation.to_arrow), as_json=False)
-    if relation.note:
-        say(relation.note)
 
 
 def _interruptible(relation: Relation, work: Callable[[], _Answer]) -> _Answer:
@@ -114,23 +122,26 @@ def _print_json(relation: Relation, *, as_list: bool) -> None:
     if as_list:
         write.json_to(relation, sys.stdout)
         return
-    for batch in relation.reader():
-        for record in batch.to_pylist():
-            line(record)
+    for text in write.json_lines(relation):
+        print(text)
 
 
 def _print_csv(relation: Relation) -> None:
     from terradrift.query import write
 
     sys.stdout.flush()
-    write.csv_to(relation, sys.stdout.buffer)
+    stream = relation.reader()
+    write.csv_to(stream, sys.stdout.buffer)
     sys.stdout.buffer.flush()
+    write.tell_left_out(relation, stream.schema)
 
 
 def _print_markdown(relation: Relation) -> None:
     from terradrift.query import write
 
-    frame = write.shown(relation.to_arrow())
+    table = relation.to_arrow()
+    frame = write.shown(table)
+    write.tell_left_out(relation, table.schema)
     lines = [list(frame.columns), ["---"] * len(frame.columns)]
     lines += frame.astype(object).where(frame.notna(), "").to_numpy().tolist()
     for cells in lines:

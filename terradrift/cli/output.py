@@ -54,10 +54,12 @@ def rows(
     names = [field.name for field in shown.schema if _is_readable(field.type)]
     if left := [name for name in shown.column_names if name not in names]:
         say(f"not shown: {', '.join(left)} (vectors and shapes; --json has them)")
+    if not names:
+        return
     for name in names:
         picture.add_column(name, overflow="fold")
     kinds = {field.name: field.type for field in shown.schema}
-    for record in shown.select(names).to_pylist():
+    for record in shown.select(names).to_pylist(maps_as_pydicts="lossy"):
         picture.add_row(
             *(_cell(name, _readable(record[name], kinds[name])) for name in names)
         )
@@ -115,7 +117,9 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, dict):
-        return json.dumps(value, default=_plain)
+        from terradrift.query.flat import plain
+
+        return json.dumps(plain(value))
     return str(value)
 
 

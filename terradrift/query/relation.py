@@ -193,6 +193,10 @@ class Relation:
 
         return write.write(self, path)
 
+    def tell(self, words: str) -> None:
+        """Say `words` too in the note of the rows last given."""
+        self.note = f"{self.note}; {words}" if self.note else words
+
     def interrupt(self) -> None:
         """Stop the run now under way in another thread, which then raises QueryError."""
         with self._changing:  # a cursor handed back may be in another's run

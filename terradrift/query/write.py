@@ -4,20 +4,19 @@
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
-import shapely
 
-from terradrift.errors import QueryError
-from terradrift.query import geoparquet
+from terradrift.errors import QueryError, TerradriftError
+from terradrift.query import flat, geoparquet
 from terradrift.query.geoparquet import GEOMETRY, has_geometry, shapes
+from terradrift.schema import BBOX
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | Relation"
 
 _BATCH_ROWS = 10_000
+_SAID = 200
+"""Characters that are repeated of what a library says."""
 
 
 def write(rows: Rows, path: str | Path) -> int:
@@ -37,9 +38,11 @@ def write(rows: Rows, path: str | Path) -> int:
 
     * `.parquet`: GeoParquet 1.1 where there is a `geometry` (its box covered by `bbox`),
       zstd, small row groups; plain Parquet otherwise.
-    * `.csv`: geometry as WKT, `bbox` as four columns, no vectors.
+    * `.csv`: geometry as WKT, `bbox` as four columns, nested values as JSON, no vectors.
     * `.jsonl`: one object per line, geometry as GeoJSON; `.json`: the same in one list.
-    * `.gpkg`, `.fgb`, `.geojson`: for GIS, without vectors.
+    * `.gpkg`, `.fgb`, `.geojson`: for GIS, nested values as JSON, no vectors and no `bbox`.
+
+    A `Relation` says in its `note` which vectors were left out.
 
     Raises:
         QueryError: another ending, or it cannot be written.
@@ -54,13 +57,42 @@ def write(rows: Rows, path: str | Path) -> int:
         with TemporaryDirectory(prefix=".part-", dir=target.parent) as folder:
             part = Path(folder) / target.name
             counted = _Counted(reader(rows))
-            writer(counted.stream, part)
+            with one_line(f"write {target.name}"):
+                writer(counted.stream, part)
             part.replace(target)
     except OSError as error:
         raise QueryError(
             f"cannot write {target}: {error.strerror or error}; check folder and space"
         ) from error
+    if target.suffix.lower() in _WITHOUT_VECTORS:
+        tell_left_out(rows, counted.stream.schema)
     return counted.rows
+
+
+def tell_left_out(rows: Rows, columns: pa.Schema) -> None:
+    """Let a relation's note say which vectors text does not hold."""
+    left = flat.left_out(columns)
+    tell = getattr(rows, "tell", None)  # tables have no note
+    if left and tell is not None:
+        tell(f"left out: {', '.join(left)}; use .parquet or .jsonl")
+
+
+@contextmanager
+def one_line(doing: str) -> Iterator[None]:
+    """Say in one line what a library does of values that a form cannot hold.
+
+    Raises:
+        QueryError: it cannot.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError, RuntimeError, pa.ArrowException) as e:
+        if isinstance(e, TerradriftError):
+            raise
+        words = " ".join(str(e).split())[:_SAID]
+        raise QueryError(
+            f"cannot {doing}: {words}; cast the column, for instance to VARCHAR"
+        ) from e
 
 
 class _Counted:
@@ -104,78 +136,43 @@ def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":
 
     table = to_arrow(rows)
     if not has_geometry(table.schema):
-        raise QueryError(
-            f"expected a WKB column {GEOMETRY}, got {', '.join(table.schema.names)}; "
-            "select it, or use df()"
-        )
+        raise no_geometry(table.schema)
     frame = table.drop_columns([GEOMETRY]).to_pandas()
     return gpd.GeoDataFrame(frame, geometry=shapes(table[GEOMETRY]), crs="OGC:CRS84")
+
+
+def no_geometry(columns: pa.Schema) -> QueryError:
+    """What to say of rows that are no map."""
+    return QueryError(
+        f"expected a WKB column {GEOMETRY}, got {', '.join(columns.names)}; "
+        "select it, or use df()"
+    )
 
 
 def json_lines(rows: Rows) -> Iterator[str]:
     """Each row as one JSON object: geometry as GeoJSON, instants as in STAC, NaN as null."""
     for batch in reader(rows):
-        for row in batch.to_pylist():
-            yield json.dumps({name: _plain(name, row[name]) for name in row})
+        for record in flat.records(batch):
+            yield json.dumps(record)
 
 
 def shown(rows: Rows) -> "pd.DataFrame":
     """Rows as people read them: no vectors, geometry as WKT, `bbox` as four columns."""
-    frame: pd.DataFrame = _readable(to_arrow(rows)).to_pandas()
+    table = flat.flat(to_arrow(rows))
+    with one_line("show this"):
+        frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
-def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
-    """`value` of the column `name` as JSON has it."""
-    if isinstance(value, Mapping):
-        return {key: _plain(key, part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(name, part) for part in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str | int | None):
-        return value
-    return _worded(name, value)
-
-
-def _worded(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
-    """What JSON has no type for."""
-    if isinstance(value, bytes) and name == GEOMETRY:
-        return json.loads(shapely.to_geojson(shapely.from_wkb(value)))
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime | date):
-        return value.isoformat().replace("+00:00", "Z")
-    return str(value)
-
-
-def _readable(table: pa.Table) -> pa.Table:
-    """Columns that a flat file can hold."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    for field in table.schema:
-        column = table[field.name]
-        if field.name == GEOMETRY and pa.types.is_binary(field.type):
-            text = shapely.to_wkt(shapes(column), rounding_precision=7)
-            columns[field.name] = pa.array(text, pa.string())
-        elif pa.types.is_struct(field.type):
-            for part in field.type:
-                columns[f"{field.name}_{part.name}"] = pa.chunked_array(
-                    [chunk.field(part.name) for chunk in column.chunks], part.type
-                )
-        elif not pa.types.is_nested(field.type):
-            columns[field.name] = column
-    return pa.table(columns)
-
-
 def csv_to(rows: Rows, file: Path | IO[bytes]) -> None:
-    """Write rows as CSV to a path or an open file: geometry as WKT, no vectors."""
+    """Write rows as CSV to a path or an open file: as `flat.flat`."""
     from pyarrow import csv
 
     stream = reader(rows)
-    first = _readable(stream.schema.empty_table())
+    first = flat.flat(stream.schema.empty_table())
     with csv.CSVWriter(file, first.schema) as written:
         for batch in stream:
-            table = _readable(pa.Table.from_batches([batch]))
+            table = flat.flat(pa.Table.from_batches([batch]))
             written.write_table(table.cast(first.schema))
 
 
@@ -199,17 +196,30 @@ def json_to(rows: Rows, file: IO[str]) -> None:
 
 def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
     table = rows.read_all()
-    keep = [
-        field.name
-        for field in table.schema
-        if field.name == GEOMETRY or not pa.types.is_nested(field.type)
-    ]
+    if not has_geometry(table.schema):
+        raise no_geometry(table.schema)
+    held = table[GEOMETRY]
+    rest = [f.name for f in table.schema if f.name != GEOMETRY and f.type != BBOX]
+    table = _for_gdal(flat.flat(table.select(rest))).append_column(GEOMETRY, held)
     layer = re.sub(r"\W+", "_", path.stem)
     # GDAL's drivers know this longitude, latitude system by its EPSG name.
-    frame = to_geopandas(table.select(keep)).set_crs("EPSG:4326", allow_override=True)
+    frame = to_geopandas(table).set_crs("EPSG:4326", allow_override=True)
     frame.to_file(path, engine="pyogrio", layer=layer)
 
 
+def _for_gdal(table: pa.Table) -> pa.Table:
+    """Columns of the types that GDAL's drivers have; others as numbers or text."""
+    for at, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_decimal(kind):
+            kind = pa.float64()
+        elif pa.types.is_time(kind) or pa.types.is_null(kind):
+            kind = pa.string()
+        table = table.set_column(at, field.name, table.column(at).cast(kind))
+    return table
+
+
+_WITHOUT_VECTORS = (".csv", ".gpkg", ".fgb", ".geojson")
 _WRITERS: Mapping[str, Callable[[pa.RecordBatchReader, Path], None]] = {
     ".parquet": geoparquet.write,
     ".csv": csv_to,

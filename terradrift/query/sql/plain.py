@@ -33,7 +33,10 @@ def projected(text: str, casts: Sequence[str | None]) -> str:
 
 
 def cast(type_: Any) -> str | None:  # noqa: ANN401 - DuckDB's type of types is private
-    """The type to hand over in the place of `type_`, as SQL; None: itself."""
+    """The type to hand over in the place of `type_`, as SQL; None: itself.
+
+    Fields of `row(...)`, which have no names, become `v1`, `v2`, ...
+    """
     if type_.id in AS_TEXT:
         return "VARCHAR"
     if type_.id == "array":
@@ -44,7 +47,10 @@ def cast(type_: Any) -> str | None:  # noqa: ANN401 - DuckDB's type of types is 
         return None
     parts = [(part, each, cast(each)) for part, each in type_.children]
     types = [(part, to or str(each)) for part, each, to in parts]
-    return _nested(type_.id, types) if any(to for _, _, to in parts) else None
+    unnamed = type_.id == "struct" and not all(part for part, _ in types)
+    if not unnamed and not any(to for _, _, to in parts):
+        return None
+    return _nested(type_.id, types)
 
 
 def _nested(name: str, parts: Sequence[tuple[str, str]]) -> str:
@@ -52,10 +58,10 @@ def _nested(name: str, parts: Sequence[tuple[str, str]]) -> str:
         return f"{parts[0][1]}[]"
     if name == "map":
         return f"MAP({', '.join(to for _, to in parts)})"
-    return f"STRUCT({', '.join(f'{_quoted(part)} {to}' for part, to in parts)})"
+    named = [(part or f"v{at}", to) for at, (part, to) in enumerate(parts, 1)]
+    return f"STRUCT({', '.join(f'{_quoted(part)} {to}' for part, to in named)})"
 
 
 def _quoted(name: str) -> str:
-    """A field's name; those of `row(...)` have none."""
     doubled = name.replace('"', '""')
-    return f'"{doubled}"' if name else ""
+    return f'"{doubled}"'
