@@ -2,7 +2,8 @@
 
 A function that DuckDB brings and that is not listed here is refused, so a newer DuckDB
 brings nothing new until someone has looked at it. Functions that terradrift makes itself
-(`macros`, `functions`) are known by not being DuckDB's own, and need no line here.
+(`macros`, `functions`) bear names that DuckDB's own do not, and need no line here; of those
+that give rows `macros.NAMES` holds the names.
 """
 
 _OPERATORS = """
