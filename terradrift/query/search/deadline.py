@@ -1,13 +1,14 @@
 """When a search must be over: one clock, started as it is asked, for all that it does."""
 
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from terradrift.errors import QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import pyarrow as pa
 
     from terradrift.query.sql.limits import Limits
