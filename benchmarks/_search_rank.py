@@ -180,6 +180,30 @@ def interval(values: NDArray[np.float64], seed: int = 0) -> Interval:
     return Interval(float(values.mean()), float(low), float(high))
 
 
+def interval_of_archives(
+    values: NDArray[np.float64], archive: NDArray[np.int64], seed: int = 0
+) -> Interval:
+    """Mean of the cells' values (c,), and where it lies when archives are drawn anew.
+
+    Two stages: archives, with replacement, then as many cells within each as it has. Cells
+    of one archive share their scenes, so they are not drawn as if each were by itself.
+    """
+    _, number = np.unique(archive, return_inverse=True)
+    counts = np.bincount(number)
+    cells = np.zeros((len(counts), counts.max()))
+    for each, count in enumerate(counts):
+        cells[each, :count] = values[number == each]
+    random = np.random.default_rng(seed)
+    drawn = random.integers(len(counts), size=(REPEATS, len(counts), 1))
+    size = counts[drawn]
+    at = (random.random((*drawn.shape[:2], cells.shape[1])) * size).astype(np.int64)
+    inside = np.arange(cells.shape[1]) < size
+    means = (cells[drawn, at] * inside).sum(axis=(1, 2)) / size.sum(axis=(1, 2))
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
 def spread(
     directions: NDArray[np.float64], most: int = 2000, seed: int = 0
 ) -> tuple[float, float, float]:

@@ -8,7 +8,8 @@ Archives are simulated: 5.1 x 5.1 km, two years, about 200 planted changes of si
 false ones one half, drawn at random, is searched and judged by the truth, `--batch` at a
 time, beginning with one example; the other half is ranked by what was learned and never
 judged. Measured there: precision of the first 20 and average precision, and what chance
-gives. Intervals are of archive and kind, drawn anew; starts within them are averaged.
+gives. Intervals: archives are drawn anew, then kinds within each, as kinds of one archive
+share its scenes; starts within them are averaged.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import numpy as np
 from _quality import THREADS
 from _search_archives import chosen, folder
 from _search_planted import Changes, planted
-from _search_rank import interval, unit
+from _search_rank import interval_of_archives, unit
 from numpy.typing import NDArray
 
 import terradrift as td
@@ -290,11 +291,12 @@ def told(
         for way, labels in dict.fromkeys(key[:2] for key in kept):
             line = []
             for name in names:
-                values = kept[way, labels, name].values()
+                held = kept[way, labels, name]
+                values = held.values()
                 each = np.array(
                     [np.mean([one[number] for one in cell]) for cell in values]
                 )
-                found = interval(each)
+                found = interval_of_archives(each, np.array([seed for seed, _ in held]))
                 line.append(f"{found.value:.3f} ({found.low:.2f} to {found.high:.2f})")
             yes = np.mean([np.mean([one[3] for one in cell]) for cell in values])
             print(f"| {way} | {labels} | {yes:.1f} | {' | '.join(line)} |")
