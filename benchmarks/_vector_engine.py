@@ -23,6 +23,8 @@ class Engine:
     """What is measured. A `way` is one setting; a `filter` a name of `vectors.FILTERS`."""
 
     ways: tuple[str, ...] = ("",)
+    others: tuple[str, ...] = ()
+    """Settings asked for k = 10 alone, so that the cheapest that finds enough is among them."""
     exact = False
     grows = True
     """Whether rows can be added to what was built."""

@@ -126,8 +126,8 @@ def searches(engine: Engine, folder: Path) -> Iterator[dict[str, Any]]:
     tasks += [(name, name, 10, 200) for name in vectors.FILTERS]
     deep = truth["deep"].shape[1]
     tasks += [("deep", "", k, vectors.DEEP) for k in (10_000, 100_000) if k <= deep]
-    for way in engine.ways:
-        for which, name, k, count in tasks:
+    for way in (*engine.ways, *engine.others):
+        for which, name, k, count in tasks if way in engine.ways else tasks[:1]:
             found, cost = timed(
                 lambda at, k=k, way=way, name=name: engine.search(
                     asked[at], k, way, name
@@ -139,7 +139,8 @@ def searches(engine: Engine, folder: Path) -> Iterator[dict[str, Any]]:
             # The nearest of changes that the engine chose itself are not known.
             share = None if way == "change" else round(recall(rows, truth[which], k), 4)
             yield {"way": way, "task": task, "recall": share, **cost}
-        yield from batches(engine, way, asked, truth["all"])
+        if way in engine.ways:
+            yield from batches(engine, way, asked, truth["all"])
     yield {"task": "memory", **status()}
 
 

@@ -45,6 +45,14 @@ class NumPy(Engine):
 class Faiss(Engine):
     factory = "IVF{},SQ8"
     ways = ("nprobe 16", "nprobe 32", "nprobe 64", "nprobe 256")
+    others = (
+        "nprobe 8",
+        "nprobe 12",
+        "nprobe 24",
+        "nprobe 48",
+        "nprobe 96",
+        "nprobe 128",
+    )
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -56,11 +64,9 @@ class Faiss(Engine):
         rows, dimensions = self.stored.shape
         count = lists(rows)
         index = faiss.index_factory(dimensions, self.factory.format(count))
-        inner = getattr(index, "base_index", None)
-        coarse = faiss.downcast_index(inner) if inner is not None else index
-        coarse.cp.niter, coarse.cp.max_points_per_centroid = 8, 64
+        # FAISS trains its lists on at most so many rows of each, by default.
         few = np.random.default_rng(0).choice(
-            rows, min(rows, 100 * count), replace=False
+            rows, min(rows, 256 * count), replace=False
         )
         sample = self.stored[np.sort(few)].astype(np.float32)
         index.train(sample / np.linalg.norm(sample, axis=1, keepdims=True))

@@ -65,9 +65,9 @@ class Lance(Engine):
         asked = self.table.search(what, vector_column_name="vector")
         asked = asked.distance_type("cosine").limit(k).select(["id", "_distance"])
         if way:
-            probes = int(way.split()[1])
+            probes, refine = (int(word) for word in way.split()[1::2])
             asked = asked.minimum_nprobes(probes).maximum_nprobes(probes)
-            asked = asked.refine_factor(10)
+            asked = asked.refine_factor(refine)
         else:
             asked = asked.bypass_vector_index()
         if name:
@@ -99,9 +99,18 @@ class Lance(Engine):
 
 
 class LancePq(Lance):
-    """IVF_PQ with d / 8 codes of 8 bits, distances of ten times k from the vectors."""
+    """IVF_PQ with d / 8 codes of 8 bits, distances of some times k from the vectors.
+
+    Lists are trained as LanceDB does by default (50 rounds, 256 rows a list).
+    """
 
     ways = ("nprobes 8 refine 10", "nprobes 32 refine 10", "nprobes 256 refine 10")
+    others = tuple(
+        f"nprobes {probes} refine {refine}"
+        for probes in (8, 12, 16, 24, 32, 48, 64, 128)
+        for refine in (5, 10, 20)
+        if (probes, refine) not in {(8, 10), (32, 10)}
+    )
     exact = False
 
     def _config(self) -> Any:
@@ -112,8 +121,6 @@ class LancePq(Lance):
             distance_type="cosine",
             num_partitions=lists(rows),
             num_sub_vectors=dimensions // 8,
-            max_iterations=10,
-            sample_rate=64,
         )
 
 
@@ -127,8 +134,6 @@ class LanceRq(LancePq):
             distance_type="cosine",
             num_partitions=lists(len(self.stored)),
             num_bits=1,
-            max_iterations=10,
-            sample_rate=64,
         )
 
 
