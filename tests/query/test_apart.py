@@ -33,7 +33,6 @@ def test_the_answer_is_that_of_this_process_with_its_note(store: Store) -> None:
 @pytest.mark.parametrize(
     ("text", "bounds", "said"),
     [
-        ("FROM chnges", Limits(seconds=20), "did you mean changes"),
         ("SELECT 1", Limits(), "expected a time limit"),
         (
             "SELECT max(len(repeat('x', 1500000000 + range))) FROM range(4)",
