@@ -7,9 +7,10 @@ from terradrift.period import Period
 
 if TYPE_CHECKING:
     from terradrift.archive import Archive, create, open  # noqa: A004 - td.open(path)
+    from terradrift.query.sql.limits import Limits
 
 __version__ = "0.1.0"
-__all__ = ["Archive", "Grid", "Period", "__version__", "create", "open"]
+__all__ = ["Archive", "Grid", "Limits", "Period", "__version__", "create", "open"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
         from terradrift import archive
 
         return getattr(archive, name)
+    if name == "Limits":
+        from terradrift.query.sql.limits import Limits
+
+        return Limits
     raise AttributeError(f"module 'terradrift' has no attribute {name!r}")

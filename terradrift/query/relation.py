@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from terradrift.errors import QueryError
 from terradrift.query.sql import plain
 from terradrift.query.sql.limits import NONE, Clock, Limits
 
@@ -125,13 +124,9 @@ class Relation:
         Raises:
             QueryError: Polars is not installed.
         """
-        try:
-            import polars as pl
-        except ImportError as error:
-            raise QueryError(
-                "Polars is not installed; run pip install polars, or use df()"
-            ) from error
-        return pl.DataFrame(self.to_arrow())
+        from terradrift.query import write
+
+        return write.to_polars(self)
 
     def to_geopandas(self) -> "gpd.GeoDataFrame":
         """The rows as a GeoPandas table in OGC:CRS84, geometries decoded.

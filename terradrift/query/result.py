@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import geopandas as gpd
     import pandas as pd
+    import polars as pl
 
     from terradrift.query.index.protocol import Recall
 
@@ -47,6 +48,16 @@ class Result:
         """The rows as a pandas table; `geometry` stays WKB."""
         frame: pd.DataFrame = self.table.to_pandas()
         return frame
+
+    def pl(self) -> "pl.DataFrame":
+        """The rows as a Polars table.
+
+        Raises:
+            QueryError: Polars is not installed.
+        """
+        from terradrift.query import write
+
+        return write.to_polars(self.table)
 
     def to_geopandas(self) -> "gpd.GeoDataFrame":
         """The rows as a GeoPandas table in OGC:CRS84, geometries decoded."""

@@ -21,6 +21,7 @@ from terradrift.schema import BBOX
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
+    import polars as pl
 
     from terradrift.query.relation import Relation
 
@@ -124,6 +125,21 @@ def reader(rows: Rows) -> pa.RecordBatchReader:
 def to_arrow(rows: Rows) -> pa.Table:
     """Rows as one Arrow table."""
     return reader(rows).read_all()
+
+
+def to_polars(rows: Rows) -> "pl.DataFrame":
+    """Rows as a Polars table.
+
+    Raises:
+        QueryError: Polars is not installed.
+    """
+    try:
+        import polars as pl
+    except ImportError as error:
+        raise QueryError(
+            "Polars is not installed; run pip install polars, or use df()"
+        ) from error
+    return pl.DataFrame(to_arrow(rows))
 
 
 def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":

@@ -1,5 +1,6 @@
 """Functions of our domain in SQL, with the spatial extension and without."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,64 @@ def test_within_finds_the_same_squares_in_both_ways(
         "SELECT count(*) FROM changes WHERE patch_id IN (SELECT unnest(?))", wanted
     )
     assert of_changes.equals(one_by_one)
+
+
+SQUARES = [shapely.box(3.001, 50.001, 3.009, 50.019), shapely.box(3.02, 50, 3.03, 50.1)]
+FEATURES = [
+    {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(shape)}
+    for shape in SQUARES
+]
+
+
+@pytest.mark.parametrize(
+    "given", [FEATURES[0], {"type": "FeatureCollection", "features": FEATURES}]
+)
+def test_within_reads_regions_as_the_search_does(
+    ask: Callable[..., pa.Table], store: Store, given: dict[str, object]
+) -> None:
+    text = json.dumps(given)
+    found = ask("SELECT change_id FROM changes WHERE within(geometry, ?)", text)
+    wanted = similar(store, change="c00100", k=600, within=text, exclude="none")
+    assert 0 < found.num_rows == len(wanted)
+    assert set(found["change_id"].to_pylist()) == {
+        row["change_id"] for row in wanted.rows()
+    }
+    by_row = ask(
+        "SELECT DISTINCT change_id FROM changes, (SELECT unnest(?) AS r) WHERE within(geometry, r)",
+        [text, text],
+    )
+    assert by_row.num_rows == found.num_rows
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"type": "Polygon", "coordinates": []},
+        {
+            "type": "Polygon",
+            "coordinates": [[[3, 50], [4, 51], [4, 50], [3, 51], [3, 50]]],
+        },
+        {
+            "type": "Polygon",
+            "coordinates": [[[300, 50], [310, 50], [310, 51], [300, 50]]],
+        },
+        {"type": "FeatureCollection", "features": []},
+        {"type": "Nothing", "coordinates": "x" * 500},
+        {},
+    ],
+)
+def test_within_refuses_regions_as_the_search_does(
+    ask: Callable[..., pa.Table], store: Store, given: dict[str, object]
+) -> None:
+    with pytest.raises(QueryError) as wanted:
+        similar(store, change="c00100", within=json.dumps(given))
+    with pytest.raises(duckdb.Error) as said:
+        ask("FROM changes WHERE within(geometry, ?)", json.dumps(given))
+    assert str(wanted.value) in str(said.value)
+    with pytest.raises(QueryError) as one_line:
+        sql(store, "FROM changes WHERE within(geometry, $r)", r=json.dumps(given)).df()
+    assert str(one_line.value) == str(wanted.value)
+    assert len(str(one_line.value)) < 300
 
 
 @pytest.mark.parametrize(

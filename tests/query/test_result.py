@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
+import terradrift
 from terradrift.errors import QueryError
 from terradrift.query import write
 from terradrift.query.result import Result
 from terradrift.query.search.similar import similar
 from terradrift.query.sql.ask import sql
+from terradrift.query.sql.limits import Limits
 from terradrift.store.tables import Store
 from tests.query.conftest import DIMENSIONS
 
@@ -52,6 +55,20 @@ def test_any_arrow_library_reads_a_result(found: Result) -> None:
     assert pa.table(found).equals(found.to_arrow())
     count = duckdb.sql("SELECT count(*) FROM found").fetchall()
     assert count == [(25,)]
+
+
+def test_polars_holds_the_same_rows(
+    found: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found.pl()["change_id"].to_list() == list(found.df()["change_id"])
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(QueryError, match="pip install polars"):
+        found.pl()
+
+
+def test_limits_are_at_the_front() -> None:
+    assert terradrift.Limits is Limits
+    assert "Limits" in terradrift.__all__
 
 
 def test_a_result_shows_itself(store: Store, found: Result) -> None:

@@ -37,7 +37,10 @@ def create(
     Without a `store` there are those alone that need no more than the views.
     """
     plain: tuple[str, ...] = macros.ON_CHANGES
-    if not spatial:
+    if spatial:
+        register(connection, "region_", region, ["VARCHAR"], "BLOB")
+        plain += macros.WITH_SPATIAL
+    else:
         register(connection, "touches_", touches, ["BLOB", "VARCHAR"], "BOOLEAN")
         plain += macros.WITHOUT_SPATIAL
     if store is not None:
@@ -78,6 +81,17 @@ def touches(wkb: pa.ChunkedArray, geojson: pa.ChunkedArray) -> pa.Array:
         found[here] = shapely.intersects(_region(text), shapes[here])
     unknown = shapely.is_missing(shapes) | np.array([one is None for one in texts])
     return pa.array(found, pa.bool_(), mask=unknown)
+
+
+def region(geojson: pa.ChunkedArray) -> pa.Array:
+    """Each region as WKB; null of null.
+
+    Raises:
+        QueryError: as `touches`.
+    """
+    texts = values(geojson)
+    found = [None if text is None else shapely.to_wkb(_region(text)) for text in texts]
+    return pa.array(found, pa.binary())
 
 
 @lru_cache(_REGIONS_HELD)

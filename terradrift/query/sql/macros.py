@@ -150,18 +150,19 @@ SIMILAR_CHANGES = """
 WITHOUT_SPATIAL = ("CREATE MACRO within(place, geojson) AS touches_(place, geojson)",)
 """* `within(geometry, geojson)` on WKB, where `spatial` is not there."""
 
-SPATIAL_MACROS = (
+WITH_SPATIAL = (
     """
     CREATE MACRO within(place, geojson) AS
-        ST_Intersects(place, ST_GeomFromGeoJSON(geojson))
+        ST_Intersects(place, ST_GeomFromWKB(region_(geojson)))
     """,
 )
-"""* `within(geometry, geojson)`: whether a row's geometry touches a GeoJSON geometry (text)."""
+"""* `within(geometry, geojson)`: whether a row's geometry touches a GeoJSON region (text).
+`region_` reads the text as `query.region` does, once where it is one for all rows."""
 
 WITHIN_ONE = """
     CREATE TEMP MACRO within(place, geojson) AS
-        ST_Intersects_Extent(place, ST_GeomFromGeoJSON(geojson))
-        AND ST_Intersects(place, ST_GeomFromGeoJSON(geojson))
+        ST_Intersects_Extent(place, ST_GeomFromWKB(region_(geojson)))
+        AND ST_Intersects(place, ST_GeomFromWKB(region_(geojson)))
 """
 """The same of a geometry that is one for all rows. DuckDB does not test places before it
 joins them to rows by what may fail, as an exact test may, but does so by boxes."""
@@ -176,7 +177,7 @@ NAMES = frozenset(
                 *ON_TABLES,
                 SIMILAR_CHANGES,
                 *WITHOUT_SPATIAL,
-                *SPATIAL_MACROS,
+                *WITH_SPATIAL,
             )
         ),
     )

@@ -121,7 +121,7 @@ This page is made by `python -m terradrift.query.sql.page`, from what the code s
 
 _GEOMETRY = """## Geometry with `spatial` and without
 
-Places are WGS 84 degrees, longitude first. Where DuckDB's `spatial` extension lies beside it (the wheel `duckdb-extension-spatial`; it is never fetched) `geometry` is GEOMETRY, and all `ST_` functions that only compute are there. Where it does not, `geometry` is WKB in a BLOB; `within`, `in_bbox`, the `bbox` of every row and `longitude`, `latitude` work all the same, and all other functions of this page too. Arrow, pandas and Polars are handed WKB in both cases; `.to_geopandas()` decodes it.
+Places are WGS 84 degrees, longitude first. Where DuckDB's `spatial` extension lies beside it (the wheel `duckdb-extension-spatial`; it is never fetched) `geometry` is GEOMETRY, and all `ST_` functions that only compute are there. Where it does not, `geometry` is WKB in a BLOB; `within`, `in_bbox`, the `bbox` of every row and `longitude`, `latitude` work all the same, and all other functions of this page too. Arrow, pandas and Polars are handed WKB in both cases; `.to_geopandas()` decodes it. Of columns with one name the second is called `a_1`. What Arrow has no type for is text in files, Polars and print: an INTERVAL is `3 days 00:10:16`. In CSV, lists, maps and structs are JSON and vectors are left out, with a notice.
 
 """
 

@@ -13,7 +13,7 @@ from terradrift.query.columns.attached import attach
 from terradrift.query.columns.form import PLACE
 from terradrift.query.columns.narrow import Shown, View
 from terradrift.query.lance_scan import FloatDataset, float32, is_vector
-from terradrift.query.sql.macros import MACROS, SPATIAL_MACROS
+from terradrift.query.sql.macros import MACROS
 
 if TYPE_CHECKING:
     from terradrift.store.tables import Store
@@ -102,7 +102,7 @@ def create(
         if name.startswith("embeddings_"):
             beside = f'"observations_{name.removeprefix("embeddings_")}"'
             _observations(connection, beside, f'"{name}"')
-    for macro in MACROS + (SPATIAL_MACROS if spatial else ()):
+    for macro in MACROS:
         connection.execute(macro)
     views = made_of(tables, model)
     if not columns or row_ids_of:

@@ -59,8 +59,9 @@ FUNCTIONS: Mapping[str, Function] = {
     "within": Function(
         "within(geometry, geojson)",
         "BOOLEAN",
-        "Whether a row's geometry touches a GeoJSON geometry (text, degrees), as `within=` of "
-        "`Archive.similar`. Works on GEOMETRY and, without `spatial`, on WKB.",
+        "Whether a row's geometry touches a GeoJSON geometry, Feature or FeatureCollection "
+        "(text, degrees), read as `within=` of `Archive.similar`: empty ones, and ones that "
+        "cross themselves, are refused. Works on GEOMETRY and, without `spatial`, on WKB.",
     ),
     "in_bbox": Function(
         "in_bbox(bbox, west, south, east, north)",
