@@ -8,6 +8,9 @@ from typing import Any, TypeGuard
 
 from terradrift.errors import QueryError
 
+_SHOWN = 60
+_DO = "pass that, or leave it out"
+
 
 def arguments(given: Mapping[str, object]) -> None:
     """Check those that are named here; None is left out, where it may be.
@@ -50,12 +53,12 @@ def ids(name: str, given: object) -> tuple[str, ...]:
             raise wrong(name, form, one)
         patch, at, day = one.rpartition("@")
         if not one.strip() or (at and not (patch.strip() and day.strip())):
-            raise wrong(name, form, one, "such as 32631_20m_25086_281463@2018-08-17")
+            raise wrong(name, form, one, "a date is such as 2018-08-17")
         found.append(one)
     return tuple(found)
 
 
-def text(name: str, value: object, *, form: str, hint: str = "leave it out") -> None:
+def text(name: str, value: object, *, form: str, hint: str = _DO) -> None:
     """Raises `QueryError` unless `value` is a text with something in it."""
     if not isinstance(value, str) or not value.strip():
         raise wrong(name, form, value, hint)
@@ -78,16 +81,11 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def wrong(
-    name: str, form: str, value: object, hint: str = "leave it out"
-) -> QueryError:
+def wrong(name: str, form: str, value: object, hint: str = _DO) -> QueryError:
     """What to say of an argument: what was expected, what came, what to do."""
     told = " ".join(repr(value).split())
     told = told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."
-    return QueryError(f"expected {name} as {form}, got {told}; pass that, or {hint}")
-
-
-_SHOWN = 60
+    return QueryError(f"expected {name} as {form}, got {told}; {hint}")
 
 
 def _yes_no(name: str, value: object) -> None:
@@ -97,7 +95,12 @@ def _yes_no(name: str, value: object) -> None:
 
 def _day(name: str, value: object) -> None:
     if not isinstance(value, date):
-        text(name, value, form="a day such as 2018-05-16", hint="use change=ID")
+        text(
+            name,
+            value,
+            form="a day such as 2018-05-16",
+            hint="pass the day that the patch was seen on",
+        )
 
 
 def _length(name: str, value: object) -> None:
@@ -115,11 +118,11 @@ def _limits(name: str, value: object) -> None:
         raise wrong(name, "Limits(seconds=..., rows=...)", value)
 
 
-def _named(form: str, hint: str = "leave it out") -> Callable[[str, object], None]:
+def _named(form: str, hint: str = _DO) -> Callable[[str, object], None]:
     return partial(text, form=form, hint=hint)
 
 
-_SEVERAL = "like=[...] takes several"
+_SEVERAL = "pass one; like=[...] takes several"
 
 _OPTIONAL: Mapping[str, Callable[[str, object], None]] = {
     "change": _named("the id of one change", _SEVERAL),

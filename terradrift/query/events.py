@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from terradrift.errors import QueryError
+from terradrift.query import checked
 from terradrift.query.where import Where
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from shapely.geometry.base import BaseGeometry
 
+_DATE = "a date such as 2018-05 or 2018-05-16"
 _ACROSS = "bbox.xmin > bbox.xmax"
 _TALL = "bbox.ymin <= $north AND bbox.ymax >= $south"
 _WIDE = "bbox.xmin <= $east {0} bbox.xmax >= $west"
@@ -35,14 +36,11 @@ def statement(
     Raises:
         QueryError: a condition that cannot be read.
     """
-    between = f"{since or '..'}/{until or '..'}" if since or until else None
-    for day in (since, until):
-        if day is None:
-            continue
-        if not isinstance(day, str) or not day.strip(" .") or "/" in day:
-            raise QueryError(
-                f"expected a date such as 2018-05 or 2018-05-16, got {day!r}; pass that, or leave it out"
-            )
+    if limit is not None:
+        checked.whole("limit", limit)
+        if limit < 0:
+            raise checked.wrong("limit", "0 rows or more", limit)
+    between = _between(since, until)
     where = Where.parse(
         bbox=bbox, within=within, between=between, kind=kind, persistence=persistence
     )
@@ -69,3 +67,13 @@ def statement(
     chosen = " AND ".join(f"({one})" for one in conditions) or "true"
     # Conditions are fixed words; what was given is bound.
     return f"SELECT * FROM events WHERE {chosen} ORDER BY rank LIMIT $n", values  # noqa: S608
+
+
+def _between(since: str | None, until: str | None) -> str | None:
+    """The period of both ends, either of which may be open."""
+    for name, day in (("since", since), ("until", until)):
+        if day is not None:
+            checked.text(name, day, form=_DATE)
+            if "/" in day or not day.strip(" ."):
+                raise checked.wrong(name, _DATE, day)
+    return f"{since or '..'}/{until or '..'}" if since or until else None

@@ -173,7 +173,7 @@ def period(text: str, name: str, form: str) -> Period:
 
 
 def _kinds(given: "int | Iterable[int]") -> tuple[int, ...]:
-    form = "kinds as whole numbers, one or more"
+    form = "one or more whole numbers"
     one = isinstance(given, Integral)
     values = (given,) if one else checked.listed("kind", given, form)
     if not values or not all(map(checked.is_whole, values)):

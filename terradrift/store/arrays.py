@@ -114,8 +114,12 @@ def _reserve(file: BinaryIO, size: int) -> None:
     file.flush()
 
 
-def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def read(
+    path: Path, remedy: str = "restore it from a copy, or make it anew"
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """The arrays, mapped and read-only, and what is said of them.
+
+    `remedy` is what to do where it cannot be read.
 
     Raises:
         ArchiveError: the file is not there, or damaged.
@@ -133,10 +137,8 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
                 raise ValueError(f"it ends before {name}")  # noqa: TRY301 - one way out
             found[name] = data[first:last].view(_TYPES[one["dtype"]])
             found[name] = found[name].reshape(one["shape"])
-    except (OSError, ValueError, KeyError, struct.error) as error:
-        raise ArchiveError(
-            f"cannot read {path}: {error}; restore it from a copy, or make it anew"
-        ) from error
+    except (OSError, ValueError, KeyError, RecursionError, struct.error) as error:
+        raise ArchiveError(f"cannot read {path}: {error}; {remedy}") from error
     return found, said
 
 

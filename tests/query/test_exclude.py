@@ -69,6 +69,23 @@ def test_the_examples_own_rows_are_left_out(
     assert len(ids) == {"none": 600, "self": 599, "event": 577}[word]
 
 
+@pytest.mark.parametrize("word", exclude.EXCLUDES)
+def test_a_patch_leaves_out_the_events_of_its_changes(
+    grouped: Store, events: pa.Table, word: Any
+) -> None:
+    """Patch p0025 has four changes, each of another event of 20 changes."""
+    own = column(events, "patch_id") == "p0025"
+    held = {one for one in column(events, "event_id")[own] if one is not None}
+    out = np.isin(column(events, "event_id").astype(str), list(held)) | own
+    found = similar(grouped, patch="p0025", date="2018-04", k=600, exclude=word)
+    ids = {row["change_id"] for row in found.rows()}
+    if word == "event":
+        assert len(held) == 4
+        assert ids == set(column(events, "change_id")[~out])
+    else:
+        assert len(ids) == 600
+
+
 def test_a_place_without_events_leaves_out_its_own_history(grouped: Store) -> None:
     for word, left in (("event", 4), ("self", 1), ("none", 0)):
         found = similar(

@@ -117,7 +117,7 @@ def test_periods_are_text_pairs_or_periods(
         ({"bbox": (500000, 5600000, 501000, 5601000)}, "in degrees"),
         ({"between": "yesterday"}, "expected a period such as"),
         ({"between": "2019/2018"}, "period is empty"),
-        ({"kind": "forest"}, "kinds as whole numbers"),
+        ({"kind": "forest"}, "expected kind as one or more whole numbers"),
         (
             {"persistence": "often"},
             "one of persistent, transient, gradual, seasonal, got 'often'",

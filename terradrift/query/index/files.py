@@ -22,6 +22,8 @@ FOLDER = "index"
 FLAT, CODES = "flat", "codes"
 ENDING = "safetensors"
 
+_REMEDY = "run terradrift index to make it anew"
+
 
 def flat(root: Path, table: str, column: str, digest: str) -> Path:
     """The copy of a column's vectors."""
@@ -90,7 +92,7 @@ def read(
         ArchiveError: the file is damaged, or of another kind or version.
     """
     with foreign(path):
-        found, said = arrays.read(path)
+        found, said = arrays.read(path, _REMEDY)
         expect(path, said.get("kind") == kind, f"the kind {kind}", said.get("kind"))
         # Of a plain array a slice costs a tenth of what it costs of a memmap.
         plain = {name: np.asarray(one) for name, one in found.items()}
@@ -104,9 +106,7 @@ def expect(path: Path, held: bool, what: str, got: object = "something else") ->
         ArchiveError: `held` is false.
     """
     if not held:
-        raise ArchiveError(
-            f"expected {what} in {path}, got {got}; run terradrift index to make it anew"
-        )
+        raise ArchiveError(f"expected {what} in {path}, got {got}; {_REMEDY}")
 
 
 @contextmanager
@@ -118,5 +118,8 @@ def foreign(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except ArchiveError:
+        raise
     except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-        expect(path, held=False, what="an index", got=f"{type(error).__name__} {error}")
+        told = " ".join(str(error).split()) or "something else"
+        expect(path, held=False, what="an index", got=f"what cannot be read: {told}")

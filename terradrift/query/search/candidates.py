@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from terradrift import schema
 from terradrift.errors import QueryError
 from terradrift.period import Period
+from terradrift.query import checked
 from terradrift.query import tables as _tables
 from terradrift.query.lance_scan import ROW_ID
 from terradrift.query.search import exclude, narrow
@@ -218,7 +219,13 @@ def _by_sql(
     )
     # What runs is the relation's filter, which takes one expression.
     whole = f"SELECT 1 FROM {target} WHERE ({condition}\n)"  # noqa: S608 - parsed only
-    sandbox.check(connection, whole)
+    try:
+        sandbox.check(connection, whole)
+    except QueryError as error:
+        if "syntax error" not in str(error):
+            raise
+        form = "one condition in SQL such as score > 5"
+        raise checked.wrong("where", form, condition, _said(error)) from error
     try:
         with limits.Clock(left, connection).running(connection):
             passing = connection.view(target).filter(condition).select(ROW_ID)
@@ -227,6 +234,12 @@ def _by_sql(
         deadline.check()  # in the words of the search, which began before its SQL
         raise near_miss.better(connection, whole, error) from error
     return _ids(rows)
+
+
+def _said(error: QueryError) -> str:
+    """What the parser said; the bracket that it met at the end is not the user's."""
+    said = str(error).partition("Parser Error: ")[2]
+    return said if '")"' not in said else "it ends too early, or has a bracket too many"
 
 
 def all_ids(table: "lance.LanceDataset") -> NDArray[np.uint64]:

@@ -219,7 +219,7 @@ def load(path: str | Path) -> NDArray[np.generic]:
     except (OSError, ValueError, EOFError, RecursionError, MemoryError) as error:
         told = " ".join(str(error).split()) or type(error).__name__
         raise QueryError(f"expected {form}, cannot read {path}: {told}") from error
-    raise QueryError(f"expected {form}, got {path}")
+    raise QueryError(f"expected {form}, got {str(path)!r}")
 
 
 def _numbers(given: ArrayLike) -> NDArray[np.float32]:
@@ -243,7 +243,7 @@ def _numbers(given: ArrayLike) -> NDArray[np.float32]:
     if not (np.abs(values) <= _LARGEST).all():
         raise QueryError(
             f"expected a vector of finite numbers up to {_LARGEST:g}, got NaN or infinity or "
-            "a larger one; scale it, as its length does not count"
+            "a larger one; pass it as the model gives it"
         )
     return values
 

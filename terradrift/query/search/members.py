@@ -221,6 +221,8 @@ def _missing(
     condition = f"change_id = {_tables.literal(first)}"
     for name in tables:
         if name.startswith("changes_") and tables[name].count_rows(condition):
+            if tables[name].uri == table.uri:
+                return f"{first} is a change, not an event: pass change={first!r}"
             return (
                 f"change {first} is in {name}, not of model {model}; vectors of two "
                 f"models cannot be compared: pass model={name.removeprefix('changes_')!r}"

@@ -59,6 +59,8 @@ class Search:
     """Whether the query lies so far from all rows that the index was done without."""
     recall: "Recall | None" = field(default=None, init=False)
     """Of the last answer; None: it was exact."""
+    beyond: int | None = field(default=None, init=False)
+    """For how many rows the index was asked, where no recall was measured for so many."""
     fresh_rows: int = field(default=0, init=False)
     known: pa.Table | None = field(default=None, init=False)
     """Columns of the last answer's rows that had to be read to choose them."""
@@ -126,6 +128,7 @@ class Search:
             )
             # Beyond its reach an index compares every row: nothing was measured.
             measured = recall.queries > 0
+            self.beyond = None if measured else least
             self.far = (
                 measured
                 and not self.row
@@ -186,8 +189,17 @@ class Search:
             if self.fresh_rows
             else ""
         )
-        far = "; the example is too far from all rows for an index" if self.far else ""
-        return f"{how}, {which}{newer}{far}"
+        return f"{how}, {which}{newer}{self._why_exact()}"
+
+    def _why_exact(self) -> str:
+        """Why every row was compared though there is an index, or one was asked for."""
+        if self.far:
+            return "; the example is too far from all rows for an index"
+        if self.index is None and self.exact is False:
+            return "; there is no index of this search, terradrift index makes one"
+        if self.recall is None and self.beyond is not None:
+            return f"; no recall was measured for {self.beyond:,} rows"
+        return ""
 
 
 def device(asked: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from terradrift.errors import QueryError
+from terradrift.query.checked import wrong
 from terradrift.query.columns import needs
 from terradrift.query.columns.narrow import Cursors
 from terradrift.query.relation import Described, Relation
@@ -64,6 +65,8 @@ class Questions:
             QueryError: not one statement that only reads, names that are not there, or
                 other values than it names.
         """
+        if not isinstance(text, str):
+            raise wrong("SQL", "the text of one SELECT statement", text, "pass that")
         checked = _held(self._checked, text, self._check, len(text) <= _HELD_BYTES)
         _check_values(checked.names, values)
         hint = self._hint(checked)
