@@ -56,6 +56,11 @@ def test_what_fails_or_never_ends_is_one_line(
     assert time.monotonic() - start < 60
 
 
+def test_values_that_cannot_be_handed_over_are_told(store: Store) -> None:
+    with pytest.raises(QueryError, match="values that JSON holds"):
+        apart.answer(store.root, "SELECT $a", Limits(seconds=1), {"a": b"x"})
+
+
 def test_who_waits_is_told_that_an_interrupt_is_not_heard(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

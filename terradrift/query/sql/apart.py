@@ -55,9 +55,16 @@ def answer(
         "rows": limits.rows,
         "memory_bytes": limits.memory_bytes,
     }
+    try:
+        question = json.dumps(asked).encode()
+    except TypeError as error:
+        raise QueryError(
+            f"expected values that JSON holds, such as text and numbers, got {error}; "
+            "pass instants as ISO text"
+        ) from error
     command = [sys.executable, "-m", __name__]
     with TemporaryFile() as given, TemporaryFile() as words:
-        given.write(json.dumps(asked).encode())
+        given.write(question)
         given.seek(0)
         with subprocess.Popen(  # noqa: S603 - Python itself, and no text in the command
             command, stdin=given, stdout=subprocess.PIPE, stderr=words
