@@ -7,6 +7,7 @@ from typing import Any
 from terradrift import schema
 from terradrift.query.columns import files as columns
 from terradrift.query.index import kept
+from terradrift.query.index.files import FOLDER
 from terradrift.query.sql import ask
 from terradrift.space import RAW
 from terradrift.store.tables import Store
@@ -45,6 +46,12 @@ def about(store: Store, model: str) -> dict[str, Any]:
         metadata = store.dataset(embeddings).schema.metadata or {}
         for key in ("revision", "weights_sha256", "preprocessing"):
             facts[f"model {key}"] = metadata.get(key.encode(), b"").decode()
+    folder = store.root / FOLDER
+    if folder.exists() and not folder.is_dir():
+        facts["index"] = (
+            f"expected a folder at {folder}, got a file; move it away, then run "
+            "terradrift index"
+        )
     for held in kept.told(store):
         facts[f"index {held.name}"] = str(held)
     opened = {table: store.opened(table) for table in store.tables()}

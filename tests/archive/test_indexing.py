@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import terradrift as td
 from terradrift.archive import indexing
 from terradrift.cli import app
-from terradrift.errors import ArchiveLockedError, QueryError
+from terradrift.errors import ArchiveError, ArchiveLockedError, QueryError
 from terradrift.query.index import kept
 from terradrift.space import fit
 from terradrift.store import spaces
@@ -157,3 +157,12 @@ def test_the_command_says_what_was_done(store: Store) -> None:
     assert "300 rows indexed" in done.stderr
     wrong = runner.invoke(app, [*command, "up"])
     assert isinstance(wrong.exception, QueryError)
+
+
+def test_a_file_where_the_folder_should_be_is_told(store: Store) -> None:
+    (store.root / "index").write_text("mine")
+    said = td.open(store.root).info()["index"]
+    assert "got a file; move it away, then run terradrift index" in said
+    with pytest.raises(ArchiveError, match="cannot make the folder of indexes"):
+        index(store)
+    assert (store.root / "index").read_text() == "mine"

@@ -234,3 +234,19 @@ def test_an_index_that_is_deleted_or_damaged_is_done_without(
     assert gone.to_arrow().equals(whole.to_arrow())
     assert gone.note is None
     assert gone.plan == "exact, all 749 rows"
+
+
+@WHITENED
+def test_why_every_row_was_compared_is_told(pair: tuple[Store, Store]) -> None:
+    plain, indexed = pair
+    asked: dict[str, Any] = {"change": "c00007", "exact": False, "exclude": "none"}
+    said = similar(plain, **asked).plan
+    assert said is not None
+    assert "there is no index of this search, terradrift index makes one" in said
+    said = similar(indexed, k=650, **asked).plan
+    assert said is not None
+    assert "no recall was measured for 650 rows" in said
+    for k, exact_ in ((650, True), (650, None), (5, False)):
+        said = similar(indexed, k=k, **{**asked, "exact": exact_}).plan
+        assert said is not None
+        assert "no recall was measured" not in said
