@@ -7,16 +7,16 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prompt_toolkit.completion import Completer, Completion
 
 from terradrift.cli import answer
 from terradrift.cli.output import say
-from terradrift.errors import TerradriftError
+from terradrift.errors import QueryError, TerradriftError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import CompleteEvent
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from terradrift.archive.front.asking import Asking
     from terradrift.query.sql.limits import Limits
+
+_SHOWN = 60
+_Number = TypeVar("_Number", int, float)
 
 _HELP = """\
 SELECT ...;        ask; a statement ends with a semicolon
@@ -123,15 +126,17 @@ class Shell:
                 self.answer(text)
             except KeyboardInterrupt:
                 say("stopped")
-            except (TerradriftError, ValueError) as error:
+            except TerradriftError as error:
                 say(f"error: {error}")
+            except Exception as error:  # noqa: BLE001 - one answer may not end the rest
+                words = " ".join(str(error).split())
+                say(f"error: cannot answer: {type(error).__name__}: {words}")
 
     def answer(self, text: str) -> None:
         """Answer one statement, or do what one line starting with a point says.
 
         Raises:
-            QueryError: the statement cannot be answered.
-            ValueError: no such command, or not a number.
+            QueryError: it cannot be answered, no such command, or not a number.
         """
         text = text.strip()
         if text.startswith("."):
@@ -152,13 +157,15 @@ class Shell:
 
             print(described.text(given or None))
         elif name == ".limit":
-            self._limits = replace(self._limits, rows=None if off else int(given))
+            rows = None if off else _number(int, name, given)
+            self._limits = replace(self._limits, rows=rows)
         elif name == ".timeout":
-            self._limits = replace(self._limits, seconds=None if off else float(given))
+            seconds = None if off else _number(float, name, given)
+            self._limits = replace(self._limits, seconds=seconds)
         elif name == ".output":
             self._output = None if off else Path(given).expanduser()
         else:
-            raise ValueError(f"no command {name}; .help lists them")
+            raise QueryError(f"no command {name}; .help lists them")
 
     def _session(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
@@ -167,6 +174,15 @@ class Shell:
         return PromptSession(
             history=FileHistory(str(history_file())), **options(self._archive)
         )
+
+
+def _number(read: Callable[[str], _Number], command: str, given: str) -> _Number:
+    try:
+        return read(given)
+    except ValueError as error:
+        raise QueryError(
+            f"expected a number or off, as {command} 10, got {given[:_SHOWN]!r}"
+        ) from error
 
 
 def options(archive: Asking) -> dict[str, Any]:
@@ -220,7 +236,7 @@ def names(archive: Asking) -> list[str]:
     """The views there are."""
     rows = archive.sql(
         "SELECT DISTINCT table_name FROM information_schema.tables "
-        "WHERE table_schema = 'main' ORDER BY ALL"
+        "WHERE table_catalog = 'memory' AND table_schema = 'main' ORDER BY ALL"
     )
     return [name for (name,) in rows.fetchall()]
 
@@ -231,7 +247,8 @@ class Names(Completer):
     def __init__(self, archive: Asking) -> None:
         rows = archive.sql(
             "SELECT table_name, list(column_name) FROM information_schema.columns "
-            "WHERE table_schema = 'main' GROUP BY ALL ORDER BY ALL"
+            "WHERE table_catalog = 'memory' AND table_schema = 'main' "
+            "GROUP BY ALL ORDER BY ALL"
         )
         self._columns: dict[str, list[str]] = dict(rows.fetchall())
         functions = archive.sql(
@@ -239,7 +256,9 @@ class Names(Completer):
             "WHERE NOT internal OR function_type IN ('aggregate', 'scalar') ORDER BY ALL"
         )
         self._functions = [
-            f"{name}(" for (name,) in functions.fetchall() if name.isidentifier()
+            f"{name}("
+            for (name,) in functions.fetchall()
+            if name.isidentifier() and name[-1] != "_"  # parts of others
         ]
 
     def get_completions(

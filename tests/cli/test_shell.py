@@ -11,6 +11,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from terradrift.cli import answer, shell
+from terradrift.errors import QueryError
 from terradrift.grid import Grid
 from terradrift.query.relation import Relation
 from terradrift.query.sql import ask
@@ -60,6 +61,32 @@ def test_an_error_is_said_and_the_shell_goes_on(
     assert "did you mean changes" in said.err
     assert "no command .nosuch" in said.err
     assert said.out.split() == ["one", "1"]
+
+
+@pytest.mark.parametrize("command", [".limit abc", ".timeout x", ".limit 1.5"])
+def test_a_limit_that_is_no_number_is_one_line(archive: Asked, command: str) -> None:
+    name, _, given = command.partition(" ")
+    with pytest.raises(QueryError) as caught:
+        shell.Shell(archive, Limits()).answer(command)
+    assert str(caught.value) == f"expected a number or off, as {name} 10, got '{given}'"
+
+
+def test_nothing_that_a_statement_does_ends_the_shell(
+    archive: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(Asked):
+        def sql(
+            self, text: str, limits: Limits | None = None, **values: object
+        ) -> Relation:
+            if "broken" in text:
+                raise KeyError("two\nlines")
+            return super().sql(text, limits, **values)
+
+    keys = "SELECT 'broken';\n.limit off\nSELECT 1 a, 2 a;\n.quit\n"
+    typed(Broken(archive.store), keys)
+    said = capsys.readouterr()
+    assert "error: cannot answer: KeyError" in said.err
+    assert said.out.split() == ["a", "a_1", "1", "2"]
 
 
 def test_limits_are_changed_by_commands(

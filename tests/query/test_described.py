@@ -1,5 +1,6 @@
 """Every column that SQL shows is described, and nothing else."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +23,7 @@ def test_every_view_without_a_model_in_its_name_is_described(
     make: Callable[..., Store],
 ) -> None:
     shown = {name for (name,) in sql(make(), "SHOW TABLES").fetchall()}
-    ours = {name for name in shown if not name.startswith(described.NAME)}
-    assert ours == set(VIEWS)
+    assert shown == {*VIEWS, described.NAME}
     assert {*PLAIN, *PER_MODEL, *OF_PATCHES, "observations", "anomalies"} == set(VIEWS)
 
 
@@ -99,5 +99,20 @@ def test_one_view_or_all_are_told() -> None:
 
 
 def test_a_view_that_is_not_there_is_named(store: Store) -> None:
-    with pytest.raises(QueryError, match="no view 'change'; expected one of scenes"):
+    with pytest.raises(QueryError, match="no view change; did you mean changes"):
         described.table("change")
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("lables", "no view lables; did you mean labels"),
+        ("clusters", "no view clusters; did you mean kinds?"),
+        ("qqqqqq", "no view qqqqqq; there are scenes"),
+    ],
+)
+def test_a_view_that_is_misspelt_is_told_the_one_that_was_meant(
+    view: str, said: str
+) -> None:
+    with pytest.raises(QueryError, match=f"^{re.escape(said)}"):
+        described.text(view)

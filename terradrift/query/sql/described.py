@@ -10,6 +10,7 @@ import pyarrow as pa
 from terradrift import schema
 from terradrift.errors import QueryError
 from terradrift.query.lance_scan import float32, is_vector
+from terradrift.query.sql import near_miss
 from terradrift.query.sql.meanings import TABLES, UNITS, View
 from terradrift.query.sql.meanings.common import PLACE_OF_PATCH
 from terradrift.query.sql.meanings.functions import FUNCTIONS
@@ -85,15 +86,16 @@ def text(view: str | None = None) -> str:
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the view `columns_described`, before the connection is sealed."""
-    connection.from_arrow(table()).create("columns_described_")
-    connection.execute(f"CREATE VIEW {NAME} AS FROM columns_described_")
+    connection.from_arrow(table()).create_view(NAME)
 
 
 def _named(view: str | None) -> list[str]:
     if view is None:
         return list(VIEWS)
     if view not in VIEWS:
-        raise QueryError(f"no view {view!r}; expected one of {', '.join(VIEWS)}")
+        meant = " or ".join(near_miss.views_meant(view, VIEWS))
+        told = f"did you mean {meant}?" if meant else f"there are {', '.join(VIEWS)}"
+        raise QueryError(f"no view {view}; {told}")
     return [view]
 
 

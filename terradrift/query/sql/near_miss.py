@@ -5,7 +5,7 @@ nor this field's words for what elsewhere is called `lat` or `cluster_id`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 import duckdb
@@ -108,6 +108,10 @@ _COLUMN = (
 )
 _TABLE = re.compile(r'Table with name "?(?P<name>[\w.]+)"? does not exist')
 _ROWS = re.compile(r'Function "(?P<name>\w+)" is a table function but it was used as')
+_STUMBLED = re.compile(
+    r'Parser Error: syntax error at (?:end of input|or near "(?P<near>.*?)")'
+)
+_WORD = re.compile(r"\w+|.|", re.DOTALL)
 _FUNCTION = re.compile(r"Function with name \"?(?P<name>\w+)\"? does not exist")
 
 
@@ -131,12 +135,60 @@ def better(
     return error
 
 
+def quoted(
+    connection: duckdb.DuckDBPyConnection, text: str, error: QueryError
+) -> QueryError:
+    """`error` with what to write where a word of SQL's own stands for a column of `text`.
+
+    DuckDB stumbles over such a word, or over the sign after it.
+    """
+    found = _STUMBLED.search(str(error))
+    if found is None:
+        return error
+    near = (found["near"] or "").lower()
+    words = _words(text)
+    after = [*(word for word, _ in words[1:]), ""]
+    held = _columns(connection)
+    known = {column for columns in held.values() for column in columns}
+    here = {column for view in _named(held, text) for column in held[view]}
+    for (word, is_keyword), beside in zip(words, after, strict=True):
+        column = is_keyword and (word in known or word in COLUMNS)
+        if column and near in (word, beside):
+            others = [] if word in here else COLUMNS.get(word, ())
+            meant = " or ".join(other for other in others if other in here)
+            hint = f"; did you mean {meant}?" if meant else ""
+            return QueryError(
+                f'{error}: {word} is a word of SQL; as a name write it "{word}"{hint}'
+            )
+    return error
+
+
+def _named(held: Iterable[str], text: str) -> list[str]:
+    """Views whose names stand in the statement."""
+    return [view for view in held if re.search(rf"\b{view}\b", text, re.IGNORECASE)]
+
+
+def _words(text: str) -> list[tuple[str, bool]]:
+    """Words and signs of a statement in lower case, and whether each is a keyword."""
+    data = text.encode()
+    tokens = duckdb.tokenize(text)
+    ends = [*(start for start, _ in tokens[1:]), len(data)]
+    return [
+        (_first(data[start:end].decode()), kind == duckdb.token_type.keyword)
+        for (start, kind), end in zip(tokens, ends, strict=True)
+    ]
+
+
+def _first(text: str) -> str:
+    """The word or sign that `text` starts with; what follows are spaces and comments."""
+    return _WORD.match(text)[0].lower()  # type: ignore[index] - it matches anything
+
+
 def _no_column(
     connection: duckdb.DuckDBPyConnection, text: str, name: str, table: str | None
 ) -> QueryError:
     held = _columns(connection)
-    named = [view for view in held if re.search(rf"\b{view}\b", text, re.IGNORECASE)]
-    among = [table] if table in held else named
+    among = [table] if table in held else _named(held, text)
     here = [column for view in among for column in held[view]]
     where = f" in {', '.join(among)}" if among else ""
     meant = [word for word in COLUMNS.get(name.lower(), ()) if word in here]
@@ -161,23 +213,33 @@ def _short_first(held: Iterable[str]) -> list[str]:
 
 def _no_table(connection: duckdb.DuckDBPyConnection, name: str) -> QueryError:
     views = list(_columns(connection))
-    meant = TABLES.get(name.lower())
-    near = [meant] if meant in views else _near(name, views)
+    near = views_meant(name, views)
     if near:
         return _said(f"no view {name}; did you mean {' or '.join(near)}?")
     plain = [view for view in views if "_" not in view or view == "patch_changes"]
     return _said(f"no view {name}; there are {', '.join(plain)}")
 
 
+def views_meant(name: str, views: Collection[str]) -> list[str]:
+    """At most three of `views` that `name` may stand for, the likeliest first."""
+    meant = TABLES.get(name.lower())
+    return [meant] if meant in views else _near(name, views)
+
+
 def _no_function(connection: duckdb.DuckDBPyConnection, name: str) -> QueryError:
     rows = connection.execute(
         "SELECT DISTINCT lower(function_name), internal FROM duckdb_functions()"
     ).fetchall()
-    ours = [known for known, internal in rows if not internal]
+    # Those that end in an underscore are parts of others.
+    ours = [known for known, internal in rows if not (internal or known[-1] == "_")]
     if name.lower() in ours:
         return _said(f"{name} gives one value, not rows; write SELECT {name}(...)")
     meant = FUNCTIONS.get(name.lower())
-    near = [meant] if meant else _near(name, ours) or _near(name, [n for n, _ in rows])
+    near = (
+        [meant]
+        if meant
+        else _near(name, ours) or _near(name, [n for n, _ in rows if n[-1] != "_"])
+    )
     hint = f"; did you mean {' or '.join(near)}?" if near else "; see docs/sql.md"
     return _said(f"no function {name}{hint}")
 
@@ -186,7 +248,8 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """Each view of the archive with its columns."""
     rows = connection.execute(
         "SELECT table_name, list(column_name ORDER BY column_index) "
-        "FROM duckdb_columns() WHERE NOT internal AND schema_name = 'main' "
+        "FROM duckdb_columns() WHERE NOT internal AND database_name = 'memory' "
+        "AND schema_name = 'main' "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return {view: list(map(str.lower, columns)) for view, columns in rows}
