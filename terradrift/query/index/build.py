@@ -93,7 +93,7 @@ def build(
         rows=now.rows,
         bytes=sum(one.stat().st_size for one in (*paths, path)),
         made=made,
-        recall=tuple(found.chosen(int(k))[1] for k in found.measured[:, 0]),
+        recall=found.recalls,
     )
 
 

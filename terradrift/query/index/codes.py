@@ -28,13 +28,9 @@ if TYPE_CHECKING:
 
     from terradrift.query.index.covered import Covered
 
-KIND = "codes/2"
+KIND = "codes/3"
 ROWS = 8
 """Rows of a block, whose words lie side by side."""
-TARGET = 0.98
-"""Recall that probes are chosen for."""
-ERRORS = 2.0
-"""Standard errors by which what is measured must be above it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +52,8 @@ class Lists:
     lengths: NDArray[np.float32]
     """(n,) by position, in the space; 0 and NaN have no direction and are in no list."""
     measured: NDArray[np.float64]
-    """(m, 5): k, probes chosen for it, recall that they gave, rows asked with, its error."""
+    """(m, 6): k, then as `bins.Part`: the parts of each k, the nearest first. In the file
+    zeros follow, as its size is set before."""
 
     @property
     def width(self) -> int:
@@ -95,16 +92,35 @@ class Lists:
         """The greatest k that recall was measured at; 0: none."""
         return int(self.measured[:, 0].max(initial=0))
 
-    def chosen(self, k: int) -> tuple[int, Recall]:
-        """How many lists to probe for `k`, and what that gave at the k measured next above.
+    @cached_property
+    def _parts(self) -> dict[int, list[tuple[float, int, Recall]]]:
+        found: dict[int, list[tuple[float, int, Recall]]] = {}
+        for k, far, probes, value, queries, error in self.measured.tolist():
+            told = Recall(value, int(k), int(queries), error)
+            found.setdefault(int(k), []).append((far, int(probes), told))
+        return found
+
+    def parts(self, k: int) -> list[tuple[float, int, Recall]]:
+        """The parts of the k measured next above, the nearest first.
+
+        Of each: how far its queries are at most, how many lists to probe, the recall.
 
         Raises:
             ValueError: `k` is beyond the reach.
         """
-        for at, probes, value, queries, error in self.measured.tolist():
+        for at, found in self._parts.items():
             if k <= at:
-                return int(probes), Recall(value, int(at), int(queries), error)
+                return found
         raise ValueError(f"k must be at most {self.reach}, got {k}")
+
+    @property
+    def recalls(self) -> tuple[Recall, ...]:
+        """The least recall of any part, of each k."""
+        parts = self._parts.values()
+        return tuple(
+            min((one[2] for one in found), key=lambda told: told.value)
+            for found in parts
+        )
 
 
 def view(found: Mapping[str, NDArray[Any]]) -> Lists:
@@ -118,7 +134,7 @@ def view(found: Mapping[str, NDArray[Any]]) -> Lists:
         factors=found["factors"],
         positions=found["positions"],
         lengths=found["lengths"],
-        measured=found["measured"],
+        measured=found["measured"][found["measured"][:, 0] != 0],
     )
 
 

@@ -98,7 +98,7 @@ def told(store: Store) -> list[Told]:
         columns = name.columns.split("+")
         flats = [files.flat(store.root, name.table, c, name.digest) for c in columns]
         sizes = [one.stat().st_size for one in (path, *flats) if one.exists()]
-        recall = [str(lists.chosen(int(k))[1]) for k in lists.measured[:1, 0]]
+        recall = [str(one) for one in lists.recalls[:1]]
         found.append(
             Told(
                 f"{name.table} {name.columns} in {name.space}",

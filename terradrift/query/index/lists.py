@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.query.index import codes, measured
+from terradrift.query.index import bins, codes, measured
 from terradrift.query.index.coded import Coded, encode
 from terradrift.query.index.codes import ROWS
 from terradrift.query.index.rows import widen
@@ -89,11 +89,13 @@ def write(
     rotation = _rotation(frame.width, rng)
     placed = _Placed(frame, flats, frame.basis(rotation))
     with single_blas():
-        sample, asked = _sample(placed, covered.rows, rng)
+        sample, asked, pool = _sample(placed, covered.rows, rng)
         lists = min(count(covered.rows), len(sample))
         centroids = _centroids(sample, lists)
         del sample
-        truth = measured.Truth(asked, placed.rows(asked)[0])
+        truth = measured.questions(
+            (asked, placed.rows(asked)[0]), (pool, placed.rows(pool)[0]), centroids, rng
+        )
         coded = _encode(
             placed, centroids, truth, covered.rows, threads=threads, advance=advance
         )
@@ -106,7 +108,6 @@ def write(
         "factors": (np.float32, (blocks, 2, ROWS)),
         "positions": (np.int32, (blocks, ROWS)),
         "starts": (np.int64, (lists + 1,)),
-        "measured": (np.float64, (len(truth.ks(int((coded.list >= 0).sum()))), 5)),
         "centroids": (np.float32, centroids.shape),
         "rotation": (np.float32, rotation.shape),
         "lengths": (np.float32, (covered.rows,)),
@@ -117,12 +118,16 @@ def write(
         "space": frame.label,
         "covered": covered.text,
     }
+    most = len(truth.ks(int((coded.list >= 0).sum()))) * bins.most(len(truth.at))
+    shapes["measured"] = (np.float64, (most, measured.COLUMNS))
     with arrays.room(path, shapes, said) as room:
         room["starts"][:], room["lengths"][:] = starts, coded.lengths
         room["centroids"][:], room["rotation"][:] = centroids, rotation
         coded.lay_out(room, starts)
         done = codes.view(room)
-        room["measured"][:] = truth.measure(frame, flats, done, coded.list)
+        found = truth.measure(frame, flats, done, coded.list)
+        room["measured"][:] = 0
+        room["measured"][: len(found)] = found
 
 
 def _rotation(width: int, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -133,20 +138,25 @@ def _rotation(width: int, rng: np.random.Generator) -> NDArray[np.float32]:
 
 def _sample(
     placed: _Placed, rows: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Placed rows to find centroids with, and positions of rows to measure recall with.
+
+    Those are by chance, and a pool to choose from.
 
     They are others, but where few rows of the sample have a direction: none can be spared.
     """
-    wanted = max(_PER_LIST * count(rows), measured.QUERIES) + measured.QUERIES
+    both = measured.QUERIES + measured.POOL
+    wanted = max(_PER_LIST * count(rows), both) + both
     at = np.sort(rng.choice(rows, min(rows, wanted), replace=False))
     found, lengths = placed.rows(at)
     real = np.flatnonzero(lengths > 0)
-    asked = rng.permutation(real)[: measured.QUERIES]
+    asked = rng.permutation(real)[:both]
     used = lengths > 0
-    if len(real) >= _SPARE * measured.QUERIES:
+    if len(real) >= _SPARE * both:
         used[asked] = False
-    return found if used.all() else found[used], np.sort(at[asked])
+    chance, pool = asked[: measured.QUERIES], asked[measured.QUERIES :]
+    used_rows = found if used.all() else found[used]
+    return used_rows, np.sort(at[chance]), np.sort(at[pool])
 
 
 def _centroids(sample: NDArray[np.float32], lists: int) -> NDArray[np.float32]:

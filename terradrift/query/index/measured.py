@@ -1,4 +1,4 @@
-"""Recall of an index on rows of its own as queries, and the probes chosen by it."""
+"""Recall of an index on queries of many kinds, and the probes chosen by it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from terradrift.query.index.codes import ERRORS, TARGET, Lists
+from terradrift.query.index import bins
 from terradrift.query.index.exact import Vectors
 from terradrift.query.index.probe import probe
-from terradrift.query.index.rows import widen
 from terradrift.query.search.nearest import Query
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from terradrift.query.index.codes import Lists
     from terradrift.query.index.flat import Flat
     from terradrift.query.index.frame import Frame
 
 QUERIES = 200
-"""Rows that recall is measured with, where there are so many."""
+"""Rows drawn by chance that recall is measured with, where there are so many."""
+POOL = 600
+"""Rows of which the `EACH` farthest from all centroids are asked with too."""
+EACH = 60
+"""Queries of each other kind: those rows, opposites of rows, and any directions."""
 KS = (10, 100, 1250)
 """What recall is measured at; a thousand rows are asked for with some to leave out."""
-_GROWTH = 1.1
+
+
+COLUMNS = 1 + len(bins.Part._fields)
+"""Numbers of a part of one k."""
 
 
 @dataclass(eq=False)
@@ -34,9 +41,11 @@ class Truth:
     """The exact nearest rows of some of the rows, gathered block by block."""
 
     at: NDArray[np.int64]
-    """(q,) positions of the rows that are asked with."""
+    """(q,) positions of the rows that are asked with; -1 of what is no row."""
     rows: NDArray[np.float32]
     """(q, r) their vectors, placed."""
+    ordinary: NDArray[np.bool_]
+    """(q,) which are rows drawn by chance."""
     _bound: NDArray[np.float32] = field(init=False)
     _parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = (
         field(init=False, default_factory=list)
@@ -49,7 +58,7 @@ class Truth:
 
     def ks(self, rows: int) -> tuple[int, ...]:
         """The ks that can be measured among so many rows with a direction."""
-        return tuple(k for k in KS if k < rows and len(self.at))
+        return tuple(k for k in KS if k < rows and self.ordinary.any())
 
     def add(
         self, start: int, rows: NDArray[np.float32], real: NDArray[np.bool_]
@@ -98,69 +107,71 @@ class Truth:
         lists: Lists,
         list_of: NDArray[np.int32],
     ) -> NDArray[np.float64]:
-        """(m, 5), as `codes.Lists.measured`: the fewest probes that surely give the target.
-
-        That is, the mean of the queries' recalls lies `ERRORS` standard errors above it.
-        """
+        """(m, 6), as `codes.Lists.measured`."""
         ks = self.ks(int((list_of >= 0).sum()))
         if not ks:
-            return np.empty((0, 5))
+            return np.empty((0, COLUMNS))
         others = self._nearest()
         order = np.argsort(lists.halves - self.rows @ lists.centroids.T, axis=1)
         rank = np.argsort(order, axis=1)
-        queries = _queries(frame, flats, self.at)
         vectors = Vectors(frame, flats, lists.lengths)
+        shape = (len(self.rows), len(frame.columns), -1)
+        directions = (self.rows @ lists.rotation).reshape(shape)
+        queries = [Query(frame.columns, one, (), frame.space) for one in directions]
         found = []
         for k in ks:
             ranks = [rank[i, list_of[o[:k]]] for i, o in enumerate(others)]
-            probes = 1 + int(
-                np.quantile(np.concatenate(ranks), TARGET, method="higher")
-            )
-            ask = partial(_found, vectors, lists, queries, self.at, k)
-            value, error = _shared(ask(probes), others, k)
-            while value - ERRORS * error < TARGET and probes < lists.count:
-                probes = min(lists.count, 1 + int(_GROWTH * probes))
-                value, error = _shared(ask(probes), others, k)
-            found.append((k, probes, value, len(self.at), error))
-        return np.array(found, np.float64).reshape(-1, 5)
+            ask = partial(_ask, vectors, lists, queries, self.at, others, k)
+            parts = bins.choose(bins.Asked(self.ordinary, ranks), ask, lists.count)
+            found += [(k, *part) for part in parts]
+        return np.array(found, np.float64).reshape(-1, COLUMNS)
 
 
-def _found(  # noqa: PLR0917 - one search after the other
+def questions(
+    asked: tuple[NDArray[np.int64], NDArray[np.float32]],
+    pool: tuple[NDArray[np.int64], NDArray[np.float32]],
+    centroids: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> Truth:
+    """What recall is measured with, from placed rows: these, and other kinds.
+
+    Args:
+        asked: positions (q,) and vectors (q, r) of rows drawn by chance.
+        pool: of others, of which the farthest from all centroids are asked with.
+        centroids: (lists, r).
+        rng: of the directions that are no row's.
+    """
+    at, rows = asked
+    near = (pool[1] @ centroids.T).max(axis=1, initial=-1)
+    broad = np.argsort(near, kind="stable")[:EACH]
+    opposite = -rows[:EACH]
+    any_ = rng.standard_normal((EACH, rows.shape[1])).astype(np.float32)
+    any_ /= np.linalg.norm(any_, axis=1)[:, None]
+    none = np.full(len(opposite) + len(any_), -1)
+    found = np.concatenate([rows, pool[1][broad], opposite, any_])
+    return Truth(
+        np.concatenate([at, pool[0][broad], none]),
+        found,
+        np.arange(len(found)) < len(at),
+    )
+
+
+def _ask(  # noqa: PLR0917 - one search after the other
     vectors: Vectors,
     lists: Lists,
     queries: list[Query],
     own: NDArray[np.int64],
+    others: list[NDArray[np.int64]],
     k: int,
+    which: NDArray[np.int64],
     probes: int,
-) -> list[NDArray[np.int64]]:
-    """For each query the `k` nearest of the other rows, by codes."""
-    answers = []
-    for query, itself in zip(queries, own, strict=True):
-        probed = probe(vectors, lists, query, k + 1, probes)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the `k` nearest other rows that is found, and how far the `NEXT`-th is."""
+    shares, far = np.empty(len(which)), np.empty(len(which))
+    for i, at in enumerate(which.tolist()):
+        probed = probe(vectors, lists, queries[at], max(k + 1, bins.NEXT), probes)
         near = probed.positions[np.argsort(-probed.cosines)]
-        answers.append(near[near != itself][:k])
-    return answers
-
-
-def _shared(
-    found: list[NDArray[np.int64]], truth: list[NDArray[np.int64]], k: int
-) -> tuple[float, float]:
-    """Mean share of the first `k` of the truth that was found, and its standard error."""
-    pairs = zip(found, truth, strict=True)
-    shares = np.array([np.isin(real[:k], near).mean() for near, real in pairs])
-    spread = shares.std(ddof=1) if len(shares) > 1 else 0.0
-    return float(shares.mean()), float(spread / np.sqrt(len(shares)))
-
-
-def _queries(frame: Frame, flats: list[Flat], at: NDArray[np.int64]) -> list[Query]:
-    """The rows as queries in the space."""
-    placed = []
-    for flat, mean in zip(flats, frame.means, strict=True):
-        wide = np.empty((len(at), frame.dimensions), np.float32)
-        widen(flat.vectors[at], mean, wide)
-        matrix = None if frame.space is None else frame.space.matrix
-        placed.append(wide if matrix is None else wide @ matrix)
-    return [
-        Query(frame.columns, np.stack(vectors), (), frame.space)
-        for vectors in zip(*placed, strict=True)
-    ]
+        near = near[near != own[at]][:k]
+        shares[i] = np.isin(others[at][:k], near).mean()
+        far[i] = probed.far(bins.NEXT)
+    return shares, far

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from terradrift.query import rows_of
-from terradrift.query.index import exact
-from terradrift.query.index.probe import probe
+from terradrift.query.index import bins, exact
+from terradrift.query.index.probe import Probed, probe
 from terradrift.query.index.protocol import Recall
 from terradrift.query.search.nearest import Found
 from terradrift.store import layout
@@ -88,18 +89,30 @@ class Open:
         *,
         allowed: NDArray[np.uint64] | None = None,
         threads: int = 1,
+        check: Callable[[], None] | None = None,
     ) -> tuple[Found, Recall]:
         """As `exact` but by codes: nearly all of the nearest, and how nearly.
 
         The recall is that of searches without a condition, measured when the index was
-        made, at the least k measured that is not below `k`. Where fewer rows are `allowed`,
-        as many more lists are probed. Beyond `reach` the answer is exact.
+        made, at the least k measured that is not below `k`, of queries whose nearest are
+        about as far (`bins`). Where fewer rows are `allowed`, as many more lists are
+        probed. Beyond `reach`, and for queries farther than any that were measured with
+        enough recall, the answer is exact, and its recall of 0 queries.
         """
-        if k > self.reach:
-            return self.exact(query, k, allowed=allowed, threads=threads), Recall(
-                1, k, 0
+        part = self._part(query, k, allowed) if k <= self.reach else None
+        if part is None:
+            all_of_them = self.exact(
+                query, k, allowed=allowed, threads=threads, check=check
             )
-        probes, recall = self.lists.chosen(k)
+            return all_of_them, Recall(1, k, 0)
+        found, recall = part
+        measured = exact.measure(self.vectors, query, found.positions, k)
+        return self._found(query, k, *measured), recall
+
+    def _part(
+        self, query: Query, k: int, allowed: NDArray[np.uint64] | None
+    ) -> tuple[Probed, Recall] | None:
+        """What the lists of the query's part hold; None where it is of none that is measured."""
         bits, passing = None, self.covered.rows
         if allowed is not None:
             at = self.covered.positions(allowed, self.live)
@@ -107,11 +120,22 @@ class Open:
         elif not self.live.all():
             bits, passing = self._live_bits, self.rows
         if passing == 0:
-            return Found(np.empty(0, np.uint64), np.empty(0)), recall
-        probes = min(self.lists.count, -(-probes * self.covered.rows // passing))
-        found = probe(self.vectors, self.lists, query, k, probes, allowed=bits)
-        measured = exact.measure(self.vectors, query, found.positions, k)
-        return self._found(query, k, *measured), recall
+            return None
+        share = self.covered.rows / passing
+
+        def ask(probes: int) -> Probed:
+            many = min(self.lists.count, math.ceil(probes * share))
+            least = max(k, bins.NEXT)
+            return probe(self.vectors, self.lists, query, least, many, allowed=bits)
+
+        parts = self.lists.parts(k)
+        nearest = parts[0][1]
+        found = ask(nearest)
+        far = found.far(bins.NEXT)
+        for farthest, probes, recall in parts:
+            if far <= farthest:
+                return found if probes == nearest else ask(probes), recall
+        return None
 
     @cached_property
     def _live_bits(self) -> NDArray[np.uint64]:

@@ -37,6 +37,13 @@ class Probed:
     """Rows whose vectors were."""
     lists: int
 
+    def far(self, which: int) -> float:
+        """Distance of the `which`-th nearest (from 1); infinity where fewer are found."""
+        if len(self.cosines) < which:
+            return float("inf")
+        at = len(self.cosines) - which
+        return 1 - float(np.partition(self.cosines, at)[at])
+
 
 def probe(
     vectors: Vectors,

@@ -12,20 +12,20 @@ from terradrift.query.search.nearest import Found, Query
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How much of the exact answer an index gave, on rows of the table as queries."""
+    """How much of the exact answer an index gave to queries like the one that was asked."""
 
     value: float
     """Share of the exact k nearest that were found, 0 to 1; mean of the queries."""
     k: int
     queries: int
-    """Rows that it was measured with."""
+    """That it was measured with, of rows and of none; their nearest as far as those found."""
     error: float = 0.0
-    """Standard error of `value`: the rows' spread over the root of how many there are."""
+    """Standard error of `value`: the queries' spread over the root of how many there are."""
 
     def __str__(self) -> str:
         return (
             f"recall {self.value:.3f} ± {self.error:.3f} at {self.k:,} "
-            f"(measured on {self.queries:,} rows)"
+            f"(measured on {self.queries:,} queries like it)"
         )
 
 
@@ -71,5 +71,9 @@ class Index(Protocol):
         *,
         allowed: NDArray[np.uint64] | None = None,
         threads: int = 1,
+        check: Callable[[], None] | None = None,
     ) -> tuple[Found, Recall]:
-        """As `exact` but by codes: nearly all of the nearest, and how nearly."""
+        """As `exact` but by codes: nearly all of the nearest, and how nearly.
+
+        Exact, with a recall of no queries, where none was measured for such a query.
+        """

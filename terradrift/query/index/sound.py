@@ -71,12 +71,14 @@ def _placed(lists: Lists, rows: int) -> bool:
 
 
 def _measured(lists: Lists) -> bool:
-    if lists.measured.shape[1] != 5:
+    if lists.measured.shape[1] != 6:
         return False
-    k, probes, recall, queries, error = lists.measured.T
+    k, far, probes, recall, queries, error = lists.measured.T
+    order = np.lexsort((far, k))
     return bool(
         np.isfinite(lists.measured).all()
-        and (np.diff(k, prepend=0) > 0).all()
+        and (k >= 1).all()
+        and (order == np.arange(len(k))).all()
         and ((probes >= 1) & (probes <= lists.count)).all()
         and ((recall >= 0) & (recall <= 1)).all()
         and (queries >= 1).all()

@@ -5,7 +5,7 @@ that were called alike and unlike.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -54,8 +54,6 @@ class Aim:
     own: Own = field(default_factory=Own)
     note: str | None = None
     """What to know about it, told with the answer."""
-    row: bool = False
-    """Whether it is one row of the table as it is: what recall is measured with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +104,7 @@ def mean(members: Members, mode: Mode, space: Space | None) -> Aim:
         QueryError: the members lack what the mode compares, or have no direction.
     """
     unit = directions(members.inside(mode, space))
-    found = aimed(members.name, unit.sum(axis=0), mode, space, own=members.own)
-    one = len(members.ids) == 1 or mode.columns == ("embedding",)
-    row = one and bool(members.own.observations) and len(unit) == 1
-    return replace(found, row=row and not mode.opposite)
+    return aimed(members.name, unit.sum(axis=0), mode, space, own=members.own)
 
 
 def aimed(

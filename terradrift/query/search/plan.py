@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from terradrift.errors import QueryError
 from terradrift.query import lance_scan, rows_of
 from terradrift.query import tables as _tables
-from terradrift.query.search import nearest, typical
+from terradrift.query.search import nearest
 from terradrift.query.search.deadline import NEVER, Deadline
 from terradrift.query.search.nearest import Found, Query
 
@@ -53,8 +53,6 @@ class Search:
     device: str | None = None
     """Of torch, where rows that an index covers are compared; None: the processor."""
     deadline: Deadline = NEVER
-    row: bool = False
-    """Whether the query is a row of the table, so that the index's recall holds for it."""
     far: bool = field(default=False, init=False)
     """Whether the query lies so far from all rows that the index was done without."""
     recall: "Recall | None" = field(default=None, init=False)
@@ -122,21 +120,19 @@ class Search:
         exactly = exactly or (self.device is not None and self.exact is None)
         self.recall = None
         if not exactly and not self.far:
-            least = max(k, typical.NEAREST)
             found, recall = index.near(
-                self.query, least, allowed=allowed, threads=self.threads
+                self.query,
+                k,
+                allowed=allowed,
+                threads=self.threads,
+                check=self.deadline.check,
             )
-            # Beyond its reach an index compares every row: nothing was measured.
+            # Where nothing was measured it has compared every row.
             measured = recall.queries > 0
-            self.beyond = None if measured else least
-            self.far = (
-                measured
-                and not self.row
-                and not typical.is_typical(index, self.table, self.query, found)
-            )
-            if not self.far:
-                self.recall = recall if measured else None
-                return Found(found.row_ids[:k], found.distances[:k])
+            self.recall = recall if measured else None
+            self.beyond = k if k > index.reach else None
+            self.far = not measured and self.beyond is None and len(found.row_ids) > 0
+            return found
         return index.exact(
             self.query,
             k,

@@ -122,8 +122,8 @@ def similar(
     Many rows are searched by an index where there is one (`terradrift index`), which finds
     nearly all of the nearest; the answer's `exact`, `recall` and `plan` say how it was got.
     `exact=True` compares every row that passes; `exact=False` takes the index even for few.
-    An example that lies farther from all rows than rows do from each other, as an opposite
-    step may, is compared with every row, as no recall is known for it.
+    The farther the nearest rows are from an example, the more of the index is looked at; one
+    that is farther than those that recall was measured for is compared with every row.
     On a GPU (`device="cuda"`, or by itself once torch is imported) every row that the index
     covers is compared.
 
@@ -138,8 +138,9 @@ def similar(
     The answer has `rank` (from 1), `distance` (cosine, 0 to 2, smaller is nearer) and the
     target's columns, its vectors only with `vectors`, or those alone that `columns` names:
     one or two are read in a fifth of the time that all take. Equal distances stand in the order of
-    their ids, and where they meet the end of the answer the first ids are in it. Memory
-    holds the answer, the columns of filters and a few batches, whatever the archive's size.
+    their ids, and where they meet the end of an exact answer the first ids are in it; of
+    equals an index may find any. Memory holds the answer, the columns of filters and a few
+    batches, whatever the archive's size.
 
     Raises:
         QueryError: k out of range, no such example, a vector that cannot be compared, a
@@ -231,7 +232,6 @@ def similar(
         threads=_threads.resolve(threads),
         device=found_device,
         deadline=deadline,
-        row=found_aim.row,
     )
     wanted = k if most is None else min(k, most)
     leave = _leave(found_aim, left_out, target)

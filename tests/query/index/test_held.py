@@ -203,7 +203,7 @@ def test_codes_that_point_outside_are_not_read(
         ("centroids", np.nan),
         ("rotation", 0.5),
         ("measured", np.nan),
-        ("measured", 0),
+        ("measured", -1),
         ("measured", 1e9),
     ],
 )

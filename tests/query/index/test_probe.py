@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from terradrift import kernels
-from terradrift.query.index import coded, codes, rows
+from terradrift.query.index import bins, coded, codes, rows
 from terradrift.query.index.build import build
 from terradrift.query.index.held import opened
 from terradrift.query.index.open import Open
@@ -150,7 +150,7 @@ def test_estimates_err_about_zero_and_as_much_as_is_said() -> None:
         factors=factors.reshape(-1, 8, 2).transpose(0, 2, 1),
         positions=np.arange(many * each, dtype=np.int32).reshape(-1, 8),
         lengths=np.ones(many * each, np.float32),
-        measured=np.empty((0, 5)),
+        measured=np.empty((0, 6)),
     )
     error, said = [], []
     for at in range(many):
@@ -166,18 +166,22 @@ def test_estimates_err_about_zero_and_as_much_as_is_said() -> None:
 
 def test_recall_is_as_was_measured(index: Open) -> None:
     for k in (10, 100):
-        shares = []
+        shares, told = [], []
         for seed in range(100):
             found, recall = index.near(query(seed), k)
             exact = index.exact(query(seed), k)
             assert len(found.row_ids) == k
             assert (np.diff(found.distances) >= 0).all()
             shares.append(np.isin(exact.row_ids, found.row_ids).mean())
-        # Chosen with a margin, so that the target is met on queries of no row too.
-        assert recall.value >= 0.98 + 2 * recall.error
+            told.append(recall.value)
+            if recall.queries == 0:
+                assert shares[-1] == 1
+                continue
+            # Chosen with a margin, so that the target is met on queries of no row too.
+            assert recall.value >= 0.98 + 2 * recall.error
+            assert recall.queries >= bins.PART
         assert np.mean(shares) >= 0.98 - 2 * np.std(shares) / 10
-        assert recall.queries == 200
-        assert np.mean(shares) > recall.value - 0.03
+        assert np.mean(shares) > np.mean(told) - 0.03
 
 
 def test_k_rows_come_back_where_k_pass(index: Open) -> None:
