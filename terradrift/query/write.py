@@ -214,9 +214,10 @@ def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
     table = rows.read_all()
     if not has_geometry(table.schema):
         raise no_geometry(table.schema)
-    held = table[GEOMETRY]
     rest = [f.name for f in table.schema if f.name != GEOMETRY and f.type != BBOX]
-    table = _for_gdal(flat.flat(table.select(rest))).append_column(GEOMETRY, held)
+    beside = _for_gdal(flat.flat(table.select(rest)))
+    columns = [*beside.columns, table[GEOMETRY]]
+    table = pa.table(columns, names=[*beside.column_names, GEOMETRY])
     layer = re.sub(r"\W+", "_", path.stem)
     # GDAL's drivers know this longitude, latitude system by its EPSG name.
     frame = to_geopandas(table).set_crs("EPSG:4326", allow_override=True)

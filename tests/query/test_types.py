@@ -174,3 +174,18 @@ def test_columns_of_one_name_are_written(
         assert len(gpd.read_parquet(path)) == 2
     left = "left out: before (vector of 8)" in (relation.note or "")
     assert left == (ending in (".csv", ".gpkg"))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".gpkg", ".parquet"])
+@pytest.mark.parametrize("columns", ["delta", "delta, geometry"])
+def test_vectors_alone_are_said_to_be_left_out(
+    store: Store, tmp_path: Path, ending: str, columns: str
+) -> None:
+    relation = sql(store, f"FROM changes SELECT {columns} LIMIT 3")
+    if ending == ".gpkg" and "geometry" not in columns:
+        with pytest.raises(QueryError, match="expected a WKB column geometry"):
+            relation.export(tmp_path / f"a{ending}")
+        return
+    assert relation.export(tmp_path / f"a{ending}") == 3
+    left = "left out: delta (vector of 8); use .parquet or .jsonl"
+    assert relation.note == (None if ending == ".parquet" else left)
