@@ -10,7 +10,7 @@ PARSED = "parsed"
 SEALED = "sealed"
 """Only the sealed connection stops it."""
 NEVER = "never run"
-"""Refused when parsed; raw memory addresses, which no test should follow."""
+"""Refused when parsed; raw memory addresses, which no test should follow, and searches."""
 
 ATTACKS: list[tuple[str, str, str]] = [
     ("FROM read_text('{file}')", "read a file", BOTH),
@@ -517,6 +517,62 @@ ATTACKS: list[tuple[str, str, str]] = [
     ("FROM pandas_scan/**/(1::POINTER)", "raw memory", NEVER),
     ("FROM python_map_function(1::POINTER)", "raw memory", NEVER),
     ("FROM seq_scan('changes')", "raw memory", NEVER),
+    (
+        'SHOW TABLES FROM "columns.scores_toy_v1_0"',
+        "what others asked, settings, paths, addresses",
+        PARSED,
+    ),
+    (
+        'SHOW TABLES FROM "columns.scores_toy_v1_0".main',
+        "what others asked, settings, paths, addresses",
+        PARSED,
+    ),
+    (
+        "SHOW TABLES FROM system",
+        "what others asked, settings, paths, addresses",
+        PARSED,
+    ),
+    ("SHOW ALL TABLES", "what others asked, settings, paths, addresses", PARSED),
+    ("FROM (SHOW ALL TABLES)", "what others asked, settings, paths, addresses", PARSED),
+    (
+        "FROM pragma_table_info('\"columns.scores_toy_v1_0\".main.rows')",
+        "what others asked, settings, paths, addresses",
+        PARSED,
+    ),
+    (
+        "FROM pragma_table_info('duckdb_settings')",
+        "what others asked, settings, paths, addresses",
+        PARSED,
+    ),
+    ("FROM histogram('{file}', a)", "read a file", BOTH),
+    ('FROM histogram("{file}", a)', "read a file", BOTH),
+    ("FROM histogram(source := '{file}', col_name := a)", "read a file", BOTH),
+    ("FROM histogram_values('{file}', a)", "read a file", BOTH),
+    ("FROM histogram(('{file}'), a)", "read a file", BOTH),
+    (
+        "SELECT similar_changes_('c00001', 5, 'delta', 'x')",
+        "functions inside ours",
+        NEVER,
+    ),
+    (
+        "SELECT SIMILAR_CHANGES_('c00001', 5, 'delta', 'x')",
+        "functions inside ours",
+        NEVER,
+    ),
+    ("SELECT main.known_patch_('p0000')", "functions inside ours", PARSED),
+    ("SELECT drift_between_('p0000', now(), now())", "functions inside ours", PARSED),
+    ("SELECT shallow_('x')", "functions inside ours", PARSED),
+    ("FROM columns_described_", "functions inside ours", PARSED),
+    ("SELECT system.main.json_structure('[1]')", "functions behind ours", PARSED),
+    ("SELECT system.json_structure('[1]')", "functions behind ours", PARSED),
+    ("SELECT '[1]'::JSON::VARIANT", "call themselves", PARSED),
+    ("SELECT TRY_CAST('[1]'::JSON AS STRUCT(a VARIANT)[])", "call themselves", PARSED),
+    ("SELECT variant_typeof(1::VARIANT)", "call themselves", PARSED),
+    ("SELECT json_group_structure('[1]'::JSON)", "call themselves", PARSED),
+    ("SELECT json_serialize_sql('SELECT 1')", "call themselves", PARSED),
+    ("SELECT json_transform('1', repeat('[', 9))", "call themselves", PARSED),
+    ("SELECT json_transform('1', $a)", "call themselves", PARSED),
+    ("SELECT st_point2dfromwkb('\\x01'::BLOB)", "call themselves", PARSED),
     ("SELECT sleep_ms(1)", "wait, whatever the time limit", PARSED),
     ("SELECT pg_sleep(0.001)", "wait, whatever the time limit", PARSED),
 ]
@@ -563,3 +619,56 @@ BOMBS: list[tuple[str, str]] = [
     ("SELECT '" + "x" * (1 << 20) + "'", "length"),
 ]
 """Statements that only read, and never end or never fit: what bounds each."""
+
+_ARRAYS = "(repeat('[', 200000) || repeat(']', 200000))"
+_OBJECTS = """(repeat('{"a":', 100000) || '1' || repeat('}', 100000))"""
+_STRINGS = """(repeat('["]]",', 100000) || '1' || repeat(']', 100000))"""
+_COLLECTIONS = (
+    """(repeat('{"type":"GeometryCollection","geometries":[', 60000) """
+    """|| repeat(']}', 60000))"""
+)
+_WKB = "(repeat('010700000001000000', 200000) || '0101000000' || repeat('0', 32))"
+
+DEEP: list[str] = [
+    f"SELECT json_structure({_ARRAYS})",
+    f"SELECT json_structure({_OBJECTS})",
+    f"SELECT json_structure({_STRINGS})",
+    f"SELECT JSON_STRUCTURE({_ARRAYS}::JSON)",
+    f"SELECT main.json_structure({_ARRAYS})",
+    f"WITH t AS MATERIALIZED (SELECT {_ARRAYS} AS text) SELECT text.json_structure() FROM t",  # noqa: S608 - a text of ours
+    f"SELECT list_transform([{_ARRAYS}], lambda x: json_structure(x))",
+    "SELECT json_structure(repeat('[', n) || repeat(']', n)) FROM range(199000, 199003) t(n)",
+    f"SELECT json_contains({_ARRAYS}, '1')",
+    f"SELECT json_merge_patch({_OBJECTS}, {_OBJECTS})",
+    f"SELECT json_pretty({_OBJECTS})",
+    f"SELECT json_transform('1', {_ARRAYS})",
+    f"SELECT from_json('1', '{'[' * 200_000}{']' * 200_000}')",
+    f"SELECT {_ARRAYS}::JSON::VARIANT",
+    f"SELECT json_group_structure({_ARRAYS}::JSON)",
+    f"SELECT ST_GeomFromGeoJSON({_COLLECTIONS})",
+    f"SELECT ST_GeomFromGeoJSON({_COLLECTIONS}::JSON)",
+    f"SELECT ST_GeomFromHEXWKB({_WKB})",
+    f"SELECT ST_GeomFromHEXEWKB({_WKB})",
+    f"SELECT ST_Point2DFromWKB(unhex({_WKB}))",
+    f"SELECT ST_GeomFromWKB(unhex({_WKB}))",
+    f"SELECT json_structure({_ARRAYS} || repeat(' ', 5000000))",
+    "SELECT ST_GeomFromText(repeat('GEOMETRYCOLLECTION(', 200000))",
+    f"FROM patches WHERE within(geometry, {_COLLECTIONS})",
+    f"FROM patches WHERE within(geometry, {_ARRAYS})",
+]
+"""Statements that would end the process: code that calls itself once per level."""
+
+DEEP_BUT_SOUND: list[str] = [
+    f"SELECT {_ARRAYS}::JSON -> 0",
+    f"SELECT {_OBJECTS} ->> '$..b'",
+    f"SELECT json_extract({_OBJECTS}, '$' || repeat('.a', 100000))",
+    f"SELECT json_valid({_ARRAYS}), json_type({_OBJECTS}), json_keys({_OBJECTS})",
+    f"SELECT json_array_length({_ARRAYS}), json_exists({_OBJECTS}, '$.a')",
+    f"SELECT TRY_CAST({_ARRAYS} AS INT[][]), TRY_CAST({_OBJECTS} AS STRUCT(a VARCHAR))",
+    f'SELECT json_transform({_OBJECTS}, \'{{"a": "JSON"}}\')',
+    f"FROM json_each({_ARRAYS})",
+    f"SELECT json_group_array({_ARRAYS}::JSON)",
+    "SELECT json_contains('[1, 2]', '1'), json_structure('[1]'), json_merge_patch('1', '2')",
+    """SELECT json_transform('{"a": 1}', '{"a": "INT"}')""",
+]
+"""Statements on deep texts that are answered: what reads them does not call itself."""

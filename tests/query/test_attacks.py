@@ -1,6 +1,9 @@
 """What strangers may try: every statement is refused or bounded, and nothing is changed."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +16,16 @@ from terradrift.query.sql import allowed, macros, sandbox
 from terradrift.query.sql.ask import connect, run, sql
 from terradrift.query.sql.limits import Limits
 from terradrift.store.tables import Store
-from tests.query.attacks import ATTACKS, BOMBS, BOTH, NEVER, PARSED, SEALED
+from tests.query.attacks import (
+    ATTACKS,
+    BOMBS,
+    BOTH,
+    DEEP,
+    DEEP_BUT_SOUND,
+    NEVER,
+    PARSED,
+    SEALED,
+)
 from tests.query.conftest import patches_table
 
 CANARY = "canary in a file"
@@ -131,6 +143,54 @@ def test_what_never_ends_or_never_fits_is_bounded(
     assert ("took longer than 0.08 s" in said) or bound != "time"
 
 
+ASK_ALL = """
+import json, sys
+from terradrift.errors import QueryError
+from terradrift.query.sql import sandbox
+from terradrift.query.sql.ask import sql
+from terradrift.store.tables import Store
+asked = json.load(sys.stdin)
+if not asked["spatial"]:
+    sandbox.spatial_file = lambda: None
+store = Store.open(asked["root"])
+for text in asked["texts"]:
+    try:
+        said = f"{len(sql(store, text).fetchall())} rows"
+    except QueryError as error:
+        said = str(error)
+    print(json.dumps(said), flush=True)
+"""
+
+
+def ask_apart(store: Store, texts: list[str], *, spatial: bool) -> list[str]:
+    """What a process of its own says of each statement, which none of them ends."""
+    ended = subprocess.run(
+        [sys.executable, "-c", ASK_ALL],
+        input=json.dumps({"root": str(store.root), "texts": texts, "spatial": spatial}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert ended.returncode == 0, texts[len(said)][:200]
+    return said
+
+
+def test_no_text_is_too_deep_for_the_process(store: Store) -> None:
+    said = ask_apart(store, DEEP + DEEP_BUT_SOUND, spatial=True)
+    assert len(said) == len(DEEP) + len(DEEP_BUT_SOUND)
+    for text, words in zip(DEEP, said, strict=False):
+        assert not words.endswith(" rows"), text[:200]
+        assert "\n" not in words
+    assert set(said[len(DEEP) :]) == {"1 rows"}
+
+
+def test_no_region_is_too_deep_without_spatial(store: Store) -> None:
+    said = ask_apart(store, [text for text in DEEP if "within" in text], spatial=False)
+    assert len(said) > 1
+    assert {words[:27] for words in said} == {"expected a region as GeoJSON"[:27]}
+
+
 BESIDE = [
     'FROM "{name}".main.rows',
     'FROM "{name}".rows',
@@ -166,6 +226,32 @@ def test_columns_beside_the_tables_are_out_of_reach(make: Callable[..., Store]) 
     assert list((store.root / "index").iterdir()) == [file]
     assert file.read_bytes() == held
     assert sql(store, count).fetchall() == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM information_schema.tables ORDER BY ALL",
+        "FROM information_schema.columns ORDER BY ALL",
+        "FROM information_schema.schemata ORDER BY ALL",
+        "FROM duckdb_tables()",
+        "SELECT database_name, table_name, column_name FROM duckdb_columns() ORDER BY ALL",
+        "SELECT database_name, function_name FROM duckdb_functions() ORDER BY ALL",
+        "SELECT database_name, type_name FROM duckdb_types() ORDER BY ALL",
+        "FROM pragma_table_info('patches')",
+        "SHOW TABLES",
+        "SELECT struct_pack(*COLUMNS(patches.*)) FROM patches LIMIT 0",
+    ],
+)
+def test_what_is_told_of_tables_is_the_same_with_columns_beside(
+    make: Callable[..., Store], text: str
+) -> None:
+    store = make(patches=patches_table())
+    before = sql(store, text)
+    told = before.columns, before.fetchall()
+    build.build(store, "patches")
+    after = sql(store, text)
+    assert (after.columns, after.fetchall()) == told
 
 
 def test_functions_of_this_duckdb_have_all_been_looked_at() -> None:

@@ -36,25 +36,24 @@ _OF_PLACES = """
     st_dwithin_spheroid st_endpoint st_envelope st_envelope_agg st_equals st_expand
     st_extent st_extent_agg st_extent_approx st_exteriorring st_flipcoordinates
     st_force2d st_force3dm st_force3dz st_force4d st_geometrytype st_geomfromgeojson
-    st_geomfromhexewkb st_geomfromhexwkb st_geomfromtext st_geomfromwkb st_hasm
-    st_hasz st_hilbert st_interiorringn st_interpolatepoint st_intersection
-    st_intersection_agg st_intersects st_intersects_extent st_isclosed st_isempty
-    st_isring st_issimple st_isvalid st_length st_length_spheroid
-    st_lineinterpolatepoint st_lineinterpolatepoints st_linelocatepoint st_linemerge
-    st_linestring2dfromwkb st_linesubstring st_locatealong st_locatebetween st_m
-    st_makebox2d st_makeenvelope st_makeline st_makepoint st_makepolygon
-    st_makevalid st_maximuminscribedcircle st_memunion_agg
-    st_minimumrotatedrectangle st_mmax st_mmin st_multi st_ngeometries
-    st_ninteriorrings st_node st_normalize st_npoints st_numgeometries
-    st_numinteriorrings st_numpoints st_overlaps st_perimeter st_perimeter_spheroid
-    st_point st_point2d st_point2dfromwkb st_point3d st_point4d st_pointn
-    st_pointonsurface st_points st_polygon2dfromwkb st_polygonize st_quadkey
-    st_reduceprecision st_removerepeatedpoints st_reverse st_rotate st_rotatex
-    st_rotatey st_rotatez st_scale st_setcrs st_shortestline st_simplify
-    st_simplifypreservetopology st_snap st_startpoint st_symdifference
-    st_tileenvelope st_touches st_transform st_translate st_transscale st_union
-    st_union_agg st_voronoidiagram st_within st_withinproperly st_x st_xmax st_xmin
-    st_y st_ymax st_ymin st_z st_zmax st_zmflag st_zmin
+    st_geomfromhexwkb st_geomfromtext st_geomfromwkb st_hasm st_hasz st_hilbert
+    st_interiorringn st_interpolatepoint st_intersection st_intersection_agg
+    st_intersects st_intersects_extent st_isclosed st_isempty st_isring st_issimple
+    st_isvalid st_length st_length_spheroid st_lineinterpolatepoint
+    st_lineinterpolatepoints st_linelocatepoint st_linemerge st_linesubstring
+    st_locatealong st_locatebetween st_m st_makebox2d st_makeenvelope st_makeline
+    st_makepoint st_makepolygon st_makevalid st_maximuminscribedcircle
+    st_memunion_agg st_minimumrotatedrectangle st_mmax st_mmin st_multi
+    st_ngeometries st_ninteriorrings st_node st_normalize st_npoints
+    st_numgeometries st_numinteriorrings st_numpoints st_overlaps st_perimeter
+    st_perimeter_spheroid st_point st_point2d st_point3d st_point4d st_pointn
+    st_pointonsurface st_points st_polygonize st_quadkey st_reduceprecision
+    st_removerepeatedpoints st_reverse st_rotate st_rotatex st_rotatey st_rotatez
+    st_scale st_setcrs st_shortestline st_simplify st_simplifypreservetopology
+    st_snap st_startpoint st_symdifference st_tileenvelope st_touches st_transform
+    st_translate st_transscale st_union st_union_agg st_voronoidiagram st_within
+    st_withinproperly st_x st_xmax st_xmin st_y st_ymax st_ymin st_z st_zmax
+    st_zmflag st_zmin
 """
 _OF_VALUES = """
     abs acos acosh add age aggregate ago alias apply array_aggr array_aggregate
@@ -84,16 +83,15 @@ _OF_VALUES = """
     greatest greatest_common_divisor hamming hash hex hour ilike_escape instr
     is_histogram_other_bin isfinite isinf isnan isodow isoyear jaccard
     jaro_similarity jaro_winkler_similarity json json_array json_array_length
-    json_contains json_deserialize_sql json_exists json_extract json_extract_path
-    json_extract_path_text json_extract_string json_group_array json_group_object
-    json_group_structure json_keys json_merge_patch json_object json_pretty
-    json_quote json_serialize_sql json_structure json_transform
-    json_transform_strict json_type json_valid json_value julian last_day lcase lcm
-    least least_common_multiple left left_grapheme len length length_grapheme
-    levenshtein lgamma like_escape list_aggr list_aggregate list_any_value
-    list_append list_apply list_approx_count_distinct list_avg list_bit_and
-    list_bit_or list_bit_xor list_bool_and list_bool_or list_cat list_concat
-    list_contains list_cosine_distance list_cosine_similarity list_count
+    json_contains json_exists json_extract json_extract_path json_extract_path_text
+    json_extract_string json_group_array json_group_object json_keys
+    json_merge_patch json_object json_pretty json_quote json_structure
+    json_transform json_transform_strict json_type json_valid json_value julian
+    last_day lcase lcm least least_common_multiple left left_grapheme len length
+    length_grapheme levenshtein lgamma like_escape list_aggr list_aggregate
+    list_any_value list_append list_apply list_approx_count_distinct list_avg
+    list_bit_and list_bit_or list_bit_xor list_bool_and list_bool_or list_cat
+    list_concat list_contains list_cosine_distance list_cosine_similarity list_count
     list_distance list_distinct list_dot_product list_element list_entropy
     list_extract list_filter list_first list_grade_up list_has list_has_all
     list_has_any list_histogram list_indexof list_inner_product list_intersect
@@ -128,9 +126,8 @@ _OF_VALUES = """
     to_seconds to_timestamp to_weeks to_years today transaction_timestamp translate
     trim trunc try_strptime typeof ucase unbin unhex unicode union_extract union_tag
     union_value unpivot_list upper url_decode url_encode uuid uuid_extract_timestamp
-    uuid_extract_version uuidv4 uuidv7 variant_bytes_to_variant variant_extract
-    variant_normalize variant_to_parquet_variant variant_typeof version wavg week
-    weekday weekofyear weighted_avg xor year yearweek
+    uuid_extract_version uuidv4 uuidv7 version wavg week weekday weekofyear
+    weighted_avg xor year yearweek
 """
 _REFUSED = """
     __internal_compress_integral_ubigint __internal_compress_integral_uinteger
@@ -151,15 +148,18 @@ _REFUSED = """
     has_language_privilege has_schema_privilege has_sequence_privilege
     has_server_privilege has_table_privilege has_tablespace_privilege in_search_path
     inet_client_addr inet_client_port inet_server_addr inet_server_port
-    json_serialize_plan map_to_pg_oid nextval obj_description
-    parse_duckdb_log_message pg_collation_is_visible pg_conf_load_time
-    pg_conversion_is_visible pg_function_is_visible pg_get_constraintdef pg_get_expr
-    pg_get_viewdef pg_has_role pg_is_other_temp_schema pg_my_temp_schema
-    pg_opclass_is_visible pg_operator_is_visible pg_opfamily_is_visible
-    pg_postmaster_start_time pg_sleep pg_table_is_visible pg_ts_config_is_visible
-    pg_ts_dict_is_visible pg_ts_parser_is_visible pg_ts_template_is_visible
-    pg_type_is_visible session_user setseed shobj_description sleep_ms stats
-    txid_current user vector_type write_log
+    json_deserialize_sql json_group_structure json_serialize_plan json_serialize_sql
+    map_to_pg_oid nextval obj_description parse_duckdb_log_message
+    pg_collation_is_visible pg_conf_load_time pg_conversion_is_visible
+    pg_function_is_visible pg_get_constraintdef pg_get_expr pg_get_viewdef
+    pg_has_role pg_is_other_temp_schema pg_my_temp_schema pg_opclass_is_visible
+    pg_operator_is_visible pg_opfamily_is_visible pg_postmaster_start_time pg_sleep
+    pg_table_is_visible pg_ts_config_is_visible pg_ts_dict_is_visible
+    pg_ts_parser_is_visible pg_ts_template_is_visible pg_type_is_visible
+    session_user setseed shobj_description sleep_ms st_geomfromhexewkb
+    st_linestring2dfromwkb st_point2dfromwkb st_polygon2dfromwkb stats txid_current
+    user variant_bytes_to_variant variant_extract variant_normalize
+    variant_to_parquet_variant variant_typeof vector_type write_log
 """
 _TABLE_FUNCTIONS_REFUSED = """
     arrow_scan arrow_scan_dumb checkpoint disable_logging disable_profiling
@@ -215,7 +215,7 @@ VIEWS = frozenset({"columns", "schemata", "tables"})
 
 REFUSED = frozenset(_REFUSED.split())
 """Looked at and not allowed: they wait, write, tell of settings, sessions and other
-questions, or run a text as SQL."""
+questions, run a text as SQL, or call themselves as deep as what they read is nested."""
 
 TABLE_FUNCTIONS_REFUSED = frozenset(_TABLE_FUNCTIONS_REFUSED.split())
 """Looked at and not allowed: they read files or memory, or tell of settings and paths."""

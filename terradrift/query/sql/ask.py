@@ -192,6 +192,7 @@ def _instance(
     model: str | None,
     row_ids_of: str | None,
     memory_bytes: int | None,
+    columns: bool = True,
 ) -> tuple[duckdb.DuckDBPyConnection, Questions]:
     connection, shown = _open(
         opened.tables,
@@ -199,6 +200,10 @@ def _instance(
         store=opened.store,
         memory_bytes=memory_bytes,
         row_ids_of=row_ids_of,
-        columns=opened.store is not None,
+        columns=columns and opened.store is not None,
     )
-    return connection, Questions(connection, shown)
+
+    def bare() -> duckdb.DuckDBPyConnection:
+        return _instance(opened, model, row_ids_of, memory_bytes, columns=False)[0]
+
+    return connection, Questions(connection, shown, bare if columns else None)

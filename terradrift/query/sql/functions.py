@@ -15,7 +15,7 @@ import shapely
 from terradrift.errors import QueryError
 from terradrift.query import region as regions
 from terradrift.query.between import Histories
-from terradrift.query.sql import macros, similar_changes
+from terradrift.query.sql import deep, macros, similar_changes
 from terradrift.query.sql.udf import instants, register, values
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def create(
 
     Without a `store` there are those alone that need no more than the views.
     """
+    deep.create(connection, spatial=spatial)
     plain: tuple[str, ...] = macros.ON_CHANGES
     if spatial:
         register(connection, "region_", region, ["VARCHAR"], "BLOB")
@@ -98,7 +99,7 @@ def region(geojson: pa.ChunkedArray) -> pa.Array:
 def _region(geojson: str) -> "BaseGeometry":
     try:
         parsed = json.loads(geojson)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):  # a text alone could name a file
         raise QueryError(f"expected a region as GeoJSON, got {geojson[:_SHOWN]!r}")

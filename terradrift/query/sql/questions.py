@@ -13,6 +13,7 @@ from terradrift.query.columns import needs
 from terradrift.query.columns.narrow import Cursors
 from terradrift.query.relation import Described, Relation
 from terradrift.query.sql import macros, near_miss, sandbox
+from terradrift.query.sql import tree as parts
 from terradrift.query.sql.limits import Limits
 
 if TYPE_CHECKING:
@@ -49,8 +50,18 @@ class _Checked:
 class Questions:
     """What is asked on a connection; what was asked before is not checked again."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, shown: "Shown") -> None:
-        """`shown` says how views may be narrowed to what a statement names."""
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        shown: "Shown",
+        bare: Callable[[], duckdb.DuckDBPyConnection] | None = None,
+    ) -> None:
+        """`shown` says how views may be narrowed to what a statement names.
+
+        `bare` gives a connection with the same views and no files of columns beside them,
+        for what asks which tables there are: the answer is the same with and without them.
+        """
+        self._bare = bare
         self._connection = connection
         self._shown = shown
         self._whole = Cursors(connection)
@@ -96,25 +107,34 @@ class Questions:
             except QueryError as error:
                 # A column that narrow views lack: all else they cannot cause.
                 missing = isinstance(error.__cause__, duckdb.BinderException)
-                if missing and cursors is not self._whole:
+                if missing and cursors is not checked.cursors[-1]:
                     continue
                 connection = self._connection.cursor()
                 raise near_miss.better(connection, statement, error) from error
-        raise AssertionError("whole views are among those tried")
+        raise AssertionError("the last cursors that are tried answer or raise")
 
     def _check(self, text: str) -> _Checked:
         connection = self._connection.cursor()
-        tree = sandbox.check(connection, text)
+        try:
+            tree = sandbox.check(connection, text)
+        except QueryError as error:
+            raise near_miss.quoted(connection, text, error) from error
         (parsed,) = connection.extract_statements(text)
-        statements = self._shown.narrowed(tree, macros.READS)
+        names = frozenset(parsed.named_parameters)
+        statement = sandbox.without_semicolon(text)
+        if self._bare is not None and parts.describes(tree):
+            return _Checked(statement, names, [Cursors(self._bare())], ())
+        statements: tuple[str, ...] = ()
+        if not parts.unpacks(tree):
+            statements = self._shown.narrowed(tree, macros.READS)
         if self._shown.spatial and needs.same_for_all_rows(tree, "within", 1):
             statements += (macros.WITHIN_ONE,)
         narrow = (
             [_held(self._narrow, statements, self._cursors, True)] if statements else []
         )
         return _Checked(
-            sandbox.without_semicolon(text),
-            frozenset(parsed.named_parameters),
+            statement,
+            names,
             [*narrow, self._whole],
             self._shown.unused(tree),
         )

@@ -17,10 +17,21 @@ from typing import Any
 import duckdb
 
 from terradrift.errors import QueryError
-from terradrift.query.sql import allowed, macros, udf
+from terradrift.query.sql import allowed, deep, macros, udf
+from terradrift.query.sql import tree as parts
 
-_SHOWN = frozenset({"", '"tables"', "__show_tables_expanded"})
+_SHOWN = frozenset({"", '"tables"'})
 """What SHOW may tell of: the views, and for DESCRIBE a query."""
+
+_OF_A_TABLE = ("histogram", "histogram_values", "pragma_table_info")
+"""Table functions that take the name of a table as a text, which may be that of a file."""
+
+_INNER_TABLES = ("columns_described_",)
+
+_CATALOGS = ("", "memory")
+
+_SYSTEM = frozenset({"system", "temp", "memory", "pg_catalog", "information_schema"})
+"""Not before a function: a schema of DuckDB's own. A column may stand there, to call it on."""
 
 _BUILT_IN = ("duckdb_", "pg_", "pragma_", "sqlite_")
 """How the names of DuckDB's own views start, which tell of settings, paths and pointers."""
@@ -167,32 +178,81 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:  # noqa: 
 
 def _check_tree(tree: Any) -> None:  # noqa: ANN401 - a JSON tree
     """Refuse what reaches outside, wherever it stands in the parsed statement."""
-    waiting = [tree]  # no recursion: statements may be nested as deep as they like
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting += node
-        elif isinstance(node, dict):
-            waiting += node.values()
+    for node in parts.nodes(tree):
+        if isinstance(node, dict):
             _check_node(node)
 
 
 def _check_node(node: dict[str, Any]) -> None:
     kind = node.get("type")
     if kind == "TABLE_FUNCTION":
-        name = str((node.get("function") or {}).get("function_name", "")).lower()
+        called = node.get("function") or {}
+        name = str(called.get("function_name", "")).lower()
         if name not in allowed.TABLE_FUNCTIONS | macros.NAMES:
             raise _reaches_outside(f"{name}()")
+        if name in _OF_A_TABLE:
+            _check_table({"table_name": _table_named(called)})
     elif kind == "BASE_TABLE":
         _check_table(node)
-    elif kind == "SHOW_REF" and node.get("table_name") not in _SHOWN:
-        raise _reaches_outside(f"SHOW {node.get('table_name')}")
+    elif kind == "SHOW_REF":
+        _check_show(node)
     elif "function_name" in node:
-        name = str(node["function_name"]).lower()
-        if allowed.function(name) or name in allowed.TABLE_FUNCTIONS:
-            return
-        if name in _functions_of_duckdb():
-            raise _reaches_outside(f"{name}()")
+        _check_function(node)
+    elif "cast_type" in node and parts.names(node["cast_type"], deep.REFUSED_TYPE):
+        raise _reaches_outside(f"the type {deep.REFUSED_TYPE}")
+
+
+def _check_function(node: dict[str, Any]) -> None:
+    """Refuse functions that are not listed, those inside ours, and DuckDB's by its schema."""
+    name = str(node["function_name"]).lower()
+    schema = str(node.get("schema") or "").lower()
+    catalog = str(node.get("catalog") or "").lower()
+    if schema in _SYSTEM or _LIKE_A_FILE.search(schema) or catalog not in _CATALOGS:
+        raise _reaches_outside(f"{'.'.join(filter(None, (catalog, schema, name)))}()")
+    if name in deep.STRUCTURED:
+        _check_structure(name, node.get("children") or [])
+    if allowed.function(name) or name in allowed.TABLE_FUNCTIONS:
+        return
+    if name.endswith("_") or name in _functions_of_duckdb():
+        raise _reaches_outside(f"{name}()")
+
+
+def _check_structure(name: str, children: list[Any]) -> None:
+    """Refuse a second argument that is not a text written out, and not deep."""
+    structure = children[1].get("value") if len(children) == 2 else None
+    text = structure.get("value") if isinstance(structure, dict) else None
+    if not isinstance(text, str):
+        raise QueryError(
+            f"SQL here takes {name}(json, 'structure') with its text in it"
+        )
+    deep.check(text)
+
+
+def _check_show(node: dict[str, Any]) -> None:
+    told = (
+        str(node.get(part) or "")
+        for part in ("catalog_name", "schema_name", "table_name")
+    )
+    catalog, schema, name = told
+    if catalog or schema or name not in _SHOWN:
+        raise _reaches_outside(
+            f"SHOW {'.'.join(filter(None, (catalog, schema, name)))}"
+        )
+
+
+def _table_named(called: dict[str, Any]) -> str:
+    """The table that a function's first argument names; one that is not plain is refused."""
+    first = (called.get("children") or [{}])[0]
+    if first.get("type") == "COLUMN_REF" and len(first["column_names"]) == 1:
+        (name,) = first["column_names"]
+    else:
+        value = first.get("value")
+        name = value.get("value") if isinstance(value, dict) else None
+    if first.get("alias") or not isinstance(name, str) or not name.isidentifier():
+        raise QueryError(
+            f"SQL here takes {called.get('function_name')}(view, ...) with the name of a view"
+        )
+    return name
 
 
 def _check_table(node: dict[str, Any]) -> None:
@@ -203,10 +263,10 @@ def _check_table(node: dict[str, Any]) -> None:
     ]
     catalog, schema, name = parts
     plain = schema in {"", "main"} and not (
-        name.startswith(_BUILT_IN) or _LIKE_A_FILE.search(name)
+        name.startswith(_BUILT_IN) or name in _INNER_TABLES or _LIKE_A_FILE.search(name)
     )
     described = schema == "information_schema" and name in allowed.VIEWS
-    if catalog not in {"", "memory"} or not (plain or described):
+    if catalog not in _CATALOGS or not (plain or described):
         raise _reaches_outside(".".join(filter(None, parts)))
 
 
