@@ -41,6 +41,9 @@ def _shaped(lists: Lists, rows: int) -> bool:
     ]
     if any(one.dtype != type_ or one.shape != shape for one, type_, shape in types):
         return False
+    read = [lists.codes, *(one for one, _, _ in types[:-1])]
+    if not all(one.flags.aligned for one in read):
+        return False
     rising = bool((np.diff(lists.starts) >= 0).all())
     ends = lists.starts[[0, -1]].tolist() == [0, blocks]
     axes = np.einsum("rd,rd->r", lists.rotation, lists.rotation)

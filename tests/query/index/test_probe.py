@@ -56,6 +56,23 @@ def test_products_are_those_of_numpy(way: int, d: int) -> None:
     assert np.abs(found - wanted).max() <= rows.gamma(d) * size
 
 
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_rows_beyond_two_billion_numbers_are_found(
+    tmp_path: Path, switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has holes: 4.5 GB are named and a few pages taken."""
+    monkeypatch.setenv(kernels.SWITCH, switch)
+    d, n = 64, (1 << 31) // 64 + (1 << 21)
+    matrix = np.memmap(tmp_path / "holes", np.float16, "w+", shape=(n, d))
+    matrix[n - 5 : n - 2] = made.clustered(3, d)
+    vector = made.clustered(1, d, seed=4)[0].astype(np.float32)
+    found = rows.dots(matrix, vector, np.array([[n - 6, n - 1]]))
+    wanted = matrix[n - 6 : n - 1].astype(np.float32) @ vector
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    assert found[0] == 0
+    assert found[1] != 0
+
+
 @needs_kernel
 @pytest.mark.parametrize("width", [3, 64, 100])
 def test_rows_are_widened_and_coded_as_the_twins_do(
