@@ -1,5 +1,7 @@
 """Names that are not there are answered with those that are."""
 
+import re
+
 import pytest
 
 from terradrift.errors import QueryError
@@ -75,3 +77,43 @@ def test_every_word_leads_to_a_name_that_is_there(store: Store) -> None:
 def test_words_of_elsewhere_are_not_words_of_here(store: Store) -> None:
     held = near_miss._columns(connect(store, threads=1))
     assert not set(near_miss.TABLES) & set(held)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            "SELECT end FROM alerts",
+            'end is a word of SQL; as a name write it "end"; did you mean ended?',
+        ),
+        (
+            "SELECT end FROM events",
+            'end is a word of SQL; as a name write it "end"',
+        ),
+        ("SELECT max(at) FROM labels", 'at is a word of SQL; as a name write it "at"'),
+        ("SELECT name FROM labels ORDER BY AT", 'as a name write it "at"'),
+        ("SELECT at, 'é' /* at */ FROM labels", 'as a name write it "at"'),
+    ],
+)
+def test_words_of_sql_that_stand_for_columns_are_to_be_quoted(
+    store: Store, query: str, said: str
+) -> None:
+    with pytest.raises(QueryError, match=r"^SQL cannot be answered: ") as caught:
+        sql(store, query)
+    assert str(caught.value).endswith(said)
+    assert sql(store, 'SELECT max("at") FROM labels').fetchall() == [(None,)]
+
+
+def test_other_errors_of_syntax_stay_as_they_are(store: Store) -> None:
+    for query in ("SELECT FROM changes WHERE", "SELECT CASE WHEN true THEN 1 END, 1 1"):
+        with pytest.raises(QueryError, match=r"syntax error at [^:]*$"):
+            sql(store, query)
+
+
+def test_names_of_our_own_make_are_not_told(store: Store) -> None:
+    for query in ("FROM columns_describe", "FROM rows", "SELECT touchs(1), reion(1)"):
+        with pytest.raises(QueryError, match=r"no (view|function) ") as caught:
+            sql(store, query)
+        assert not re.search(r"_\b|mean rows", str(caught.value))
+    with pytest.raises(QueryError, match="columns_described_"):
+        sql(store, "FROM columns_described_")

@@ -111,7 +111,7 @@ _ROWS = re.compile(r'Function "(?P<name>\w+)" is a table function but it was use
 _STUMBLED = re.compile(
     r'Parser Error: syntax error at (?:end of input|or near "(?P<near>.*?)")'
 )
-_WORD = re.compile(r"\w+|.|", re.DOTALL)
+_WORD = re.compile(r"\w+|.", re.DOTALL)
 _FUNCTION = re.compile(r"Function with name \"?(?P<name>\w+)\"? does not exist")
 
 
@@ -181,7 +181,7 @@ def _words(text: str) -> list[tuple[str, bool]]:
 
 def _first(text: str) -> str:
     """The word or sign that `text` starts with; what follows are spaces and comments."""
-    return _WORD.match(text)[0].lower()  # type: ignore[index] - it matches anything
+    return _WORD.findall(text)[0].lower() if text else ""
 
 
 def _no_column(
@@ -223,7 +223,7 @@ def _no_table(connection: duckdb.DuckDBPyConnection, name: str) -> QueryError:
 def views_meant(name: str, views: Collection[str]) -> list[str]:
     """At most three of `views` that `name` may stand for, the likeliest first."""
     meant = TABLES.get(name.lower())
-    return [meant] if meant in views else _near(name, views)
+    return [meant] if meant is not None and meant in views else _near(name, views)
 
 
 def _no_function(connection: duckdb.DuckDBPyConnection, name: str) -> QueryError:
