@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import pyarrow as pa
 
+from terradrift.errors import QueryError
 from terradrift.query.sql import plain
 from terradrift.query.sql.limits import NONE, Clock, Limits
 
@@ -74,10 +76,11 @@ class Relation:
         self._values = dict(values)
         self._limits = limits
         self._explains = text.lstrip()[:7].lower() == "explain"
-        self._running: tuple[Clock, duckdb.DuckDBPyConnection] | None = None
+        self._running: dict[int, tuple[Clock, duckdb.DuckDBPyConnection]] = {}
         self._open: tuple[Clock, duckdb.DuckDBPyConnection] | None = None
         self._waiting: list[tuple[Any, ...]] = []
         self._given = 0
+        self._reader: int | None = None
         self._changing = threading.Lock()
         self.note: str | None = hint
         """What to know about the rows last given, for instance that there are more."""
@@ -90,7 +93,7 @@ class Relation:
     def reader(self, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
         """The rows as a stream of Arrow batches, each of at most `batch_rows`."""
         clock, cursor = self._run(arrow=True)
-        with clock.running(cursor):
+        with self._under_way(clock, cursor):
             stream = cursor.to_arrow_reader(batch_rows)
         fields = zip(self.columns, stream.schema, strict=True)
         schema = pa.schema([field.with_name(name) for name, field in fields])
@@ -113,7 +116,7 @@ class Relation:
     def df(self) -> "pd.DataFrame":
         """The rows as a pandas table; `geometry` stays WKB."""
         clock, cursor = self._run()
-        with clock.running(cursor):
+        with self._under_way(clock, cursor):
             frame: pd.DataFrame = cursor.df()
         self._end(cursor)
         return frame.iloc[: self._cut(len(frame))]
@@ -141,7 +144,7 @@ class Relation:
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows as tuples."""
         clock, cursor = self._run()
-        with clock.running(cursor):
+        with self._under_way(clock, cursor):
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         self._end(cursor)
         return rows[: self._cut(len(rows))]
@@ -149,7 +152,7 @@ class Relation:
     def fetchnumpy(self) -> dict[str, Any]:
         """Each column as a NumPy array."""
         clock, cursor = self._run()
-        with clock.running(cursor):
+        with self._under_way(clock, cursor):
             arrays: dict[str, Any] = cursor.fetchnumpy()
         self._end(cursor)
         count = self._cut(min(map(len, arrays.values()), default=0))
@@ -160,15 +163,28 @@ class Relation:
         row = next(iter(self.fetchmany(1)), None)
         if row is None:
             self._open = None
+            self._reader = None
         return row
 
     def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
-        """The next `size` rows of the run that `fetchone` and `fetchmany` share."""
+        """The next `size` rows of the run that `fetchone` and `fetchmany` share.
+
+        Raises:
+            QueryError: another thread is in the midst of that run.
+        """
+        with self._changing:
+            here = threading.get_ident()
+            if self._reader not in (None, here):
+                raise QueryError(
+                    "another thread fetches rows of this relation one by one; ask with "
+                    "Archive.sql once per thread, or use fetchall()"
+                )
+            self._reader = here
         if self._open is None:
             self._open, self._waiting, self._given = self._run(), [], 0
         clock, cursor = self._open
         while len(self._waiting) < size:
-            with clock.running(cursor):
+            with self._under_way(clock, cursor):
                 more = cursor.fetchmany(max(size, BATCH_ROWS))
             self._given += len(more)
             excess = self._given - self._cut(self._given)
@@ -193,10 +209,9 @@ class Relation:
         self.note = f"{self.note}; {words}" if self.note else words
 
     def interrupt(self) -> None:
-        """Stop the run now under way in another thread, which then raises QueryError."""
+        """Stop all runs now under way in other threads, which then raise QueryError."""
         with self._changing:  # a cursor handed back may be in another's run
-            if self._running is not None:
-                clock, cursor = self._running
+            for clock, cursor in self._running.values():
                 clock.stop(cursor)
 
     def _repr_html_(self) -> str:
@@ -237,10 +252,24 @@ class Relation:
 
     def _end(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Hand back the cursor of a run that has ended well."""
-        with self._changing:
-            if self._running is not None and self._running[1] is cursor:
-                self._running = None
+        self._forget(cursor)
         self._cursors.release(cursor)
+
+    def _forget(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """What `cursor` ran is over."""
+        with self._changing:
+            self._running.pop(id(cursor), None)
+
+    @contextmanager
+    def _under_way(
+        self, clock: Clock, cursor: duckdb.DuckDBPyConnection
+    ) -> Iterator[None]:
+        try:
+            with clock.running(cursor):
+                yield
+        except BaseException:
+            self._forget(cursor)
+            raise
 
     def _run(
         self, rows: int | None = None, *, arrow: bool = False
@@ -260,8 +289,8 @@ class Relation:
         cursor = self._cursors.cursor()
         clock = Clock(self._limits, cursor)
         with self._changing:
-            self._running = clock, cursor
-        with clock.running(cursor):
+            self._running[id(cursor)] = clock, cursor
+        with self._under_way(clock, cursor):
             cursor.execute(bounded, self._values or None)
         return clock, cursor
 
@@ -273,19 +302,22 @@ class Relation:
         schema: pa.Schema,
     ) -> Iterator[pa.RecordBatch]:
         given = 0
-        while True:
-            with clock.running(cursor):
-                batch = next(stream, None)
-            if batch is None:
-                self._end(cursor)
-                return
-            if batch.schema.names != schema.names:
-                batch = pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-            given += batch.num_rows
-            excess = given - self._cut(given)
-            yield batch.slice(0, batch.num_rows - excess) if excess else batch
-            if excess:
-                return
+        try:
+            while True:
+                with self._under_way(clock, cursor):
+                    batch = next(stream, None)
+                if batch is None:
+                    self._end(cursor)
+                    return
+                if batch.schema.names != schema.names:
+                    batch = pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+                given += batch.num_rows
+                excess = given - self._cut(given)
+                yield batch.slice(0, batch.num_rows - excess) if excess else batch
+                if excess:
+                    return
+        finally:
+            self._forget(cursor)
 
     def _cut(self, count: int) -> int:
         """How many of `count` rows may be given; says so where that is fewer."""

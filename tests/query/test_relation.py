@@ -194,3 +194,45 @@ def test_a_relation_shows_itself(
     assert "POLYGON" in relation._repr_html_()
     relation.show(2)
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_interrupt_stops_all_runs_of_a_relation(store: Store) -> None:
+    relation = sql(
+        store, "SELECT count(*) FROM range(1000000000000)", Limits(seconds=30)
+    )
+    ended: list[str] = []
+
+    def ask() -> None:
+        try:
+            relation.fetchall()
+        except QueryError as error:
+            ended.append(str(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    start = time.monotonic()
+    relation.interrupt()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 3
+    assert time.monotonic() - start < 10
+
+
+def test_rows_one_by_one_are_for_one_thread(store: Store) -> None:
+    relation = sql(store, "FROM range(3)")
+    assert relation.fetchone() == (0,)
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            relation.fetchone()
+        except QueryError as error:
+            said.append(str(error))
+
+    other = threading.Thread(target=ask)
+    other.start()
+    other.join()
+    assert said[0].startswith("another thread fetches rows of this relation")
+    assert [relation.fetchone() for _ in range(3)] == [(1,), (2,), None]
