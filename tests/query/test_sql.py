@@ -202,9 +202,12 @@ def test_values_are_bound_not_written_in(store: Store) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("SELECT scor FROM changes", 'no column scor in changes; did you mean score'),
-        ("FROM change", 'no view change; did you mean changes'),
-        ("SELECT cosine_distanc(delta, delta) FROM changes", "did you mean cosine_distance"),
+        ("SELECT scor FROM changes", "no column scor in changes; did you mean score"),
+        ("FROM change", "no view change; did you mean changes"),
+        (
+            "SELECT cosine_distanc(delta, delta) FROM changes",
+            "did you mean cosine_distance",
+        ),
         ("SELEC 1", "syntax error"),
     ],
 )
