@@ -133,7 +133,7 @@ class Shell:
                 say(f"error: cannot answer: {type(error).__name__}: {words}")
 
     def answer(self, text: str) -> None:
-        """Answer one statement, or do what one line starting with a point says.
+        """Answer statements, or do what one line starting with a point says.
 
         Raises:
             QueryError: it cannot be answered, no such command, or not a number.
@@ -142,8 +142,9 @@ class Shell:
         if text.startswith("."):
             self._command(*text.removesuffix(";").split(maxsplit=1))
         elif text.strip("; \n"):
-            relation = self._archive.sql(text, self._limits, **self._values)
-            answer.give(relation, form=self._form, output=self._output)
+            for one in parted(text):
+                relation = self._archive.sql(one, self._limits, **self._values)
+                answer.give(relation, form=self._form, output=self._output)
 
     def _command(self, name: str, given: str = "") -> None:
         given = given.strip()
@@ -208,6 +209,18 @@ def options(archive: Asking) -> dict[str, Any]:
         "completer": Names(archive),
         "complete_while_typing": False,
     }
+
+
+def parted(text: str) -> list[str]:
+    """Each statement of `text`; all of it where it cannot be read, or is a PIVOT."""
+    import duckdb
+
+    if "pivot" in text.lower():  # DuckDB makes several statements of one
+        return [text]
+    try:
+        return [one.query for one in duckdb.extract_statements(text)]
+    except duckdb.Error:
+        return [text]
 
 
 def statements(lines: Iterable[str]) -> Iterator[str]:

@@ -53,6 +53,13 @@ def test_a_statement_goes_over_lines_until_a_semicolon(
     assert capsys.readouterr().out.split() == ["answer", "42"]
 
 
+def test_statements_on_one_line_are_answered_in_turn(
+    archive: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed(archive, "SELECT 5 AS x; SELECT 'a;b' AS y;\n.quit\n")
+    assert capsys.readouterr().out.split() == ["x", "5", "y", "a;b"]
+
+
 def test_an_error_is_said_and_the_shell_goes_on(
     archive: Asked, capsys: pytest.CaptureFixture[str]
 ) -> None:
