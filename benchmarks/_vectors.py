@@ -226,17 +226,35 @@ def archived(
     vectors: NDArray[np.float16], here: NDArray[np.int64], rows: int
 ) -> pa.Table:
     """Rows of `changes` that stand at `here` of `rows`."""
-    count, dimensions = vectors.shape
+    count = len(vectors)
     rng = np.random.default_rng([7, int(here[0])])
     cell = here * (REGIONS * DAYS) // rows
     west = 3.0 + cell // DAYS + rng.uniform(0, 0.4, count)
     south = 50.0 + rng.uniform(0, 0.9, count)
     onset = FIRST_DAY + (cell % DAYS).astype("m8[D]")
+    tile = cell // DAYS
+    return changes(
+        here, tile, west=west, south=south, onset=onset, vectors=vectors, rng=rng
+    )
+
+
+def changes(
+    here: NDArray[np.int64],
+    tile: NDArray[np.int64],
+    *,
+    west: NDArray[np.float64],
+    south: NDArray[np.float64],
+    onset: NDArray[np.datetime64],
+    vectors: NDArray[np.float16],
+    rng: np.random.Generator,
+) -> pa.Table:
+    """Rows of `changes` with what searches and filters read; scores and kinds are drawn."""
+    count, dimensions = vectors.shape
     box = [pa.array(side) for side in (west, south, west + 0.01, south + 0.001)]
     columns = {
         "change_id": pa.array([change_id(i) for i in here]),
         "patch_id": pa.array([f"32631_160m_{i:08d}" for i in here]),
-        "tile": pa.array([f"32631_160m_{c}" for c in cell // DAYS]),
+        "tile": pa.array([f"32631_160m_{i}" for i in tile]),
         "onset": pa.array(onset).cast(schema.INSTANT),
         "score": pa.array(rng.uniform(0, 10, count).astype(np.float32)),
         "kind": pa.array(rng.integers(-1, 20, count).astype(np.int32)),

@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import shapely
+from _vectors import changes
 from threadpoolctl import threadpool_limits
 
 from terradrift import schema
@@ -58,28 +58,10 @@ def block(start: int, count: int, rows: int, dimensions: int) -> pa.Table:
     onset = np.datetime64("2018-01-01", "us") + rng.integers(0, 365, count).astype(
         "m8[D]"
     )
-    box = [pa.array(side) for side in (west, south, west + 0.01, south + 0.001)]
-    columns = {
-        "change_id": pa.array([f"bench_32631_160m_{i:08d}" for i in index]),
-        "patch_id": pa.array([f"32631_160m_{i:08d}" for i in index]),
-        "tile": pa.array([f"32631_160m_{i}" for i in index // (SIDE * 10)]),
-        "onset": pa.array(onset).cast(schema.INSTANT),
-        "score": pa.array(rng.uniform(0, 10, count).astype(np.float32)),
-        "kind": pa.array(rng.integers(-1, 20, count).astype(np.int32)),
-        "delta": pa.FixedSizeListArray.from_arrays(
-            pa.array(values.astype(np.float16).ravel()), dimensions
-        ),
-        "longitude": pa.array(west),
-        "latitude": pa.array(south),
-        "bbox": pa.StructArray.from_arrays(box, fields=list(schema.BBOX)),
-        "geometry": pa.array(
-            shapely.to_wkb(shapely.box(west, south, west + 0.01, south + 0.001))
-        ),
-    }
-    wanted = schema.changes(dimensions)
-    return pa.table(
-        [columns.get(field.name, pa.nulls(count, field.type)) for field in wanted],
-        schema=wanted,
+    tile = index // (SIDE * 10)
+    half = values.astype(np.float16)
+    return changes(
+        index, tile, west=west, south=south, onset=onset, vectors=half, rng=rng
     )
 
 
