@@ -12,7 +12,7 @@ setup: $(READY)
 $(READY): pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,dev,models,ray]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,dev,models,notebook,ray]'
 # The official SAM 2, which the tests compare with; its build would fetch another torch.
 	SAM2_BUILD_CUDA=0 $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation sam2
 	touch $(READY)

@@ -1,0 +1,1 @@
+"""Checks files against published specifications; knows nothing of archives and models."""
