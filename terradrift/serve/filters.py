@@ -22,7 +22,7 @@ class Filters:
     """Any of these; -1: of no kind."""
     persistence: tuple[str, ...] = ()
     min_score: float = 0.0
-    """0..1."""
+    """As `changes.score`: robust deviations, 0 and above; not bounded by 1."""
     event: str | None = None
     region: str | None = None
     """Name that `POST /api/regions` gave a polygon."""
@@ -36,7 +36,7 @@ def filters(
     until: date | None = None,
     kind: Annotated[list[int] | None, Query()] = None,
     persistence: Annotated[list[str] | None, Query()] = None,
-    min_score: Annotated[float, Query(ge=0, le=1)] = 0.0,
+    min_score: Annotated[float, Query(ge=0)] = 0.0,
     event: str | None = None,
     region: str | None = None,
     search: str | None = None,
