@@ -72,6 +72,7 @@ def demo(
         f"5. {count:,} changes in {folder / 'changes.parquet'} and, for QGIS, "
         f"{folder / 'changes.gpkg'}; pictures in {folder / 'report.html'}"
     )
+    say(f"6. Look at it, search it and label it: terradrift serve {place}")
 
 
 def planted(archive: "td.Archive", truth: Path) -> "pa.Table":
