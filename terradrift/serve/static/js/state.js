@@ -1,12 +1,20 @@
 /* What the page shows, in one place: parts read it, change it by `set`, and hear of changes. */
 
+export const NO_FILTERS = Object.freeze({
+  since: null, until: null, kinds: [], persistence: [], minScore: 0, region: null, event: null,
+});
+
 export const state = {
   archive: null,     // answer of /api/archive
   version: null,     // generation that tiles and lists are of
   colour: 'score',   // score | kind | event | onset | taxonomy
-  filters: { since: null, until: null, kinds: [], persistence: [], minScore: 0, region: null, event: null },
+  filters: NO_FILTERS,
   search: null,      // answer of /api/similar whose matches are shown, or null
   selected: null,    // change_id, or null
+  place: null,       // {longitude, latitude, bbox?} of what is selected, where it is known
+  hovered: null,     // change_id under the pointer, on the map or in the list, or null
+  view: null,        // [west, south, east, north] that the map shows
+  count: null,       // answer of /api/count for the filters
   panel: 'list',     // list | detail | sql
   theme: 'auto',     // auto | light | dark
 };
@@ -26,6 +34,16 @@ export function set(patch) {
   for (const { keys, hear } of heard) {
     if (changed.some((key) => keys.has(key))) hear(state, changed);
   }
+}
+
+/** Change some of the filters; the others stay. */
+export const filter = (patch) => set({ filters: { ...state.filters, ...patch } });
+
+/** Select a change (a row with change_id, longitude, latitude and perhaps bbox) and show it. */
+export function select(row, panel = 'detail') {
+  const { change_id: id, longitude, latitude, bbox = null } = row;
+  const known = Number.isFinite(longitude) && Number.isFinite(latitude);
+  set({ selected: id, place: known ? { longitude, latitude, bbox } : null, panel });
 }
 
 /** Query string of the filters, as every route of the server takes it. */

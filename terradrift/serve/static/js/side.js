@@ -1,0 +1,77 @@
+/* The side panel: tabs, its width, and at small widths a sheet from below. */
+
+import { el } from './dom.js';
+import { on, set, state } from './state.js';
+
+const TABS = [['list', 'Changes'], ['detail', 'Detail'], ['sql', 'SQL']];
+const NARROWEST = 320;
+
+const side = document.getElementById('side');
+const grip = document.getElementById('grip');
+const tabs = {};
+
+function show() {
+  for (const [name, tab] of Object.entries(tabs)) {
+    const chosen = name === state.panel;
+    tab.setAttribute('aria-selected', String(chosen));
+    tab.tabIndex = chosen ? 0 : -1;
+    document.getElementById(name).hidden = !chosen;
+  }
+}
+
+function along(event) {
+  const names = TABS.map(([name]) => name);
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const at = (names.indexOf(state.panel) + step + names.length) % names.length;
+  set({ panel: names[at] });
+  tabs[names[at]].focus();
+}
+
+function widen(width) {
+  const most = Math.max(NARROWEST, Math.min(760, innerWidth - 520));
+  const now = Math.round(Math.min(most, Math.max(NARROWEST, width)));
+  document.documentElement.style.setProperty('--side', `${now}px`);
+  grip.setAttribute('aria-valuenow', String(now));
+  grip.setAttribute('aria-valuemin', String(NARROWEST));
+  grip.setAttribute('aria-valuemax', String(most));
+  localStorage.setItem('terradrift.side', String(now));
+}
+
+function drag(event) {
+  grip.setPointerCapture(event.pointerId);
+  const move = (moved) => widen(innerWidth - moved.clientX);
+  grip.addEventListener('pointermove', move);
+  grip.addEventListener('pointerup', () => grip.removeEventListener('pointermove', move), { once: true });
+}
+
+/** Sheet of small widths: 'down' (tabs alone), 'half' or 'full'. */
+export function sheet(height) {
+  side.dataset.sheet = height;
+}
+
+export function start() {
+  for (const [name, words] of TABS) {
+    tabs[name] = el('button', {
+      id: `tab-${name}`, role: 'tab', type: 'button', class: 'tab', 'aria-controls': name,
+      onclick: () => { set({ panel: name }); if (side.dataset.sheet === 'down') sheet('half'); },
+    }, words);
+  }
+  const bar = document.getElementById('tabs');
+  bar.append(...Object.values(tabs));
+  bar.addEventListener('keydown', along);
+  grip.setAttribute('aria-label', 'Width of the side panel');
+  grip.setAttribute('aria-orientation', 'vertical');
+  grip.addEventListener('pointerdown', drag);
+  grip.addEventListener('keydown', (event) => {
+    const by = { ArrowLeft: 24, ArrowRight: -24 }[event.key];
+    if (by) widen(side.offsetWidth + by);
+  });
+  const kept = Number(localStorage.getItem('terradrift.side'));
+  if (kept) widen(kept);
+  sheet('down');
+  show();
+  on('panel', show);
+  on('selected', () => { if (state.selected && side.dataset.sheet === 'down') sheet('half'); });
+}
