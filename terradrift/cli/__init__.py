@@ -23,12 +23,14 @@ from terradrift.cli import (
     models,
     run,
     sensitivity,
+    serve,
     similar,
     simulate,
     space,
     sql,
     taxonomy,
     tend,
+    thumbnails,
     train,
     watch,
 )
@@ -57,6 +59,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (watch.watch, "Judge new days by what was known before; raise alerts."),
     ),
     "Ask it": (
+        (serve.serve, "Look at it in a browser: map, search, labels."),
         (events.events, "List events, best first."),
         (sql.sql, "Ask in SQL: read-only, no files, no network."),
         (similar.similar, "Find changes like this one."),
@@ -78,6 +81,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (tend.validate, "Check it: one line per problem."),
         (tend.optimize, "Compact and sort tables; remove old versions."),
         (index.index, "Make searches and SQL on large tables fast."),
+        (thumbnails.thumbnails, "Keep pictures of events beside it."),
         (export.import_, "Read exported GeoParquet."),
     ),
     "Try it": (

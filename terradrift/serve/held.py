@@ -2,32 +2,68 @@
 
 import hashlib
 import threading
+import time
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
+import lance
+
+from terradrift import schema
 from terradrift.archive import Archive
-from terradrift.archive.opening import open_archive
+from terradrift.errors import TerradriftError
 from terradrift.serve.faults import Gone
+from terradrift.serve.steady import LIVE, Steady
+from terradrift.store import settings
+from terradrift.store.tables import Store
 
-KEPT = 2
+KEPT = 4
 """Generations that are kept: pages that are open go on with theirs until they move on."""
+
+_TRIES = 20
+"""Openings until one finds no table replaced meanwhile."""
+
+_Made = TypeVar("_Made")
+
+Stamp = tuple[int, int, int]
+"""What tells a table at one version from any other: see `Store.stamp`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Generation:
-    """What the archive held when it was opened, under a name that tiles are cached by."""
+    """What the archive held when it was opened, under a name that tiles are cached by.
+
+    `archive` goes on to answer from the tables as they were opened, whatever is written
+    since; labels and runs alone are as they are now.
+    """
 
     version: str
     """Letters and digits; another one whenever a table changed."""
     archive: Archive
     model: str
     """Whose changes are shown."""
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    """Of each table; what was made of tables whose stamps are the same need not be made anew."""
+    _made: dict[Hashable, Any] = field(default_factory=dict)
 
     @cached_property
-    def lock(self) -> threading.Lock:
+    def lock(self) -> threading.RLock:
         """For what is made once per generation."""
-        return threading.Lock()
+        return threading.RLock()
+
+    def table(self, base: str) -> str:
+        """Name of the model's table, such as `changes_mosaiks` of `changes`."""
+        return f"{base}_{schema.suffix(self.model)}"
+
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What `make` gives, made when it is first asked for in this generation."""
+        with self.lock:
+            if key not in self._made:
+                self._made[key] = make()
+            made: _Made = self._made[key]
+            return made
 
 
 @dataclass(eq=False)
@@ -38,42 +74,99 @@ class Held:
     model: str | None = None
     """None: the archive's own."""
     read_only: bool = False
+    who: str | None = None
+    """Whose labels are written."""
     _kept: dict[str, Generation] = field(default_factory=dict)
+    _named: dict[str, float] = field(default_factory=dict)
+    """When each was last asked for by its name."""
     _changing: threading.Lock = field(default_factory=threading.Lock)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def store(self) -> Store:
+        """The archive as it is at any time; opens a table once until it changes."""
+        return Store.open(self.root)
 
     def newest(self) -> Generation:
-        """The archive as it is now."""
-        with self._changing:
+        """The archive as it is now.
+
+        Raises:
+            ArchiveError: it is not there any more, or cannot be read.
+        """
+        with self._opening:
             version = self.version_now()
-            found = self._kept.get(version)
+            with self._changing:
+                found = self._kept.get(version)
             if found is None:
-                archive = open_archive(self.root)
-                found = Generation(version, archive, self.model or archive.model)
-                self._kept[version] = found
-                while len(self._kept) > KEPT:
-                    del self._kept[next(iter(self._kept))]
+                found = self._open()
+                with self._changing:
+                    self._keep(found)
             return found
 
     def at(self, version: str | None) -> Generation:
-        """The generation of that name; the newest that was handed out without one.
+        """The generation of that name; without one the archive as it is now.
 
         Raises:
             Gone: it is not kept any more; the page must be loaded anew.
         """
-        with self._changing:
-            if version is None and self._kept:
-                return next(reversed(self._kept.values()))
-            if version in self._kept:
-                return self._kept[version]
         if version is None:
             return self.newest()
+        with self._changing:
+            found = self._kept.get(version)
+            if found is not None:
+                self._named[version] = time.monotonic()
+                return found
         raise Gone("newer data are shown by now; load the page anew")
 
+    def stamps(self) -> dict[str, Stamp]:
+        """Of each table that is there and is part of a generation; opens none."""
+        found = {
+            table: self.store.stamp(table)
+            for table in self.store.tables()
+            if table not in LIVE
+        }
+        return {table: stamp for table, stamp in found.items() if stamp is not None}
+
     def version_now(self) -> str:
-        """The name of what the archive holds now, by its manifests; opens no table."""
-        told = sorted(
-            f"{path.parent.parent.name}/{path.name}/{path.stat().st_mtime_ns}"
-            for path in self.root.glob("*.lance/_versions/*.manifest")
-            if not path.parent.parent.name.startswith(("labels", "runs"))
-        )
+        """The name of what the archive holds now; opens no table."""
+        return self._version(self.stamps())
+
+    def _version(self, stamps: Mapping[str, Stamp]) -> str:
+        about = (self.store.root / settings.NAME).stat()
+        told = [f"{self.model} {about.st_ino} {about.st_mtime_ns}"]
+        told += [f"{table} {stamp}" for table, stamp in sorted(stamps.items())]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+    def _open(self) -> Generation:
+        """All tables as they are at one instant: none is replaced while others are opened."""
+        for left in reversed(range(_TRIES)):
+            stamps = self.stamps()
+            version = self._version(stamps)
+            try:
+                tables = {table: self.store.opened(table) for table in stamps}
+            except TerradriftError:
+                if not left or self.stamps() == stamps:  # not because it was replaced
+                    raise
+                continue
+            if version == self.version_now():
+                break
+        return self._generation(version, tables, stamps)
+
+    def _generation(
+        self,
+        version: str,
+        tables: Mapping[str, lance.LanceDataset],
+        stamps: Mapping[str, Stamp],
+    ) -> Generation:
+        now = settings.read(self.store.root)
+        archive = Archive(Steady(self.store.root, now, tables))
+        return Generation(version, archive, self.model or archive.model, dict(stamps))
+
+    def _keep(self, generation: Generation) -> None:
+        """Keep it; of too many the one goes that was longest not asked for by its name."""
+        self._kept[generation.version] = generation
+        while len(self._kept) > KEPT:
+            others = [name for name in self._kept if name != generation.version]
+            oldest = min(others, key=lambda name: self._named.get(name, 0.0))
+            del self._kept[oldest]
+            self._named.pop(oldest, None)

@@ -144,6 +144,10 @@ class Store:
         names.expected(table, found.schema)
         return found
 
+    def stamp(self, table: str) -> tuple[int, int, int] | None:
+        """What tells the table as it is now from any other; opens nothing. None: not there."""
+        return _newest(self.path(table))
+
     def opened(self, table: str) -> lance.LanceDataset:
         """As `dataset`, for reading alone: the same object until the table changes.
 

@@ -1,0 +1,178 @@
+"""The server's process: an address, uvicorn inside, and an end that leaves nothing behind."""
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from terradrift.serve import origin
+from terradrift.serve.app import application
+from terradrift.serve.faults import ServeError
+from terradrift.serve.guard import Guard
+from terradrift.serve.held import Held
+from terradrift.serve.keys import Key
+
+PORT = 8765
+HOST = "127.0.0.1"
+_PATIENCE = 3
+"""Seconds that answers under way have when the server ends."""
+
+
+def serve(
+    archive: str | Path,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    token: str | None = None,
+    open_browser: bool = True,
+    read_only: bool = False,
+    who: str | None = None,
+    model: str | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve an archive's page and JSON interface until Ctrl-C.
+
+    At a `host` beyond loopback visitors need `token`; None: one is made, and stands in the
+    address that `say` is told. `port` 0: any that is free. `who` signs labels; with
+    `read_only` nobody may write any. `model` None: the archive's own.
+
+    Raises:
+        ArchiveError: no archive there.
+        ServeError: the address is taken or not of this machine, or no such model.
+    """
+    held = Held(Path(archive), model=model, read_only=read_only, who=who)
+    place = _prepared(held, host, port, token)
+
+    def started() -> None:
+        say(place.address)
+        if open_browser:
+            threading.Thread(
+                target=webbrowser.open, args=[place.address], daemon=True
+            ).start()
+
+    with place.listening, suppress(KeyboardInterrupt):
+        _Server(place.config, started).run(sockets=[place.listening])
+
+
+@contextmanager
+def served(
+    archive: str | Path,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    token: str | None = None,
+    read_only: bool = False,
+    who: str | None = None,
+    model: str | None = None,
+) -> Iterator[str]:
+    """The same inside a `with` block, in a thread; gives the address.
+
+    Raises: as `serve`.
+    """
+    held = Held(Path(archive), model=model, read_only=read_only, who=who)
+    place = _prepared(held, host, port, token)
+    ready = threading.Event()
+    server = _Server(place.config, ready.set)
+    thread = threading.Thread(target=server.run, args=[[place.listening]], daemon=True)
+    thread.start()
+    try:
+        while not ready.wait(0.05):
+            if not thread.is_alive():
+                raise ServeError("the server did not start; see its output")
+        yield place.address
+    finally:
+        server.should_exit = True
+        thread.join()
+        place.listening.close()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What listens where, and what it will answer with."""
+
+    listening: socket.socket
+    config: uvicorn.Config
+    address: str
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._told_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._told_started()
+
+
+def _prepared(held: Held, host: str, port: int, token: str | None) -> _Place:
+    _check_model(held)
+    listening = _listen(host, port)
+    try:
+        bound: int = listening.getsockname()[1]
+        beyond = not origin.is_loopback(host)
+        key = Key.of(token, bound) if beyond or token is not None else None
+        walls = Guard(
+            application(held), _names(host, beyond), everywhere=beyond, key=key
+        )
+    except BaseException:
+        listening.close()
+        raise
+    config = uvicorn.Config(
+        walls,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    return _Place(listening, config, _address(host, bound, key))
+
+
+def _check_model(held: Held) -> None:
+    found = held.newest()
+    suffixes = [name.partition("_")[2] for name in found.stamps]
+    if held.model is not None and found.table("x")[2:] not in suffixes:
+        raise ServeError(
+            f"the archive has nothing of the model {held.model}; see terradrift info"
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises ServeError where nothing can listen there."""
+    try:
+        ((family, _, _, _, address), *_) = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        return socket.create_server(address, family=family, backlog=128)
+    except OverflowError as error:
+        raise ServeError(f"expected a port of 0 to 65535, got {port}") from error
+    except OSError as error:
+        raise ServeError(
+            f"cannot listen at port {port} of {host}: {error.strerror or error}; choose "
+            "another with --port (0: any that is free)"
+        ) from error
+
+
+def _names(host: str, beyond: bool) -> set[str]:
+    """Names that visitors may ask for; addresses in numbers need none."""
+    if not beyond:
+        return {"localhost", host.lower()}
+    own = {socket.gethostname(), socket.getfqdn(), "localhost"}
+    named = {host} if host not in ("0.0.0.0", "::", "") else set()  # noqa: S104 - compared
+    return {name.lower() for name in own | named}
+
+
+def _address(host: str, port: int, key: Key | None) -> str:
+    shown = socket.gethostname() if host in ("0.0.0.0", "::", "") else host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
+    return f"http://{shown}:{port}/" + (f"?token={key.token}" if key else "")
