@@ -1,6 +1,5 @@
 """Writing one GeoParquet file: row groups of a chosen size, footers last, whole or not at all."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ import shapely
 
 from terradrift.errors import ArchiveError
 from terradrift.store.footer import Box
+from terradrift.store.out import part
 
 _GROUP_BYTES = 24 << 20
 _SHAPES = {
@@ -48,8 +48,11 @@ class Covered:
     shapes: set[str] = field(default_factory=set)
     """GeoParquet's names of the geometry types met."""
 
-    def add(self, rows: pa.Table, time: str) -> None:
-        """Count rows with columns `bbox`, `geometry` and the instant `time`."""
+    def add(self, rows: pa.Table, time: str | None) -> None:
+        """Count rows with columns `bbox`, `geometry` and, where given, the instant `time`.
+
+        A row across the antimeridian (`xmin` above `xmax`) makes the box go all around.
+        """
         self.rows += rows.num_rows
         west, south, east, north = (
             pc.struct_field(rows["bbox"], side)
@@ -59,13 +62,16 @@ class Covered:
             return
         low = [pc.min(west).as_py(), pc.min(south).as_py()]
         high = [pc.max(east).as_py(), pc.max(north).as_py()]
+        if pc.any(pc.greater(west, east)).as_py():
+            low[0], high[0] = -180.0, 180.0
         if self.box is not None:
             low = [min(pair) for pair in zip(low, self.box[:2], strict=True)]
             high = [max(pair) for pair in zip(high, self.box[2:], strict=True)]
         self.box = (low[0], low[1], high[0], high[1])
-        span = pc.min_max(rows[time]).as_py()
-        self.start = min(filter(None, (self.start, span["min"])), default=None)
-        self.end = max(filter(None, (self.end, span["max"])), default=None)
+        if time is not None:
+            span = pc.min_max(rows[time]).as_py()
+            self.start = min(filter(None, (self.start, span["min"])), default=None)
+            self.end = max(filter(None, (self.end, span["max"])), default=None)
         kinds = shapely.get_type_id(shapely.from_wkb(rows["geometry"].to_numpy()))
         self.shapes |= {_SHAPES[int(one)] for one in np.unique(kinds) if one in _SHAPES}
 
@@ -74,34 +80,49 @@ def write(
     tables: Iterable[pa.Table],
     target: pa.Schema,
     path: Path,
-    time: str,
+    time: str | None,
     footers: Callable[[Covered], dict[str, str]],
 ) -> Covered:
-    """Write row groups to a temporary file, footers last, then move it into place."""
-    seen = Covered()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    text = [one.name for one in target if pa.types.is_string(one.type)]
+    """As `write_to`, to a file that is at `path` whole or not at all.
+
+    Raises:
+        ArchiveError: it cannot be written.
+    """
     try:
-        try:
-            with pq.ParquetWriter(
-                temporary,
-                target,
-                compression="zstd",
-                use_dictionary=text,
-                write_statistics=_with_statistics(target),
-                write_page_index=True,
-            ) as writer:
-                for group in _grouped(tables, rows_per_group(target)):
-                    seen.add(group, time)
-                    writer.write_table(group, row_group_size=group.num_rows)
-                writer.add_key_value_metadata(footers(seen))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with part.whole(path) as made:
+            return write_to(tables, target, made, time, footers)
     except OSError as error:
         raise ArchiveError(
             f"cannot write {path}: {error.strerror or error}; the archive is as it was"
         ) from error
+
+
+def write_to(
+    tables: Iterable[pa.Table],
+    target: pa.Schema,
+    path: Path,
+    time: str | None,
+    footers: Callable[[Covered], dict[str, str]],
+) -> Covered:
+    """Write row groups of about 24 MB of vectors, and the footers last.
+
+    zstd, with a page index, statistics of all columns but vectors, and texts by dictionary.
+    `footers` is asked when all rows are written.
+    """
+    seen = Covered()
+    text = [one.name for one in target if pa.types.is_string(one.type)]
+    with pq.ParquetWriter(
+        path,
+        target,
+        compression="zstd",
+        use_dictionary=text,
+        write_statistics=_with_statistics(target),
+        write_page_index=True,
+    ) as writer:
+        for group in _grouped(tables, rows_per_group(target)):
+            seen.add(group, time)
+            writer.write_table(group, row_group_size=group.num_rows)
+        writer.add_key_value_metadata(footers(seen))
     return seen
 
 
