@@ -1,0 +1,120 @@
+"""Before and after of the changes of one archive: which windows, and their pixels."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from terradrift.archive.pixels_of import Pixels
+from terradrift.archive.rows_of_patch import PatchRows
+from terradrift.archive.thumbnails import Thumbnails
+from terradrift.archive.thumbnails_read import Windows
+from terradrift.archive.thumbnails_view import Extent, Side, View, side, view
+from terradrift.grid import parse_id
+from terradrift.store.tables import Store
+from terradrift.store.units import embeddings_table
+
+NEEDED = ("change_id", "patch_id", "date_before", "date_after", "ended")
+"""Columns of a change that tell what is shown of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a change."""
+
+    view: View
+    before: Side | None
+    after: Side | None
+
+
+class Pictured:
+    """The changes of one model, at the versions that their tables had when it was made."""
+
+    def __init__(
+        self, store: Store, model: str, kept: Thumbnails | None = None
+    ) -> None:
+        self.store = store
+        self.grid = store.settings.grid
+        self.seen = PatchRows(store.opened(embeddings_table(model)), self.grid)
+        self._kept = kept or Thumbnails(store.root)
+        self._making = threading.RLock()
+
+    @property
+    def windows(self) -> Windows:
+        """Where windows are read."""
+        with self._making:
+            return self._windows
+
+    def shown(
+        self, change: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+    ) -> Shown:
+        """The ground and the dates of a change.
+
+        `change` has the columns `NEEDED`, and so have `others`, all changes of its patch:
+        a side ends where another change begins.
+        """
+        with self._making:
+            extents = self._extents
+        cell = parse_id(change["patch_id"])
+        found = view(self.grid, cell, extents.get(cell[0]))
+        before, after = change["date_before"], change["date_after"]
+        seen, window = self._clear(found, change["patch_id"])
+        began = [one["date_after"] for one in others if one["date_after"]]
+        ends = [one["date_before"] for one in others if one["date_before"]]
+        first = max((at for at in began if before and at <= before), default=None)
+        last = min((at for at in ends if after and at >= after), default=None)
+        if change["ended"] is not None:
+            # What came and went is shown while it was there.
+            held = [at for at in seen if at < change["ended"]]
+            last = min(
+                [*filter(None, (last,)), *([max(held)] if held else [])], default=None
+            )
+        return Shown(
+            found,
+            None if before is None else side(before, seen, window, (first, before)),
+            None if after is None else side(after, seen, window, (after, last)),
+        )
+
+    def _clear(
+        self, found: View, patch: str
+    ) -> tuple[dict[datetime, float], dict[datetime, float]]:
+        """How clear the patch was at each instant, and how clear what is held around it."""
+        ids = found.patch_ids(self.grid).tolist()
+        rows = self.seen.of(ids, ["datetime", "clear_percent"])
+        around = pa.concat_tables(
+            [one for one in rows.values() if len(one)] or rows.values()
+        )
+        held = sum(1 for one in rows.values() if len(one))
+        days = pc.cast(around["datetime"], pa.timestamp("us")).to_numpy()
+        names, number = np.unique(days.astype("datetime64[D]"), return_inverse=True)
+        clear = np.nan_to_num(around["clear_percent"].to_numpy())
+        sums = np.bincount(number, clear, minlength=len(names)) / max(held, 1)
+        of_day: dict[date, float] = dict(
+            zip(names.tolist(), sums.tolist(), strict=True)
+        )
+        own = rows[patch].to_pylist()
+        seen = {row["datetime"]: row["clear_percent"] or 0.0 for row in own}
+        return seen, {at: of_day.get(at.date(), 0.0) for at in seen}
+
+    @cached_property
+    def _windows(self) -> Windows:
+        scenes = self.store.scan("scenes").read_all()
+        return Windows(Pixels(self.store, scenes), self._kept)
+
+    @cached_property
+    def _extents(self) -> dict[int, Extent]:
+        rows = self.store.scan("patches", ["crs", "row", "col"]).read_all()
+        sides = [("row", "min"), ("row", "max"), ("col", "min"), ("col", "max")]
+        found = {}
+        for one in rows.group_by("crs").aggregate(sides).to_pylist():
+            found[int(one["crs"].rpartition(":")[2])] = Extent(
+                (one["row_min"], one["row_max"] + 1),
+                (one["col_min"], one["col_max"] + 1),
+            )
+        return found
