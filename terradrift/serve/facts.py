@@ -1,0 +1,210 @@
+"""What a generation holds, in the words of `/api/archive`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from terradrift.archive.kinds import rows as kind_rows
+from terradrift.archive.thumbnails import FOLDER as THUMBNAILS
+from terradrift.query.flat import records
+from terradrift.serve.held import Generation
+from terradrift.serve.kept import Kept
+from terradrift.store import names
+
+_Made = TypeVar("_Made")
+
+RUNS = 5
+"""Last runs that are told."""
+
+_SCENES = "SELECT min(datetime) AS first, max(datetime) AS last FROM scenes"
+_BOX = """
+    SELECT [min(bbox.xmin), min(bbox.ymin), max(bbox.xmax), max(bbox.ymax)] AS bbox
+    FROM patches
+"""
+_ONSETS = """
+    SELECT year_month(onset) AS month, count(*) AS n FROM {changes}
+    WHERE onset IS NOT NULL GROUP BY month ORDER BY month
+"""
+_PERSISTENCE = """
+    SELECT persistence, count(*) AS n FROM {changes}
+    WHERE persistence IS NOT NULL GROUP BY persistence ORDER BY n DESC, persistence
+"""
+_KINDS = ("kind", "name", "label", "size", "rarity", "d_ndvi", "d_nbr", "d_ndwi")
+_REGIMES = "SELECT regime, parent, label, size, share FROM {taxonomy} ORDER BY regime"
+_RUNS = """
+    SELECT verb, status, started, ended, rows, message FROM runs
+    ORDER BY started DESC LIMIT $n
+"""
+_SEEN = "SELECT assets FROM scenes ORDER BY datetime DESC LIMIT 1"
+
+
+class Facts:
+    """Facts of generations; what is made of a table is made anew when that table changes."""
+
+    def __init__(self) -> None:
+        self._kept = Kept()
+
+    def of(self, generation: Generation) -> dict[str, Any]:
+        """All but `read_only`: see `docs/serve.md`."""
+        store = generation.archive.store
+        box, span = self._box(generation), self._span(generation)
+        changes = self._changes(generation)
+        kinds, regimes = self._kinds(generation), self._regimes(generation)
+        counts = self.counts(generation)
+        return {
+            "name": store.root.name,
+            "model": generation.model,
+            "models": models(generation),
+            "version": generation.version,
+            "patch_size": store.settings.grid.patch_size,
+            "bbox": box,
+            "dates": span,
+            "counts": {
+                **{name: counts[name] for name in ("scenes", "patches")},
+                **{name: counts[name] for name in ("observations", "changes")},
+                "events": counts["events"],
+                "kinds": len(kinds),
+                "regimes": len(regimes),
+            },
+            "has": {
+                "chips": self._chips(generation),
+                "kinds": bool(kinds),
+                "taxonomy": bool(regimes),
+                "events": counts["events"] > 0,
+                "scores": counts["scores"] > 0,
+            },
+            "kinds": kinds,
+            "regimes": regimes,
+            **changes,
+            "runs": _runs(generation),
+            "bytes": self._kept.get(
+                ("bytes", generation.version), lambda: _bytes(store.root)
+            ),
+        }
+
+    def counts(self, generation: Generation) -> dict[str, int]:
+        """Rows of the model's tables, 0 where there are none."""
+        return {
+            "scenes": self._count(generation, "scenes"),
+            "patches": self._count(generation, "patches"),
+            "observations": self._count(generation, generation.table("embeddings")),
+            "changes": self._count(generation, generation.table("changes")),
+            "events": self._count(generation, generation.table("events")),
+            "scores": self._count(generation, generation.table("scores")),
+        }
+
+    def _count(self, generation: Generation, table: str) -> int:
+        def rows() -> int:
+            store = generation.archive.store
+            return store.count(table) if store.exists(table) else 0
+
+        return self._of(generation, "count", table, rows)
+
+    def _span(self, generation: Generation) -> dict[str, str | None]:
+        def make() -> dict[str, str | None]:
+            (span,) = _rows(generation, _SCENES)
+            return span
+
+        return self._of(generation, "span", "scenes", make)
+
+    def _box(self, generation: Generation) -> list[float] | None:
+        def make() -> list[float] | None:
+            ((box),) = _rows(generation, _BOX)
+            found: list[float] | None = box["bbox"]
+            return found if found and found[0] is not None else None
+
+        return self._of(generation, "box", "patches", make)
+
+    def _changes(self, generation: Generation) -> dict[str, Any]:
+        table = generation.table("changes")
+
+        def make() -> dict[str, Any]:
+            there = generation.archive.store.exists(table)
+            return {
+                "persistence": _rows(generation, _PERSISTENCE) if there else [],
+                "onsets": _rows(generation, _ONSETS) if there else [],
+            }
+
+        return self._of(generation, "changes", table, make)
+
+    def _kinds(self, generation: Generation) -> list[dict[str, Any]]:
+        table = generation.table("kinds")
+
+        def make() -> list[dict[str, Any]]:
+            store = generation.archive.store
+            if not store.exists(table):
+                return []
+            held = kind_rows.held(store, generation.model, tree=False).select(_KINDS)
+            return [
+                {**row, "name": row["name"] or row["label"]}
+                for batch in held.to_batches()
+                for row in records(batch)
+            ]
+
+        return self._of(generation, "kinds", table, make)
+
+    def _regimes(self, generation: Generation) -> list[dict[str, Any]]:
+        table = generation.table("taxonomy")
+
+        def make() -> list[dict[str, Any]]:
+            there = generation.archive.store.exists(table)
+            return _rows(generation, _REGIMES) if there else []
+
+        return self._of(generation, "regimes", table, make)
+
+    def _chips(self, generation: Generation) -> bool:
+        def make() -> bool:
+            seen = _rows(generation, _SEEN)
+            return any(
+                "://" in asset["href"] or Path(asset["href"]).exists()
+                for row in seen
+                for asset in row["assets"] or []
+            )
+
+        folder = generation.archive.store.root / THUMBNAILS
+        return self._of(generation, "chips", "scenes", make) or folder.is_dir()
+
+    def _of(
+        self, generation: Generation, part: str, table: str, make: Callable[[], _Made]
+    ) -> _Made:
+        return self._kept.get(
+            (part, table, generation.model, generation.stamps.get(table)), make
+        )
+
+
+def models(generation: Generation) -> list[str]:
+    """Models that the archive holds changes or vectors of, by their own names."""
+    store = generation.archive.store
+    found = {generation.model}
+    for table in store.tables():
+        if names.kind(table) == "embeddings":
+            said = (store.dataset(table).schema.metadata or {}).get(b"model")
+            found.add(said.decode() if said else table.partition("_")[2])
+    return sorted(found)
+
+
+def _rows(generation: Generation, text: str, **values: int) -> list[dict[str, Any]]:
+    """Rows of one of our statements, in which views are those of the generation's model."""
+    named = {base: f'"{generation.table(base)}"' for base in ("changes", "taxonomy")}
+    statement = text.format(**named)  # names of tables, which `schema.suffix` made
+    found = generation.archive.sql(statement, None, **values).to_arrow()
+    return [row for batch in found.to_batches() for row in records(batch)]
+
+
+def _runs(generation: Generation) -> list[dict[str, Any]]:
+    if not generation.archive.store.exists("runs"):
+        return []
+    return _rows(generation, _RUNS, n=RUNS)
+
+
+def _bytes(root: Path) -> int:
+    return sum(_sizes(root))
+
+
+def _sizes(root: Path) -> Iterator[int]:
+    for path in root.rglob("*"):
+        try:
+            if path.is_file():
+                yield path.stat().st_size
+        except OSError:  # a writer removed it meanwhile
+            continue
