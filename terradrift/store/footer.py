@@ -1,4 +1,4 @@
-"""What an exported file says about itself: `geo` and `emb` footers, and STAC beside it (pure).
+"""What an exported file says about itself: its `geo` and `emb` footers (pure).
 
 `geo` follows GeoParquet 1.1.0. `emb` carries the keys of Earth Index's published files and
 the names of the STAC embedding extension v0.0.1, both, since readers know one or the other.
@@ -11,10 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 import pyproj
-import shapely
 
 EXTENSION = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
-PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 
 # The store keeps float16; a float32 export widens those values, exactly.
 _QUANTIZATION = {
@@ -93,94 +91,24 @@ def emb(contents: Contents) -> dict[str, Any]:
         "providers": [],
         "license": model.get("licence", ""),
         "datetime": None,
-        "start_datetime": _iso(contents.start),
-        "end_datetime": _iso(contents.end),
+        "start_datetime": iso(contents.start),
+        "end_datetime": iso(contents.end),
         "datasets": list(contents.collections),
         "embedding": {
             "dim": contents.dimensions,
-            "quantization": dict(_QUANTIZATION),
+            "quantization": quantization(),
         },
         "stac_item_id_column": "stac_item_id",
         "stac_extensions": [EXTENSION],
-        **_collection_fields(contents),
-        "emb:quantization": dict(_QUANTIZATION),
-        "emb:preprocessing": _preprocessing(contents),
+        **collection_fields(contents),
+        "emb:quantization": quantization(),
+        "emb:preprocessing": preprocessing(contents),
         "processing:software": {"terradrift": version("terradrift")},
     }
 
 
-def stac_item(
-    contents: Contents, name: str, href: str, made: datetime
-) -> dict[str, Any]:
-    """A STAC item whose asset `embeddings` is the exported file."""
-    if contents.bbox is None or contents.start is None:
-        raise ValueError(f"a STAC item needs a place and a time; {href} has no rows")
-    return {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": [EXTENSION, PROCESSING],
-        "id": name,
-        "collection": f"{name}-collection",
-        "geometry": shapely.box(*contents.bbox).__geo_interface__,
-        "bbox": list(contents.bbox),
-        "properties": {
-            "datetime": None,
-            "start_datetime": _iso(contents.start),
-            "end_datetime": _iso(contents.end),
-            "created": _iso(made),
-            "processing:datetime": _iso(made),
-            "processing:version": version("terradrift"),
-            "processing:software": {"terradrift": version("terradrift")},
-            "emb:preprocessing": _preprocessing(contents),
-            "emb:quantization": dict(_QUANTIZATION),
-        },
-        "assets": {
-            "embeddings": {
-                "href": href,
-                "type": "application/vnd.apache.parquet",
-                "title": contents.kind,
-                "roles": ["data"],
-            }
-        },
-        "links": [
-            {
-                "rel": "collection",
-                "href": f"./{name}.collection.json",
-                "type": "application/json",
-            },
-            *_links(contents),
-        ],
-    }
-
-
-def stac_collection(contents: Contents, name: str) -> dict[str, Any]:
-    """The STAC collection of that item, with the fields the extension asks for."""
-    bbox = list(contents.bbox or (-180.0, -90.0, 180.0, 90.0))
-    return {
-        "type": "Collection",
-        "stac_version": "1.1.0",
-        "stac_extensions": [EXTENSION],
-        "id": f"{name}-collection",
-        "description": f"{contents.kind} by {contents.model.get('model', '')}, "
-        f"one per {contents.patch_size} m patch and date",
-        "license": contents.model.get("licence") or "other",
-        "extent": {
-            "spatial": {"bbox": [bbox]},
-            "temporal": {"interval": [[_iso(contents.start), _iso(contents.end)]]},
-        },
-        **_collection_fields(contents),
-        "links": [
-            {
-                "rel": "item",
-                "href": f"./{name}.item.json",
-                "type": "application/geo+json",
-            },
-            *_links(contents),
-        ],
-    }
-
-
-def _collection_fields(contents: Contents) -> dict[str, Any]:
+def collection_fields(contents: Contents) -> dict[str, Any]:
+    """What the STAC embedding extension asks of a collection."""
     px = contents.patch_px
     layout: dict[str, Any] = {
         "layout_type": "regular_grid",
@@ -194,27 +122,22 @@ def _collection_fields(contents: Contents) -> dict[str, Any]:
         "data_type": contents.dtype,
         "gsd": contents.patch_size,
         "emb:chip_layout": layout,
+        "emb:temporal_resolution": "single_acquisition",
         "emb:fit_for_use": ["change_detection", "retrieval"],
     }
 
 
-def _preprocessing(contents: Contents) -> dict[str, str]:
+def quantization() -> dict[str, Any]:
+    """How stored vectors were made of the model's, by the extension's names."""
+    return dict(_QUANTIZATION)
+
+
+def preprocessing(contents: Contents) -> dict[str, str]:
+    """What was done to reflectance before the model, as a Processing expression."""
     words = contents.model.get("preprocessing", "")
     return {"format": "text", "expression": words}
 
 
-def _links(contents: Contents) -> list[dict[str, str]]:
-    source = contents.model.get("source", "")
-    name = f"{contents.model.get('model', '')}:{contents.model.get('revision', '')}"
-    model = source if source.startswith("http") else f"urn:terradrift:model:{name}"
-    given = contents.sources or tuple(
-        f"urn:terradrift:collection:{one}" for one in contents.collections
-    )
-    return [
-        {"rel": "emb:model", "href": model, "title": contents.model.get("model", "")},
-        *({"rel": "emb:source-data", "href": href} for href in given),
-    ]
-
-
-def _iso(instant: datetime | None) -> str | None:
+def iso(instant: datetime | None) -> str | None:
+    """An instant as STAC writes it."""
     return None if instant is None else instant.isoformat().replace("+00:00", "Z")

@@ -37,6 +37,10 @@ class Chosen:
     """Condition on the place."""
 
 
+ALL = Chosen()
+"""Every row."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Rows of one tile, and of one year where they were asked for by years."""

@@ -1,0 +1,33 @@
+"""Links to what made vectors and to what they were made of (pure)."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+_DOI = re.compile(r"\b10\.\d{4,9}/[^\s;,]+")
+_URL = re.compile(r"https?://[^\s;,]+")
+
+
+def model(described: Mapping[str, str]) -> str:
+    """Where the model is to be had: its address, else its paper, else a URN of its name.
+
+    `described` is the schema metadata of a table of embeddings.
+    """
+    source = described.get("source", "")
+    if found := _URL.search(source):
+        return found[0]
+    if found := _DOI.search(source):
+        return f"https://doi.org/{found[0]}"
+    name, revision = described.get("model", ""), described.get("revision", "")
+    return f"urn:terradrift:model:{name}:{revision}"
+
+
+def doi(described: Mapping[str, str]) -> str | None:
+    """The DOI that the model's source states."""
+    found = _DOI.search(described.get("source", ""))
+    return found[0] if found else None
+
+
+def source_data(collections: Iterable[str], links: Iterable[str]) -> list[str]:
+    """Links to the source collections: those that scenes name, else URNs, one at least."""
+    given = list(links) or [f"urn:terradrift:collection:{one}" for one in collections]
+    return given or ["urn:terradrift:collection:unknown"]
