@@ -29,6 +29,7 @@ _PERSISTENCE = """
     SELECT persistence, count(*) AS n FROM {changes}
     WHERE persistence IS NOT NULL GROUP BY persistence ORDER BY n DESC, persistence
 """
+_SCORES = "SELECT min(score) AS low, max(score) AS high FROM {changes}"
 _KINDS = ("kind", "name", "label", "size", "rarity", "d_ndvi", "d_nbr", "d_ndwi")
 _REGIMES = "SELECT regime, parent, label, size, share FROM {taxonomy} ORDER BY regime"
 _RUNS = """
@@ -123,6 +124,7 @@ class Facts:
             return {
                 "persistence": _rows(generation, _PERSISTENCE) if there else [],
                 "onsets": _rows(generation, _ONSETS) if there else [],
+                "scores": _rows(generation, _SCORES)[0] if there else None,
             }
 
         return self._of(generation, "changes", table, make)
