@@ -107,13 +107,15 @@ def write_to(
     """Write row groups of about 24 MB of vectors, and the footers last.
 
     zstd, with a page index, statistics of all columns but vectors, and texts by dictionary.
-    `footers` is asked when all rows are written.
+    `footers` is asked when all rows are written, and before for `geo` alone: readers of
+    Arrow's schema, which stands in front of the final footers, look for it there.
     """
     seen = Covered()
+    begun = {"geo": text for name, text in footers(seen).items() if name == "geo"}
     text = [one.name for one in target if pa.types.is_string(one.type)]
     with pq.ParquetWriter(
         path,
-        target,
+        target.with_metadata(begun or None),
         compression="zstd",
         use_dictionary=text,
         write_statistics=_with_statistics(target),

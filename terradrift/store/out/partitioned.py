@@ -152,7 +152,7 @@ def _file(
 
     def footers(covered: Covered) -> dict[str, str]:
         texts = leaving.footers(covered)
-        if "emb" in texts:
+        if "emb" in texts and covered.rows:
             about = json.loads(texts["emb"]) | {
                 "stac_item": stac_of.item(made(covered))
             }
