@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lance
+from shapely.geometry.base import BaseGeometry
 
 from terradrift import schema
 from terradrift.archive import Archive
 from terradrift.errors import TerradriftError
+from terradrift.serve.columns.named import Matches, Named
 from terradrift.serve.faults import Gone
+from terradrift.serve.kept import Kept
 from terradrift.serve.steady import LIVE, Steady
 from terradrift.store import settings
 from terradrift.store.tables import Store
@@ -24,6 +27,9 @@ KEPT = 4
 
 _TRIES = 20
 """Openings until one finds no table replaced meanwhile."""
+
+_COLUMNS = 6
+"""Tables whose columns are kept: of two generations, changes, patches and events."""
 
 _Made = TypeVar("_Made")
 
@@ -76,6 +82,14 @@ class Held:
     read_only: bool = False
     who: str | None = None
     """Whose labels are written."""
+    columns: Kept = field(default_factory=lambda: Kept(_COLUMNS))
+    """Narrow columns by table and stamp: generations that differ elsewhere share them."""
+    regions: Named[BaseGeometry] = field(
+        default_factory=lambda: Named("the region", "draw it again")
+    )
+    searches: Named[Matches] = field(
+        default_factory=lambda: Named("the search", "search again")
+    )
     _kept: dict[str, Generation] = field(default_factory=dict)
     _named: dict[str, float] = field(default_factory=dict)
     """When each was last asked for by its name."""
