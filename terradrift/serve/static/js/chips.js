@@ -1,0 +1,104 @@
+/* Pictures of a change: before, after and their difference; larger ones, to swipe between. */
+
+import { dialog } from './bits.js';
+import { el } from './dom.js';
+import { day } from './say.js';
+import { state } from './state.js';
+
+const SMALL = 256;
+const LARGE = 768;
+const WORDS = { before: 'Before', after: 'After', difference: 'Difference' };
+
+const url = (id, which, size) =>
+  `api/change/${encodeURIComponent(id)}/chip/${which}.png?${new URLSearchParams({ size, v: state.version })}`;
+
+/* The scale of a difference comes with its picture, in the header X-Meaning. */
+async function picture(image, address, told) {
+  try {
+    const response = await fetch(address);
+    if (!response.ok) {
+      const words = await response.json().then((answer) => answer.error, () => response.statusText);
+      throw new Error(words);
+    }
+    const meaning = response.headers.get('X-Meaning');
+    const local = URL.createObjectURL(await response.blob());
+    image.addEventListener('load', () => URL.revokeObjectURL(local), { once: true });
+    image.src = local;
+    image.classList.remove('waiting');
+    if (meaning) told?.(meaning);
+  } catch (error) {
+    image.replaceWith(el('div', { class: 'chip-none' }, error.message));
+  }
+}
+
+function large(id, chips, first) {
+  const layers = {};
+  for (const which of Object.keys(WORDS)) {
+    layers[which] = el('img', { class: `layer waiting`, alt: `${WORDS[which]}, ${caption(chips, which)}`, draggable: 'false' });
+  }
+  const meaning = el('p', { class: 'soft small' });
+  for (const [which, image] of Object.entries(layers)) picture(image, url(id, which, LARGE), which === 'difference' ? (words) => { meaning.textContent = words; } : null);
+  const range = el('input', { type: 'range', min: 0, max: 100, value: 50, class: 'swipe-range', 'aria-label': 'Swipe: left of the line before, right of it after' });
+  const line = el('div', { class: 'swipe-line', 'aria-hidden': 'true' });
+  const stage = el('div', { class: 'stage' }, layers.before, layers.after, layers.difference, line);
+  const tags = [el('span', { class: 'stage-tag left' }, `Before \u00b7 ${day(chips.before)}`), el('span', { class: 'stage-tag right' }, `After \u00b7 ${day(chips.after)}`)];
+  stage.append(...tags);
+  const at = (percent) => {
+    layers.after.style.setProperty('clip-path', `inset(0 0 0 ${percent}%)`);
+    line.style.setProperty('left', `${percent}%`);
+  };
+  const show = (mode) => {
+    stage.dataset.mode = mode;
+    for (const one of modes.children) one.setAttribute('aria-pressed', String(one.dataset.mode === mode));
+    range.disabled = mode !== 'swipe';
+    at({ swipe: Number(range.value), before: 100, after: 0, difference: 0 }[mode]);
+    meaning.hidden = mode !== 'difference';
+  };
+  const modes = el('div', { class: 'switch', role: 'group', 'aria-label': 'Picture' },
+    ...[['swipe', 'Swipe'], ['before', 'Before'], ['after', 'After'], ['difference', 'Difference']].map(([mode, words]) =>
+      el('button', { type: 'button', class: 'button quiet', 'data-mode': mode, onclick: () => show(mode) }, words)));
+  range.addEventListener('input', () => at(Number(range.value)));
+  const drag = (event) => {
+    if (stage.dataset.mode !== 'swipe') return;
+    const box = stage.getBoundingClientRect();
+    range.value = Math.round((100 * (event.clientX - box.left)) / box.width);
+    at(Number(range.value));
+  };
+  stage.addEventListener('pointerdown', (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
+  stage.addEventListener('pointermove', (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
+  const box = dialog('Before and after', 'dialog-chips', modes, stage, range,
+    el('p', { class: 'soft small' }, 'Drag across the picture, or use the arrow keys; hold the space bar to see the state before.'), meaning);
+  const held = (mode) => (event) => {
+    if (event.key !== ' ' || event.target.closest('button')) return;
+    event.preventDefault();
+    if (!event.repeat && stage.dataset.mode !== 'difference') at(mode === 'down' ? 100 : 0);
+    if (mode === 'up' && stage.dataset.mode === 'swipe') at(Number(range.value));
+  };
+  box.addEventListener('keydown', held('down'));
+  box.addEventListener('keyup', held('up'));
+  show(first === 'difference' ? 'difference' : 'swipe');
+  range.focus();
+}
+
+const caption = (chips, which) =>
+  (which === 'difference' ? 'after less before' : day(chips[which]));
+
+/** The three pictures of a change, side by side; `chips` as /api/change/{id} tells them. */
+export function strip(id, chips) {
+  if (!chips?.source) {
+    return el('div', { class: 'chip-none chip-none-all' }, 'No pictures: the scenes are not where they were, and no thumbnails were kept.');
+  }
+  const meaning = el('p', { class: 'soft small chips-meaning' });
+  const figures = Object.entries(WORDS).map(([which, words]) => {
+    const image = el('img', { class: 'waiting', alt: `${words}, ${caption(chips, which)}`, width: SMALL, height: SMALL });
+    picture(image, url(id, which, SMALL), which === 'difference' ? (told) => { meaning.textContent = told; } : null);
+    const scene = chips.scenes?.[which];
+    return el('figure', { class: 'change-chip' },
+      el('button', { type: 'button', class: 'chip-open', 'aria-label': `Enlarge: ${words}, ${caption(chips, which)}`, onclick: () => large(id, chips, which) }, image),
+      el('figcaption', {}, el('b', {}, words), el('span', { class: 'number' }, caption(chips, which)),
+        scene && el('span', { class: 'scene faint', title: scene }, scene)));
+  });
+  return el('div', { class: 'chips-of' },
+    el('div', { class: 'change-chips' }, ...figures), meaning,
+    chips.source === 'cache' && el('p', { class: 'soft small' }, 'From cached thumbnails: the scenes themselves are not where they were.'));
+}

@@ -1,0 +1,157 @@
+/* The detail of a change: pictures, what is said of it, its series, its bands, its event. */
+
+import { get } from './api.js';
+import { button, copy, iconButton, nothing, trouble } from './bits.js';
+import { strip } from './chips.js';
+import { el } from './dom.js';
+import { thumbs } from './labels.js';
+import { step } from './list.js';
+import { called } from './row.js';
+import { area, count, day, figures, interval, number, place, signed } from './say.js';
+import { Chart } from './series.js';
+import { find, settings } from './similar.js';
+import { bars } from './spectra.js';
+import { on, query, select, set, state } from './state.js';
+import { swatch } from './swatch.js';
+import { said } from './verdicts.js';
+
+const BACK = 'M10 3 5 8l5 5';
+const UP = 'M3 10l5-5 5 5';
+const DOWN = 'M3 6l5 5 5-5';
+const here = { asked: null, told: null };
+
+const root = () => document.getElementById('detail');
+
+function head(told) {
+  const { change, event, kind } = told;
+  const row = { ...event, ...change, kind_name: kind?.name || kind?.label || event?.kind_name, n_patches: event?.n_patches };
+  const held = interval(change.onset_early, change.onset_late);
+  return el('header', { class: 'detail-head' },
+    el('div', { class: 'detail-nav' },
+      iconButton(BACK, 'Back to the list (Escape)', () => set({ panel: 'list' })),
+      el('span', { class: 'soft number' }, event ? `event ${number(event.rank)} of ${number(state.archive.counts?.events)}` : 'a change of no event'),
+      iconButton(UP, 'Previous in the list (k)', () => step(-1, true)),
+      iconButton(DOWN, 'Next in the list (j)', () => step(1, true))),
+    el('h2', { tabindex: -1 }, swatch(change.kind), called(row)),
+    el('p', { class: 'number' }, day(change.onset), held && el('span', { class: 'soft' }, `, at 95 % ${held}`)),
+    el('p', { class: 'soft number small' }, place(change.longitude, change.latitude), ` \u00b7 score ${number(change.score, 1)} \u00b7 ${change.persistence || 'course not known'}`));
+}
+
+function actions(told) {
+  const { change, event } = told;
+  const row = { ...change, n_patches: event?.n_patches, kind_name: told.kind?.name || told.kind?.label };
+  const judgement = el('div', { class: 'judgement' });
+  const judged = () => judgement.replaceChildren(thumbs(change.change_id),
+    el('p', { class: 'soft small' }, said(change).map(([name, one]) => `${one}: ${name}`).join(' \u00b7 ')));
+  judged();
+  here.judged = judged;
+  return el('div', { class: 'detail-actions' },
+    el('div', { class: 'actions' },
+      button('Find similar', () => find(row), { class: 'button primary', title: 'Changes like this one (s)' }),
+      judgement),
+    el('details', { class: 'find-how' }, el('summary', {}, 'How to compare'), settings(row)));
+}
+
+function section(title, ...children) {
+  return el('section', { class: 'detail-part' }, el('h3', {}, title), ...children);
+}
+
+function members(told) {
+  const { event, within_event: within } = told;
+  if (!event) return null;
+  const to = (id, words) => button(words, () => select({ change_id: id }), { disabled: !id });
+  return section('Its event',
+    el('p', { class: 'number' }, `${count(event.n_patches, 'patch', 'patches')}, ${area(event.area_km2)}, ${day(event.start)} to ${day(event.end)}; strongest score ${number(event.max_score, 1)}`),
+    el('div', { class: 'actions' },
+      to(within?.previous, 'Previous of the event'), to(within?.next, 'Next of the event'),
+      el('span', { class: 'soft number' }, within?.n ? count(within.n, 'change') : '')));
+}
+
+function facts(change) {
+  const told = [
+    ['Change', change.change_id], ['Patch', change.patch_id], ['Event', change.event_id],
+    ['Before', day(change.date_before)], ['After', day(change.date_after)], ['Ended', change.ended && day(change.ended)],
+    ['z', number(change.z, 1)], ['p', figures(change.p_value)], ['q', figures(change.q_value)],
+    ['LOF', number(change.lof, 2)], ['Reference', change.reference && `${change.reference}, ${count(change.n_reference, 'date')}`],
+    ['Analogues', number(change.n_controls)], ['Rarity', figures(change.rarity)],
+    ['Of its kind', change.kind_probability !== null && change.kind_probability !== undefined ? `${number(100 * change.kind_probability)} %` : null],
+    ['NDVI', signed(change.d_ndvi)], ['NBR', signed(change.d_nbr)], ['NDWI', signed(change.d_ndwi)],
+  ].filter(([, value]) => value !== null && value !== undefined && value !== '');
+  return el('details', { class: 'detail-part' }, el('summary', {}, 'All figures'),
+    el('dl', { class: 'facts' }, ...told.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', { class: 'number' }, value)))));
+}
+
+function links(told) {
+  const { change, event } = told;
+  const format = 'geojson';
+  return el('div', { class: 'actions links' },
+    button('Copy id', () => copy(change.change_id, 'Id'), { class: 'button quiet' }),
+    button('Copy link', () => copy(permalink(change.change_id), 'Link'), { class: 'button quiet' }),
+    event && el('a', {
+      class: 'button quiet', download: '',
+      href: `api/download?${new URLSearchParams({ what: 'changes', format, event: event.event_id, v: state.version })}`,
+    }, 'Download this event'));
+}
+
+function permalink(id) {
+  const words = new URLSearchParams(location.hash.slice(1));
+  words.set('selected', id);
+  words.set('panel', 'detail');
+  return `${location.origin}${location.pathname}#${words.toString().replaceAll('%2C', ',').replaceAll('%2F', '/')}`;
+}
+
+const asked = (id, what = '') => get(`api/change/${encodeURIComponent(id)}${what}?${new URLSearchParams({ v: state.version })}`);
+
+async function part(place, asking, shown) {
+  try {
+    shown(await asking);
+  } catch (error) {
+    place.replaceChildren(trouble(error));
+  }
+}
+
+function show(id, told) {
+  here.told = told;
+  const chart = new Chart();
+  const spectra = el('div', { class: 'spectra' });
+  const series = section('Its series', chart.element);
+  const body = el('div', { class: 'detail-body' },
+    head(told), actions(told),
+    strip(id, told.chips),
+    el('div', { class: 'words' }, ...(told.words || []).map((one) => el('p', {}, one))),
+    series,
+    section('What the bands did', spectra),
+    members(told), facts(told.change), links(told));
+  root().replaceChildren(body);
+  root().scrollTop = 0;
+  part(series, asked(id, '/series'), (answer) => chart.show(answer));
+  part(spectra, asked(id, '/spectra'), (answer) => spectra.replaceChildren(bars(answer)));
+  const { change, event } = told;
+  if (!state.place) set({ place: { longitude: change.longitude, latitude: change.latitude, bbox: event?.bbox ?? null } });
+}
+
+async function load() {
+  const id = state.selected;
+  here.asked = id;
+  if (!id) {
+    here.told = null;
+    root().replaceChildren(nothing('Nothing is selected', 'Take a row of the list, or a place on the map.',
+      button('To the list', () => set({ panel: 'list' }))));
+    return;
+  }
+  root().setAttribute('aria-busy', 'true');
+  try {
+    const told = await asked(id);
+    if (here.asked === id) show(id, told);
+  } catch (error) {
+    if (here.asked === id) root().replaceChildren(trouble(error, load));
+  } finally {
+    if (here.asked === id) root().removeAttribute('aria-busy');
+  }
+}
+
+export function start() {
+  on(['selected', 'version'], load);
+  on('judged', () => here.judged?.());
+  load();
+}

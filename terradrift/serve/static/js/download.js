@@ -1,0 +1,61 @@
+/* Download of what passes the filters, in the files that other tools read. */
+
+import { get } from './api.js';
+import { choice, dialog, trouble } from './bits.js';
+import { el, icon } from './dom.js';
+import { key } from './keys.js';
+import { count } from './say.js';
+import { query, state } from './state.js';
+
+const FORMATS = [
+  ['parquet', 'GeoParquet', 'DuckDB, GeoPandas, QGIS'],
+  ['gpkg', 'GeoPackage', 'QGIS, ArcGIS'],
+  ['fgb', 'FlatGeobuf', 'QGIS, web maps'],
+  ['geojson', 'GeoJSON', 'anything; large'],
+  ['csv', 'CSV', 'spreadsheets; centres, no outlines'],
+];
+const ARROW = 'M8 2v8M4.5 7 8 10.5 11.5 7M3 13.5h10';
+const chosen = { what: 'events', format: 'gpkg' };
+
+function whats() {
+  if (state.search?.search) return [['changes', 'Matches of the search'], ['events', 'Events of the matches']];
+  return [['events', 'Events'], ['changes', 'Changes']];
+}
+
+/** Open the dialog. */
+export async function open() {
+  const link = el('a', { class: 'button primary', download: '' }, icon(ARROW), 'Download');
+  const told = el('p', { class: 'number', role: 'status' }, 'Counting\u2026');
+  let counts = null;
+  const show = () => {
+    link.setAttribute('href', `api/download?${query({ what: chosen.what, format: chosen.format })}`);
+    if (counts) told.textContent = `${count(counts[chosen.what], 'entry')} with the filters that are set`;
+    const empty = counts && !counts[chosen.what];
+    link.toggleAttribute('aria-disabled', Boolean(empty));
+    if (empty) { link.removeAttribute('href'); told.textContent = 'Nothing passes the filters; there is nothing to download'; }
+  };
+  if (state.search?.search) chosen.what = 'changes';
+  const formats = el('fieldset', { class: 'formats' }, el('legend', {}, 'Format'), ...FORMATS.map(([value, words, use]) => {
+    const input = el('input', { type: 'radio', name: 'format', value, onchange: () => { chosen.format = value; show(); } });
+    input.checked = value === chosen.format;
+    return el('label', {}, input, el('b', {}, words), el('span', { class: 'soft small' }, use));
+  }));
+  const box = dialog('Download', 'dialog-small dialog-download',
+    choice('What', whats(), chosen.what, (value) => { chosen.what = value; show(); }), formats, told,
+    el('div', { class: 'actions' }, link));
+  link.addEventListener('click', () => setTimeout(() => box.close(), 300));
+  show();
+  try {
+    counts = await get(`api/count?${query()}`);
+    show();
+  } catch (error) {
+    told.replaceChildren(trouble(error));
+  }
+}
+
+export function start() {
+  document.getElementById('tools').prepend(el('button', {
+    type: 'button', class: 'button', title: 'Download what passes the filters (d)', onclick: open,
+  }, icon(ARROW), el('span', { class: 'tool-words' }, 'Download')));
+  key('d', 'Download what passes the filters', () => { open(); }, 'Page');
+}

@@ -1,0 +1,107 @@
+/* Thumbs up and down: yes and no under a name that the analyst chooses, undone by one key. */
+
+import { button, dialog, notify, THUMBS } from './bits.js';
+import { el, icon } from './dom.js';
+import { key } from './keys.js';
+import { step } from './list.js';
+import { count } from './say.js';
+import { on, set, state } from './state.js';
+import * as verdicts from './verdicts.js';
+
+const given = []; // [{id, name, before}], the newest last
+
+/** Ask for a name of labels; answers it, or null where the analyst thought better of it. */
+export function askName() {
+  return new Promise((done) => {
+    const field = el('input', {
+      class: 'field', id: 'label-name', maxlength: 80, list: 'label-names', placeholder: 'such as clear-cut',
+      autocomplete: 'off', required: true,
+    });
+    field.value = verdicts.name() || verdicts.usedLast();
+    const form = el('form', {},
+      el('label', { for: 'label-name' }, 'What do you look for? Yes and no are stored under this name.'), field,
+      el('datalist', { id: 'label-names' }, ...verdicts.names().map((one) => el('option', { value: one.name }))),
+      el('div', { class: 'actions' }, el('button', { class: 'button primary', type: 'submit' }, 'Use this name')));
+    const box = dialog('Name of these labels', 'dialog-small', form);
+    let chosen = null;
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      chosen = field.value.trim() || null;
+      if (chosen) box.close();
+    });
+    box.addEventListener('close', () => {
+      if (chosen) verdicts.choose(chosen);
+      done(chosen);
+    });
+    field.focus();
+    field.select();
+  });
+}
+
+/* What is judged: what is selected, or else what the list's cursor is on. */
+const target = () => state.selected || state.hovered;
+
+/** Say yes or no of what is selected, then go to the next of the list. */
+export async function judge(one) {
+  const id = target();
+  if (!id) { notify('Select a change first: a row of the list, or a place on the map'); return; }
+  const under = verdicts.name() || await askName();
+  if (!under) return;
+  try {
+    const before = verdicts.waiting();
+    const example = state.search?.example?.id;
+    if (example && !verdicts.verdict(example, under)) await verdicts.say(example, under, 'yes');
+    given.push({ id, name: under, before: await verdicts.say(id, under, one) });
+    if (verdicts.waiting() > before && !before) {
+      notify('Another process writes to the archive; labels are stored when it is done');
+    }
+    if (!await step(1, true)) notify(`${THUMBS[one][0]}, and that was the last of the list`);
+  } catch (error) {
+    notify(error.message, 'error');
+  }
+}
+
+async function undo() {
+  const last = given.pop();
+  if (!last) { notify('Nothing to undo'); return; }
+  try {
+    await verdicts.say(last.id, last.name, last.before);
+    set({ selected: last.id, place: null });
+    notify(`Taken back under ${last.name}`);
+  } catch (error) {
+    given.push(last);
+    notify(error.message, 'error');
+  }
+}
+
+/** Yes and no, of the change that is shown. */
+export function thumbs(id) {
+  const now = verdicts.verdict(id);
+  const under = verdicts.name();
+  return el('div', { class: 'thumbs', role: 'group', 'aria-label': under ? `Is this ${under}?` : 'Is this what you look for?' },
+    ...Object.entries(THUMBS).map(([which, [words, d]]) => el('button', {
+      type: 'button', class: `button thumb-${which}`, 'aria-pressed': String(now === which),
+      title: `${words}${under ? `, under ${under}` : ''} (${which[0]})`, onclick: () => judge(which),
+    }, icon(d), words)));
+}
+
+/** The chosen name and how many were judged, with a button to choose another. */
+export function tally() {
+  const under = verdicts.name();
+  const { yes, no } = verdicts.judged();
+  return el('div', { class: 'tally' },
+    el('span', { class: 'tally-name' }, under || 'Labels have no name yet'),
+    under && el('span', { class: 'number soft' }, `${yes.length} yes \u00b7 ${no.length} no`),
+    button(under ? 'Other name' : 'Choose one', () => askName(), { class: 'button quiet' }),
+    verdicts.waiting() > 0 && el('span', { class: 'waits' }, `${count(verdicts.waiting(), 'label')} waiting: another process writes to the archive`),
+    state.archive.read_only && el('span', { class: 'waits' }, 'This server only reads: verdicts stay on this page'));
+}
+
+export function start() {
+  key('y', 'Yes: it is what I look for', () => { judge('yes'); }, 'Labels');
+  key('n', 'No: it is not', () => { judge('no'); }, 'Labels');
+  key('u', 'Undo the last verdict', () => { undo(); }, 'Labels');
+  const load = () => verdicts.load().catch((error) => notify(`Labels: ${error.message}`, 'error'));
+  on('version', load);
+  load();
+}

@@ -1,0 +1,65 @@
+/* One row of the list: rank, what it is, when, where, how strong, and what was said of it. */
+
+import { THUMBS } from './bits.js';
+import { el, icon } from './dom.js';
+import { scoreRange } from './paint.js';
+import { area, count, day, interval, number, place, span } from './say.js';
+import { swatch } from './swatch.js';
+import { said } from './verdicts.js';
+
+/** Short and long words of what a row is. */
+export function called(row) {
+  if (row.kind_name) return row.kind_name;
+  if (row.label) return row.label;
+  if (row.kind !== null && row.kind !== undefined && row.kind >= 0) return `Kind ${row.kind}`;
+  return row.n_patches ? 'Event of no kind' : 'Change of no kind';
+}
+
+function when(row) {
+  if (row.start) return span(row.start, row.end);
+  const held = interval(row.onset_early, row.onset_late);
+  return held ? `${day(row.onset)} (${held})` : day(row.onset);
+}
+
+function where(row) {
+  const size = row.n_patches
+    ? `${area(row.area_km2)}, ${count(row.n_patches, 'patch', 'patches')}`
+    : row.event_id ? 'part of an event' : 'one patch';
+  return `${size} \u00b7 ${place(row.longitude, row.latitude)}`;
+}
+
+function strength(row) {
+  const score = row.max_score ?? row.score;
+  const [low, high] = scoreRange();
+  const share = high > low ? (score - low) / (high - low) : 0;
+  const bar = el('span', { class: 'score-bar', 'aria-hidden': 'true' },
+    el('span', { style: { width: `${Math.max(4, Math.min(100, 100 * share))}%` } }));
+  const far = row.distance !== undefined && row.distance !== null;
+  return el('div', { class: 'entry-side number' },
+    far
+      ? el('span', { class: 'entry-score', title: 'Distance: 0 the same direction, 1 nothing in common, 2 the opposite' }, number(row.distance, 3))
+      : el('span', { class: 'entry-score', title: 'Score' }, number(score, 1)),
+    el('span', { class: 'sr' }, far ? `distance; score ${number(score, 1)}` : 'score'),
+    bar, marks(row));
+}
+
+/* What was said of it, and under which names. */
+function marks(row) {
+  const told = said(row);
+  if (!told.length) return null;
+  return el('span', { class: 'marks' }, ...told.slice(0, 3).map(([under, one]) => el('span', {
+    class: `mark mark-${one}`, title: `${one}: ${under}`,
+  }, icon(THUMBS[one][1]), el('span', { class: 'sr' }, `${one}: ${under}`))));
+}
+
+/** Fill an option of the list. */
+export function paint(option, row, index) {
+  option.append(
+    el('span', { class: 'entry-rank number' }, number(row.rank ?? index + 1)),
+    el('div', { class: 'entry-main' },
+      el('p', { class: 'entry-title' }, swatch(row.kind), el('span', { class: 'entry-name' }, called(row)),
+        row.persistence && el('span', { class: 'entry-course soft' }, row.persistence)),
+      el('p', { class: 'entry-when number' }, when(row)),
+      el('p', { class: 'entry-where number faint' }, where(row))),
+    strength(row));
+}

@@ -1,0 +1,58 @@
+/* Numbers and instants as people read them; what is not known is an en dash. */
+
+export const NOTHING = '\u2013';
+
+const MINUS = '\u2212';
+const day_ = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+const month_ = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric', timeZone: 'UTC' });
+
+const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+
+export const day = (at) => (at ? day_.format(new Date(at)) : NOTHING);
+
+export const month = (at) => (at ? month_.format(new Date(at)) : NOTHING);
+
+export const days = (from, to) => Math.round((new Date(to) - new Date(from)) / 86_400_000);
+
+/** A plain number with thousands set apart and a true minus. */
+export function number(value, digits = 0) {
+  if (!known(value)) return NOTHING;
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return Number(value).toLocaleString('en-US', options).replace('-', MINUS);
+}
+
+/** With its sign. */
+export const signed = (value, digits = 2) =>
+  (known(value) ? `${value > 0 ? '+' : ''}${number(value, digits)}` : NOTHING);
+
+/** Three figures that count. */
+export function figures(value) {
+  if (!known(value)) return NOTHING;
+  return Number(value).toPrecision(3).replace(/\.?0+($|e)/, '$1').replace('-', MINUS);
+}
+
+/** Hectares below one square kilometre. */
+export function area(km2) {
+  if (!known(km2)) return NOTHING;
+  return km2 >= 1 ? `${number(km2, 1)} km\u00b2` : `${number(km2 * 100, km2 < 0.1 ? 1 : 0)} ha`;
+}
+
+export const count = (of, one, many = `${one}s`) => `${number(of)} ${of === 1 ? one : many}`;
+
+export function place(longitude, latitude) {
+  if (!known(longitude) || !known(latitude)) return NOTHING;
+  const north = latitude >= 0 ? 'N' : 'S';
+  const east = longitude >= 0 ? 'E' : 'W';
+  return `${Math.abs(latitude).toFixed(4)}\u00b0 ${north}, ${Math.abs(longitude).toFixed(4)}\u00b0 ${east}`;
+}
+
+/** An onset with the interval that holds it: `23 Aug 2020 (8 to 23 Aug)`. */
+export function interval(early, late) {
+  if (!early || !late || day(early) === day(late)) return null;
+  return `${day(early)} to ${day(late)}`;
+}
+
+export function span(first, last) {
+  if (!first || !last || day(first) === day(last)) return day(first || last);
+  return `${day(first)} to ${day(last)}`;
+}

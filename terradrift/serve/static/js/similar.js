@@ -1,0 +1,199 @@
+/* Find changes like one, by one click; refine by what was judged; ask what to judge next. */
+
+import { get, post } from './api.js';
+import { button, choice, closeButton, notify } from './bits.js';
+import { el } from './dom.js';
+import { key } from './keys.js';
+import { tally } from './labels.js';
+import { above } from './list.js';
+import { called } from './row.js';
+import { count, day, number } from './say.js';
+import { NO_FILTERS, on, select, set, state } from './state.js';
+import { swatch } from './swatch.js';
+import * as verdicts from './verdicts.js';
+
+const MODES = [
+  ['delta', 'the same step'],
+  ['before-after', 'the same before and after'],
+  ['after', 'the same state after'],
+  ['before', 'the same state before'],
+  ['reverse', 'the opposite step'],
+  ['after-before', 'what undoes it'],
+];
+const MANY = [['20', '20'], ['50', '50'], ['200', '200'], ['1000', '1,000'], ['5000', '5,000']];
+
+const options = { mode: 'delta', k: '50', within: true, of: 'event' };
+let filtersBefore = null;
+
+function conditions() {
+  const f = state.filters;
+  return {
+    since: f.since, until: f.until, kind: f.kinds, persistence: f.persistence,
+    min_score: f.minScore, event: f.event, region: f.region,
+  };
+}
+
+const filtered = () => JSON.stringify(state.filters) !== JSON.stringify(NO_FILTERS);
+
+async function asked(path, body, kept) {
+  set({ searching: true });
+  try {
+    const within = options.within || !filtered();
+    const answer = await post(path, { ...body, mode: options.mode, k: Number(options.k), filters: within ? conditions() : {} });
+    filtersBefore ??= state.filters;
+    set({
+      search: { ...answer, ...kept }, panel: 'list', selected: null, place: null,
+      filters: within ? state.filters : NO_FILTERS,
+    });
+  } catch (error) {
+    notify(error.message, 'error');
+  } finally {
+    set({ searching: false });
+  }
+}
+
+/** The row that a search begins with: what is selected, or what the cursor is on. */
+async function rowOf(id) {
+  const { change, event } = await get(`api/change/${encodeURIComponent(id)}?${new URLSearchParams({ v: state.version })}`);
+  return { ...change, kind_name: event?.kind_name, n_patches: event?.n_patches };
+}
+
+/** Search for changes like a row (change_id, and event_id where it is part of one). */
+export async function find(row) {
+  const whole = options.of === 'event' && row.event_id;
+  if (state.search?.example?.id !== row.change_id) verdicts.choose(null);
+  const example = { id: row.change_id, row, whole: Boolean(whole) };
+  await asked('api/similar', whole ? { event: row.event_id } : { change: row.change_id }, { example, how: 'example' });
+}
+
+async function findSelected() {
+  const id = state.selected || state.hovered;
+  if (!id) { notify('Select a change first: a row of the list, or a place on the map'); return; }
+  try {
+    await find(await rowOf(id));
+  } catch (error) {
+    notify(error.message, 'error');
+  }
+}
+
+/* The search anew, by all that was judged; this page's own verdicts where the server only reads. */
+async function refine() {
+  const { example } = state.search;
+  const { yes, no } = verdicts.judged();
+  const body = state.archive.read_only ? { like: yes, unlike: no } : { labels: verdicts.name() };
+  await asked('api/similar', body, { example, how: 'refined' });
+}
+
+/* Those whose verdict would teach most. */
+async function next() {
+  const { example } = state.search;
+  const name = verdicts.name();
+  await asked('api/uncertain', { name, k: 20 }, { example, how: 'uncertain' });
+}
+
+/** End the search; filters that it set aside come back. */
+export function close() {
+  if (!state.search) return;
+  const filters = filtersBefore ?? state.filters;
+  filtersBefore = null;
+  set({ search: null, filters });
+}
+
+const TITLES = {
+  example: 'Like this',
+  refined: 'Refined by what you judged',
+  uncertain: 'Next to judge: where a verdict teaches most',
+  sql: 'Rows of your statement',
+};
+
+function exactness(search) {
+  if (search.exact) return 'every candidate compared';
+  if (search.recall === null || search.recall === undefined) return 'by the index';
+  return `by the index, which finds ${number(100 * search.recall, 1)} % of the nearest`;
+}
+
+/* The same question under other filters. */
+let waiting = 0;
+
+function again() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const { search } = state;
+    if (search?.how === 'example') find(search.example.row);
+    if (search?.how === 'refined') refine();
+    if (search?.how === 'uncertain') next();
+  }, 400);
+}
+
+/** The search's options; `hear` is called when one changes. */
+export function settings(row, hear) {
+  const change = (name) => (value) => { options[name] = value; hear?.(); };
+  const within = el('input', { type: 'checkbox' });
+  within.checked = options.within;
+  within.addEventListener('change', () => change('within')(within.checked));
+  return el('div', { class: 'settings' },
+    choice('Compare', MODES, options.mode, change('mode')),
+    choice('At most', MANY, options.k, change('k')),
+    row?.event_id && choice('Example', [
+      ['event', `its event${row.n_patches ? ` (${count(row.n_patches, 'patch', 'patches')})` : ''}`], ['change', 'this change alone']], options.of, change('of')),
+    !hear && filtered() && el('label', { class: 'check' }, within, 'within the filters'));
+}
+
+function pinned({ example }) {
+  const { row } = example;
+  return el('button', {
+    type: 'button', class: 'pinned', title: 'Show the example', onclick: () => select(row),
+    onpointerenter: () => set({ hovered: row.change_id }), onpointerleave: () => set({ hovered: null }),
+  },
+  swatch(row.kind),
+  el('span', { class: 'pinned-name' }, called(row)),
+  el('span', { class: 'soft number' }, day(row.onset || row.start)),
+  el('span', { class: 'soft' }, example.whole ? 'the whole event' : 'one change'));
+}
+
+function judging() {
+  const { yes, no } = verdicts.judged();
+  const ready = verdicts.name() && yes.length > 0;
+  return el('div', { class: 'judging' },
+    tally(),
+    el('div', { class: 'actions' },
+      button('Refine', refine, {
+        class: 'button primary', disabled: !ready,
+        title: ready ? `Search anew by ${yes.length} yes and ${no.length} no` : 'Say yes (y) or no (n) of some matches first',
+      }),
+      button('Next to judge', next, {
+        disabled: !ready, title: 'Changes whose verdict would teach most',
+      })));
+}
+
+function show() {
+  const place = above();
+  const { search } = state;
+  place.hidden = !search;
+  if (!search) { place.replaceChildren(); return; }
+  place.replaceChildren(
+    el('div', { class: 'searching-head' },
+      el('h2', {}, TITLES[search.how]), closeButton('Leave the search (Escape)', close)),
+    ...(search.example ? [pinned(search)] : []),
+    el('p', { class: 'note soft', title: search.plan || '' }, search.note || exactness(search)),
+    ...(search.how === 'example' ? [settings(search.example.row, again)] : []),
+    ...(search.example ? [judging()] : []));
+}
+
+
+export function start() {
+  key('s', 'Find changes like the selected one', () => { findSelected(); }, 'Search');
+  key('r', 'Refine the search by what was judged', () => {
+    if (!state.search || !verdicts.name()) return false;
+    refine();
+    return true;
+  }, 'Search');
+  key('Escape', 'Leave the detail, then the search', () => {
+    if (state.panel === 'detail') { set({ panel: 'list' }); return true; }
+    if (!state.search) return false;
+    close();
+    return true;
+  }, 'Search');
+  on(['search', 'judged'], show);
+  on('filters', (_, changed) => { if (state.search?.example && !changed.includes('search')) again(); });
+}

@@ -1,0 +1,17 @@
+/* The swatch of a kind: its colour, look and number as the map and its legend have them. */
+
+import { el } from './dom.js';
+import { kindsInOrder } from './paint.js';
+import { classLook } from './scales.js';
+import { shown } from './theme.js';
+
+/** Place of a kind in the order that colours go by, or -1. */
+const placeOf = (kind) => kindsInOrder().findIndex((one) => one.kind === kind);
+
+/** A small square; of no kind: an empty one. */
+export function swatch(kind) {
+  const none = kind === null || kind === undefined || kind < 0;
+  if (none) return el('span', { class: 'swatch none', title: 'of no kind' });
+  const { colour, look } = classLook(placeOf(kind), shown());
+  return el('span', { class: `swatch ${look}`, style: { '--of': colour }, title: `kind ${kind}` });
+}

@@ -1,0 +1,88 @@
+/* Verdicts as the archive holds them, and those of this page that are on their way there. */
+
+import { get, post } from './api.js';
+import { set, state } from './state.js';
+
+const here = {
+  name: null,        // under which verdicts are given now
+  names: [],         // [{name, yes, no}] as the archive has them
+  of: new Map(),     // id of a change or event -> Map of name -> 'yes' | 'no'
+  waiting: 0,        // that the server keeps until another process has done writing
+  heard: 0,
+};
+
+const kept = () => `terradrift.label.${state.archive.name}`;
+
+/* Parts that show verdicts hear of `judged`. */
+const changed = () => set({ judged: here.heard += 1 });
+
+/** Name that verdicts are given under, or null. */
+export const name = () => here.name;
+
+/** [{name, yes, no}] of the archive. */
+export const names = () => here.names;
+
+/** Labels that wait for the archive's lock. */
+export const waiting = () => here.waiting;
+
+/** The name that was used last, on this archive and in this browser. */
+export const usedLast = () => localStorage.getItem(kept()) || '';
+
+/** Choose the name that verdicts go under; null: ask when the next is given. */
+export function choose(chosen) {
+  here.name = chosen || null;
+  if (here.name) localStorage.setItem(kept(), here.name);
+  changed();
+}
+
+/** 'yes', 'no' or undefined: what is said of an id under a name. */
+export const verdict = (id, under = here.name) => here.of.get(id)?.get(under);
+
+/** [[name, 'yes' | 'no'], ...] of a row and its event, the chosen name first. */
+export function said(row) {
+  const all = new Map([...(here.of.get(row.event_id) || []), ...(here.of.get(row.change_id) || [])]);
+  return [...all].sort(([a], [b]) => (b === here.name) - (a === here.name));
+}
+
+/** {yes: [ids], no: [ids]} under a name. */
+export function judged(under = here.name) {
+  const told = { yes: [], no: [] };
+  for (const [id, of] of here.of) told[of.get(under)]?.push(id);
+  return told;
+}
+
+function note(id, under, one) {
+  const of = here.of.get(id) || new Map();
+  if (one) of.set(under, one);
+  else of.delete(under);
+  here.of.set(id, of);
+  changed();
+}
+
+/** Say 'yes' or 'no' of an id, or take back what was said (null); answers what was said before. */
+export async function say(id, under, one) {
+  const before = verdict(id, under) || null;
+  note(id, under, one);
+  if (state.archive.read_only) return before;
+  try {
+    const answer = await post('api/label', { ids: [id], verdict: one || 'none', name: under });
+    here.waiting = answer.waiting || 0;
+    changed();
+  } catch (error) {
+    note(id, under, before);
+    throw error;
+  }
+  return before;
+}
+
+/** Ask the archive for all verdicts that stand. */
+export async function load() {
+  const { names: all, rows } = await get('api/labels');
+  here.names = all;
+  here.of.clear();
+  for (const row of rows) {
+    const of = here.of.get(row.target_id) || new Map();
+    here.of.set(row.target_id, of.set(row.name, row.verdict));
+  }
+  changed();
+}
