@@ -7,10 +7,20 @@ from terradrift.period import Period
 
 if TYPE_CHECKING:
     from terradrift.archive import Archive, create, open  # noqa: A004 - td.open(path)
+    from terradrift.archive.validating import validate
     from terradrift.query.sql.limits import Limits
 
 __version__ = "0.1.0"
-__all__ = ["Archive", "Grid", "Limits", "Period", "__version__", "create", "open"]
+__all__ = [
+    "Archive",
+    "Grid",
+    "Limits",
+    "Period",
+    "__version__",
+    "create",
+    "open",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
@@ -19,6 +29,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
         from terradrift import archive
 
         return getattr(archive, name)
+    if name == "validate":
+        from terradrift.archive.validating import validate
+
+        return validate
     if name == "Limits":
         from terradrift.query.sql.limits import Limits
 

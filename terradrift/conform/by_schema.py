@@ -1,0 +1,94 @@
+"""Documents against JSON Schemas that lie in the package; nothing is fetched."""
+
+import json
+from functools import cache
+from importlib import resources
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+
+from terradrift.conform.finding import Findings, named, short
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+_MOST = 50
+
+
+@cache
+def schema(name: str) -> Validator:
+    """The validator of `schemas/<name>.json`, with formats checked."""
+    text = resources.files("terradrift.conform.schemas") / f"{name}.json"
+    read = json.loads(text.read_text())
+    return Draft202012Validator(
+        read, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def against(  # noqa: PLR0917 - a rule, what is held against it, and how it is told
+    validator: Validator,
+    value: Any,  # noqa: ANN401 - JSON
+    found: Findings,
+    where: str,
+    family: str,
+    specification: str,
+) -> bool:
+    """Whether `value` holds; else findings `<family>.<field>`."""
+    errors = list(islice(validator.iter_errors(value), _MOST))
+    for error in errors:
+        one = best_match([error]) or error
+        field, expected = _told(one)
+        place = "".join(
+            f".{named(str(part))}" if isinstance(part, str) else f"[{part}]"
+            for part in one.absolute_path
+        )
+        missing = one.validator == "required"
+        found.error(
+            f"{family}.{field}",
+            f"{where}#{place.lstrip('.')}" if place else where,
+            expected,
+            "none" if missing else short(one.instance),
+            f"{'add' if missing else 'mend'} {field}",
+            f"{specification}, {_clause(one) or field}",
+        )
+    return not errors
+
+
+def _told(error: "ValidationError") -> tuple[str, str]:
+    """The field that is wrong, and what was expected of it."""
+    names = [part for part in error.absolute_path if isinstance(part, str)]
+    field = names[-1] if names else "object"
+    value: Any = error.validator_value
+    held: Any = error.schema
+    rule = str(error.validator)
+    if rule == "required":
+        missing = next(one for one in value if one not in error.instance)
+        properties = held.get("properties", {})
+        told = properties.get(missing, {}).get("description", "")
+        return named(str(missing)), f"{missing}" + (f", {told}" if told else "")
+    described = held.get("description", "")
+    if rule in ("additionalProperties", "unevaluatedProperties", "propertyNames"):
+        return named(field), described or f"known names only ({error.message[:120]})"
+    if described:
+        return named(field), described
+    words = {
+        "type": lambda: f"{value if isinstance(value, str) else ' or '.join(value)}",
+        "enum": lambda: f"one of {', '.join(map(str, value))}",
+        "const": lambda: short(value),
+        "pattern": lambda: f"text like {value}",
+        "format": lambda: f"a {value}",
+        "minItems": lambda: f"at least {value} items",
+        "maxItems": lambda: f"at most {value} items",
+        "minimum": lambda: f"at least {value}",
+        "exclusiveMinimum": lambda: f"more than {value}",
+    }
+    return named(field), words[rule]() if rule in words else error.message[:160]
+
+
+def _clause(error: "ValidationError") -> str:
+    """The section a rule is taken from: `$comment` of its schema."""
+    held: Any = error.schema
+    return str(held.get("$comment", ""))

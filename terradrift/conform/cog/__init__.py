@@ -1,0 +1,1 @@
+"""Cloud-Optimised GeoTIFF: the layout of the file, and that GDAL reads it."""

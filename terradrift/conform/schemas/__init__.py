@@ -1,0 +1,1 @@
+"""JSON Schemas; see README.md for what is from where."""

@@ -1,0 +1,151 @@
+"""STAC core: the schemas of 1.1.0 that pystac carries, and what they cannot say."""
+
+import json
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import jsonschema
+from jsonschema.protocols import Validator
+
+from terradrift.conform import by_schema
+from terradrift.conform.finding import Findings, short
+
+VERSION = "1.1.0"
+_KINDS = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
+_KNOWN = ("1.0.0", "1.0.1", "1.1.0")
+_PROCESSING = "https://stac-extensions.github.io/processing/"
+
+
+@cache
+def _validator(kind: str) -> Validator:
+    from pystac.validation.local_validator import get_local_schema_cache
+    from referencing import Registry, Resource
+    from referencing.jsonschema import DRAFT7
+
+    held = get_local_schema_cache()
+    registry = Registry().with_resources(
+        (name, Resource.from_contents(schema, default_specification=DRAFT7))
+        for name, schema in held.items()
+    )
+    name = (
+        f"https://schemas.stacspec.org/v{VERSION}/{kind}-spec/json-schema/{kind}.json"
+    )
+    return jsonschema.Draft7Validator(held[name], registry=registry)
+
+
+def check(value: dict[str, Any], found: Findings, where: str) -> bool:
+    """Whether the document is a STAC item, collection or catalogue at all."""
+    kind = _KINDS.get(str(value.get("type")))
+    if kind is None:
+        found.error(
+            "stac.type",
+            f"{where}#type",
+            "Feature, Collection or Catalog",
+            short(value.get("type")),
+            "say what the document is",
+            f"STAC {VERSION}",
+        )
+        return False
+    _version(value.get("stac_version"), found, where)
+    spec = f"STAC {VERSION}, {kind.capitalize()}"
+    held = {**value, "stac_version": VERSION}
+    good = by_schema.against(_validator(kind), held, found, where, "stac", spec)
+    if kind == "item" and good:
+        _place(value, found, where)
+        _span(value["properties"], found, where)
+    used = value.get("properties", value) if kind == "item" else value
+    if (
+        isinstance(used, dict)
+        and any(name.startswith("processing:") for name in used)
+        and not any(
+            str(one).startswith(_PROCESSING)
+            for one in value.get("stac_extensions") or []
+        )
+    ):
+        found.warning(
+            "stac.stac_extensions",
+            f"{where}#stac_extensions",
+            "the Processing extension declared, as processing: fields are used",
+            "none",
+            f"add {_PROCESSING}v1.2.0/schema.json",
+            f"STAC {VERSION}, stac_extensions",
+        )
+    return good
+
+
+def _version(version: object, found: Findings, where: str) -> None:
+    if version == VERSION:
+        return
+    at = f"{where}#stac_version"
+    if version in _KNOWN:
+        found.note(
+            "stac.version", at, f"{version}; checked by the schemas of {VERSION}"
+        )
+    else:
+        found.error(
+            "stac.stac_version",
+            at,
+            VERSION,
+            short(version),
+            "write it as STAC 1.1.0",
+            f"STAC {VERSION}, stac_version",
+        )
+
+
+def _place(item: dict[str, Any], found: Findings, where: str) -> None:
+    """The box of an item and its geometry."""
+    import shapely
+
+    box, geometry = item.get("bbox"), item.get("geometry")
+    if not box or not geometry:
+        return
+    half = len(box) // 2
+    given = (box[0], box[1], box[half], box[half + 1])
+    try:
+        real = shapely.from_geojson(json.dumps(geometry)).bounds
+    except shapely.errors.ShapelyError:
+        found.error("stac.geometry", f"{where}#geometry", "GeoJSON", short(geometry))
+        return
+    if given[0] > given[2]:
+        return  # across the antimeridian
+    far = max(abs(a - b) for a, b in zip(given, real, strict=True))
+    if far > 1e-5:
+        found.warning(
+            "stac.bbox",
+            f"{where}#bbox",
+            f"the box of the geometry, {short([round(one, 6) for one in real])}",
+            short(box),
+            "compute bbox of the geometry",
+            f"STAC {VERSION}, Item, bbox",
+        )
+    if not (real[0] >= -180 and real[2] <= 180 and real[1] >= -90 and real[3] <= 90):
+        found.error(
+            "stac.geometry",
+            f"{where}#geometry",
+            "longitude and latitude in degrees, longitude first",
+            short([round(one, 6) for one in real]),
+            "reproject it, or put longitude first",
+            f"STAC {VERSION}, Item, geometry",
+        )
+
+
+def _span(properties: dict[str, Any], found: Findings, where: str) -> None:
+    start, end = properties.get("start_datetime"), properties.get("end_datetime")
+    try:
+        late = bool(start and end) and _instant(str(start)) > _instant(str(end))
+    except (ValueError, TypeError):
+        late = True
+    if late:
+        found.error(
+            "stac.datetime",
+            f"{where}#properties.start_datetime",
+            "an instant of RFC 3339, not after end_datetime",
+            short([start, end]),
+            "swap or mend them",
+            f"STAC {VERSION}, Date and Time Range",
+        )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
