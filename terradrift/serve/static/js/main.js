@@ -21,15 +21,67 @@
    - Text of the archive by textContent; no inline scripts; no requests to other hosts. */
 
 import { get } from './api.js';
+import * as fromHash from './hash.js';
+import { el } from './dom.js';
 import { set } from './state.js';
 import * as keys from './keys.js';
 import * as theme from './theme.js';
 import * as bar from './bar.js';
 import * as side from './side.js';
+import * as legend from './legend.js';
+import * as timeline from './timeline.js';
+import * as filters from './filters.js';
+import * as count from './count.js';
+import * as fresh from './fresh.js';
+import * as list from './list.js';
+import * as similar from './similar.js';
+import * as labels from './labels.js';
+import * as detail from './detail.js';
+import * as sql from './sql.js';
+import * as download from './download.js';
+import * as help from './help.js';
+import * as map from './map.js';
+import * as layers from './layers.js';
+import * as mapmarks from './mapmarks.js';
+import * as draw from './draw.js';
+import * as mapgrid from './mapgrid.js';
+import * as mappick from './mappick.js';
+import * as mapevents from './mapevents.js';
+import * as mapbackground from './mapbackground.js';
 
-const PARTS = [keys, theme, bar, side];
+const PARTS = [
+  keys, bar, side, legend, timeline, filters, count, fresh,
+  list, similar, labels, detail, sql, download, help,
+];
+/* These need the map, in this order: what is added later lies above. */
+const ON_MAP = [layers, mapmarks, draw, mapgrid, mappick, mapevents, mapbackground];
 
-const archive = await get('api/archive');
-set({ archive, version: archive.version });
-document.title = `${archive.name} - terradrift`;
-for (const part of PARTS) part.start();
+function told(place, words) {
+  place.append(el('p', { class: 'failed error', role: 'alert' }, words));
+}
+
+async function startMap() {
+  const place = document.getElementById('map');
+  try {
+    await map.start();
+  } catch (error) {
+    told(place, `The map cannot be drawn (${error.message}); lists, details and SQL work without it.`);
+    return;
+  }
+  for (const part of ON_MAP) part.start();
+  fromHash.keep(map.map);
+  document.body.dataset.map = 'ready';
+}
+
+theme.start();
+try {
+  const archive = await get('api/archive');
+  set({ ...fromHash.read(), archive, version: archive.version });
+  document.title = `${archive.name} - terradrift`;
+  const mapped = startMap();
+  for (const part of PARTS) part.start();
+  await mapped;
+} catch (error) {
+  told(document.getElementById('news'), error.message);
+  throw error;
+}

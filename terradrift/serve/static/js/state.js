@@ -15,6 +15,16 @@ export const state = {
   hovered: null,     // change_id under the pointer, on the map or in the list, or null
   view: null,        // [west, south, east, north] that the map shows
   count: null,       // answer of /api/count for the filters
+  area: null,        // {geometry, area_km2} that `filters.region` names, or null
+  isolated: [],      // regimes that the map shows alone; none: all
+  outlines: true,    // of events
+  ground: false,     // patches under the changes, grey where they were not judged
+  backdrop: null,    // answer of /api/background
+  backdropOn: true,
+  backdropOpacity: 0.8,
+  judged: 0,         // counts verdicts of labels as they change: see verdicts.js
+  searching: false,  // a search is under way
+  trouble: null,     // one line for all to see, or null
   panel: 'list',     // list | detail | sql
   theme: 'auto',     // auto | light | dark
 };
@@ -46,8 +56,9 @@ export function select(row, panel = 'detail') {
   set({ selected: id, place: known ? { longitude, latitude, bbox } : null, panel });
 }
 
-/** Query string of the filters, as every route of the server takes it. */
-export function query(extra = {}) {
+/** Query string of the filters, as every route of the server takes it; `parts.search` false: of all
+    that passes them, whatever is searched. */
+export function query(extra = {}, parts = {}) {
   const { filters: f, search, version } = state;
   const words = new URLSearchParams();
   if (version) words.set('v', version);
@@ -58,7 +69,7 @@ export function query(extra = {}) {
   if (f.minScore > 0) words.set('min_score', f.minScore);
   if (f.region) words.set('region', f.region);
   if (f.event) words.set('event', f.event);
-  if (search) words.set('search', search.search);
+  if (search?.search && parts.search !== false) words.set('search', search.search);
   for (const [key, value] of Object.entries(extra)) words.set(key, value);
   return words.toString();
 }

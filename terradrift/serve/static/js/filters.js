@@ -1,0 +1,122 @@
+/* What is shown of the archive: fields that set the filters, and chips that tell and undo them. */
+
+import { el, number } from './dom.js';
+import { begin, limitToView, paste, unlimit } from './draw.js';
+import { key } from './keys.js';
+import { toggled } from './legend.js';
+import { scoreRange } from './paint.js';
+import { NO_FILTERS, filter, on, set, state } from './state.js';
+
+const WORDS = { persistent: 'lasted', transient: 'came back', gradual: 'came gradually', seasonal: 'moved the season' };
+const place = document.getElementById('filters');
+const since = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset from' });
+const until = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset until' });
+const score = el('input', { type: 'range', id: 'min-score' });
+const scoreSaid = el('output', { class: 'number', for: 'min-score' });
+const persistence = el('ul', { class: 'classes', 'aria-label': 'How long it lasted; press to filter' });
+const passing = el('p', { class: 'passing number', role: 'status' });
+const area = el('div', { class: 'block-area' });
+
+/** Chips of what is filtered, over the map. */
+const chips = el('ul', { id: 'active', 'aria-label': 'Filters that are on' });
+
+const button = (words, run, attributes = {}) => el('button', { type: 'button', class: 'button', onclick: run, ...attributes }, words);
+
+const kindName = (kind) => {
+  if (kind === -1) return 'of no kind';
+  const row = state.archive.kinds?.find((one) => one.kind === kind);
+  return row?.name || row?.label || `kind ${kind}`;
+};
+
+function active() {
+  const { filters: f, search } = state;
+  const said = [];
+  const add = (words, undo) => said.push({ words, undo });
+  if (f.since || f.until) add(`Onset ${f.since ?? ''} \u2013 ${f.until ?? ''}`, () => filter({ since: null, until: null }));
+  f.kinds.forEach((kind) => add(kindName(kind), () => filter({ kinds: toggled(state.filters.kinds, kind) })));
+  f.persistence.forEach((one) => add(WORDS[one] ?? one, () => filter({ persistence: toggled(state.filters.persistence, one) })));
+  if (f.minScore > 0) add(`Score \u2265 ${f.minScore}`, () => filter({ minScore: 0 }));
+  if (f.region) add(`Area ${said_km2(state.area?.area_km2)}`, unlimit);
+  if (f.event) add(`Event ${f.event.replace(/^event-/, '')}`, () => filter({ event: null }));
+  if (search) add(`Similar: ${number(search.total)} matches`, () => set({ search: null }));
+  return said;
+}
+
+const said_km2 = (km2) => (km2 === undefined || km2 === null ? '' : `${km2 < 10 ? km2.toFixed(2) : number(Math.round(km2))} km\u00b2`);
+
+function clear() {
+  set({ filters: NO_FILTERS, area: null, search: null, isolated: [] });
+}
+
+function showChips() {
+  const said = active();
+  const made = said.map(({ words, undo }) => el('li', {}, el('button', { type: 'button', class: 'chip', 'aria-label': `${words}: remove`, onclick: undo }, words, el('span', { 'aria-hidden': 'true', class: 'cross' }, '\u00d7'))));
+  if (said.length > 1) made.push(el('li', {}, el('button', { type: 'button', class: 'chip clear', onclick: clear }, 'Clear all')));
+  const had = chips.contains(document.activeElement);
+  chips.replaceChildren(...made);
+  if (had) (chips.querySelector('button') ?? document.querySelector('#map canvas'))?.focus();
+  document.body.dataset.filtered = String(said.length);
+}
+
+function showPersistence() {
+  const chosen = state.filters.persistence;
+  persistence.replaceChildren(...(state.archive.persistence ?? []).map(({ persistence: one, n }) => el('li', {}, el('button', {
+    type: 'button', class: `class${chosen.length && !chosen.includes(one) ? ' off' : ''}`, 'aria-pressed': String(chosen.includes(one)),
+    onclick: () => filter({ persistence: toggled(state.filters.persistence, one) }),
+  }, el('span', { class: 'class-name' }, WORDS[one] ?? one, el('span', { class: 'faint' }, WORDS[one] ? ` (${one})` : '')), el('span', { class: 'number faint' }, number(state.count?.persistence?.[one] ?? n))))));
+}
+
+function showFields() {
+  const { filters: f } = state;
+  since.value = f.since ?? '';
+  until.value = f.until ?? '';
+  score.value = f.minScore || score.min;
+  scoreSaid.textContent = f.minScore > 0 ? f.minScore.toFixed(2) : 'any';
+  area.replaceChildren(
+    button('Draw', begin, { title: 'Draw an area on the map (d)' }),
+    button('This view', limitToView, { title: 'What the map shows now' }),
+    button('Paste', paste, { title: 'GeoJSON or west, south, east, north' }),
+  );
+}
+
+function showPassing() {
+  const { count, archive } = state;
+  if (!count) { passing.textContent = '\u2026'; return; }
+  const all = archive.counts.changes;
+  passing.replaceChildren(el('strong', {}, number(count.changes)), count.changes === all ? ' changes' : ` of ${number(all)} changes`, count.events === undefined ? '' : ` in ${number(count.events)} events`);
+}
+
+function build() {
+  const [low, high] = scoreRange();
+  Object.assign(score, { min: Math.floor(low * 100) / 100, max: Math.ceil(high * 100) / 100, step: (high - low) / 100 || 0.01 });
+  const heading = (words) => el('h3', {}, words);
+  place.append(
+    el('h2', { class: 'sr' }, 'Filters'), passing,
+    el('div', { class: 'block' }, heading('Onset'), el('div', { class: 'row pair' }, since, until)),
+    el('div', { class: 'block' }, heading('How long it lasted'), persistence),
+    el('div', { class: 'block' }, el('label', { for: 'min-score', class: 'row' }, heading('Score at least'), scoreSaid), score),
+    el('div', { class: 'block' }, heading('Area'), area),
+  );
+}
+
+export function start() {
+  build();
+  document.getElementById('map').append(chips);
+  const period = () => {
+    const [a, b] = [since.value || null, until.value || null];
+    if (a && b && b < a) filter({ since: b, until: a });
+    else filter({ since: a, until: b });
+  };
+  since.addEventListener('change', period);
+  until.addEventListener('change', period);
+  score.addEventListener('input', () => {
+    const least = Number(score.value) <= Number(score.min) ? 0 : Number(Number(score.value).toFixed(3));
+    filter({ minScore: least });
+  });
+  const show = () => { showChips(); showFields(); showPersistence(); };
+  show();
+  showPassing();
+  on(['filters', 'search', 'area', 'archive'], show);
+  on(['count', 'archive'], () => { showPassing(); showPersistence(); });
+  key('/', 'To the filters', () => { document.body.dataset.drawer = 'filters'; since.focus(); });
+}

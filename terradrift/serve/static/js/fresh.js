@@ -1,0 +1,63 @@
+/* Whether there is something newer than what is shown, whether someone writes, and whether the
+   server is there. */
+
+import { get } from './api.js';
+import { el } from './dom.js';
+import { on, set, state } from './state.js';
+
+const EVERY = 15_000;
+const SOON = 5_000;
+
+const news = document.getElementById('news');
+const writing = el('span', { id: 'writing', class: 'small soft', hidden: true });
+let clock = 0;
+let told = '';
+
+function tell(words, does, act) {
+  const now = `${words}|${does ?? ''}`;
+  if (now === told) return;
+  told = now;
+  news.replaceChildren(...(words ? [el('span', {}, words), does && el('button', { type: 'button', class: 'button primary', onclick: act }, does)].filter(Boolean) : []));
+}
+
+/** Go on with what the archive holds now. */
+export async function moveOn() {
+  try {
+    const archive = await get('api/archive');
+    set({ archive, version: archive.version, trouble: null });
+    tell('');
+  } catch (error) {
+    tell(error.message, 'Try again', moveOn);
+  }
+}
+
+function showWriting(now) {
+  writing.hidden = !now;
+  if (!now) return;
+  writing.textContent = `${now.verb} is writing`;
+  writing.title = `since ${String(now.since).slice(0, 16).replace('T', ' ')} UTC; what is shown stays as it is`;
+}
+
+async function ask() {
+  clearTimeout(clock);
+  let next = EVERY;
+  if (!document.hidden) {
+    try {
+      const now = await get(`api/fresh?v=${encodeURIComponent(state.version)}`);
+      showWriting(now.writing);
+      if (now.newer) tell(`Newer data are there${now.added ? ` (+${now.added})` : ''}`, 'Show', moveOn);
+      else tell('');
+    } catch (error) {
+      if (error.status === 410) tell('Newer data are there', 'Show', moveOn);
+      else { tell('The server does not answer; trying again', null); next = SOON; }
+    }
+  }
+  clock = setTimeout(ask, next);
+}
+
+export function start() {
+  document.getElementById('tools').before(writing);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
+  on('trouble', () => { if (state.trouble) ask(); });
+  clock = setTimeout(ask, EVERY);
+}

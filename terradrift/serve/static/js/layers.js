@@ -1,0 +1,202 @@
+/* The tiles of the server as sources and layers: patches, changes, events. */
+
+import { el } from './dom.js';
+import { map } from './map.js';
+import { colourOf, hatchOf, lookOf } from './paint.js';
+import { INKS } from './scales.js';
+import { on, query, state } from './state.js';
+import { onTurn, shown } from './theme.js';
+
+export const POINTS = 'changes-points';
+export const SQUARES = 'changes-squares';
+
+const AGAIN = 250; // ms: tiles are asked anew at most so often
+const NEAREST = 14; // beyond this zoom tiles are magnified
+const isPoint = ['==', ['geometry-type'], 'Point'];
+const isSquare = ['==', ['geometry-type'], 'Polygon'];
+const chosen = ['boolean', ['feature-state', 'chosen'], false];
+const hovered = ['boolean', ['feature-state', 'hovered'], false];
+const radius = ['interpolate', ['linear'], ['ln', ['max', 1, ['coalesce', ['get', 'n'], 1]]], 0, 3, 2.3, 3.8, 4.6, 4.8, 9.2, 6];
+
+/** Where tiles are asked for; `words` is a query string. */
+const address = (what, words) => `${new URL(`tiles/${what}/`, document.baseURI).href}{z}/{x}/{y}.mvt?${words}`;
+
+/* A search keeps the rest in view, dimmed: its matches are drawn over it. */
+const wordsFor = {
+  patches: () => new URLSearchParams({ v: state.version }).toString(),
+  changes: () => query({}, { search: false }),
+  events: () => query({}, { search: false }),
+};
+
+const wanted = {
+  patches: () => state.ground || state.colour === 'taxonomy',
+  changes: () => true,
+  events: () => state.archive.has.events && (state.outlines || state.colour === 'event'),
+};
+
+function source(what) {
+  return {
+    type: 'vector', tiles: [address(what, wordsFor[what]())], minzoom: 0, maxzoom: NEAREST,
+    ...(what === 'events' ? {} : { promoteId: 'id' }),
+  };
+}
+
+function layersOf(what) {
+  const here = { source: what, 'source-layer': what };
+  if (what === 'patches') return [{ id: 'patches', type: 'fill', ...here, paint: {} }, { id: 'patches-hatch', type: 'fill', ...here, paint: {} }];
+  if (what === 'events') {
+    return [
+      { id: 'events-fill', type: 'fill', ...here, filter: isSquare, paint: {} },
+      { id: 'events', type: 'line', ...here, layout: { 'line-join': 'round' }, paint: {} },
+    ];
+  }
+  const strongestOnTop = ['coalesce', ['get', 'score'], 0];
+  return [
+    { id: SQUARES, type: 'fill', ...here, filter: isSquare, layout: { 'fill-sort-key': strongestOnTop }, paint: {} },
+    { id: 'changes-hatch', type: 'fill', ...here, filter: isSquare, paint: {} },
+    { id: 'changes-edges', type: 'line', ...here, filter: isSquare, layout: { 'line-join': 'miter' }, paint: {} },
+    { id: POINTS, type: 'circle', ...here, filter: isPoint, layout: { 'circle-sort-key': strongestOnTop }, paint: {} },
+  ];
+}
+
+/* What lies under what; sources that are not wanted have no layers. */
+const ORDER = ['background', 'patches', 'events', 'changes'];
+const LATER = ['matches-dots', 'matches-chosen', 'area-fill'];
+
+function before(what) {
+  for (const next of ORDER.slice(ORDER.indexOf(what) + 1)) {
+    const first = next === 'background' ? 'background' : layersOf(next)[0].id;
+    if (map.getLayer(first)) return first;
+  }
+  return LATER.find((id) => map.getLayer(id));
+}
+
+/** Put a layer of the backdrop where it belongs: under all that is of the archive's findings. */
+export const underAll = () => before('background');
+
+function paintAll() {
+  const theme = shown();
+  const ink = INKS[theme];
+  const colour = colourOf(theme);
+  const look = lookOf(theme);
+  const dim = state.search ? 0.25 : 1;
+  const set = (layer, paint) => {
+    if (!map.getLayer(layer)) return;
+    for (const [name, value] of Object.entries(paint)) map.setPaintProperty(layer, name, value);
+  };
+  const quiet = state.colour === 'taxonomy' || state.colour === 'event';
+  set(POINTS, {
+    'circle-color': look.fill,
+    'circle-radius': ['+', radius, ['case', chosen, 3, hovered, 2, 0]],
+    'circle-opacity': quiet ? 0.55 * dim : 0.95 * dim,
+    'circle-stroke-opacity': dim,
+    'circle-stroke-width': ['case', chosen, 3, hovered, 2.5, look.ring],
+    'circle-stroke-color': ['case', chosen, ink.chosen, hovered, ink.hover, look.stroke],
+  });
+  set(SQUARES, { 'fill-color': colour, 'fill-opacity': ['*', dim, ['case', chosen, 0.9, quiet ? 0.12 : 0.72]] });
+  set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim });
+  set('changes-edges', {
+    'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],
+    'line-width': ['case', chosen, 4, hovered, 3, 0.9],
+    'line-opacity': ['*', dim, ['case', chosen, 1, hovered, 1, 0.8]],
+  });
+  set('patches', {
+    'fill-color': colourOf(theme, 'patches'),
+    'fill-opacity': state.colour === 'taxonomy' ? 0.8 : ['case', ['to-boolean', ['get', 'judged']], 0.12, 0.5],
+  });
+  set('patches-hatch', { 'fill-pattern': hatchOf(theme, 'patches'), 'fill-opacity': state.colour === 'taxonomy' ? 0.9 : 0 });
+  const byEvent = state.colour === 'event';
+  set('events-fill', { 'fill-color': colourOf(theme, 'events'), 'fill-opacity': byEvent ? 0.3 * dim : 0 });
+  set('events', {
+    'line-color': byEvent ? colourOf(theme, 'events') : ink.ink,
+    'line-width': byEvent ? ['interpolate', ['linear'], ['zoom'], 8, 1.4, 13, 2.4] : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
+    'line-opacity': (byEvent ? 1 : 0.65) * dim,
+  });
+}
+
+function arrange() {
+  for (const what of ['patches', 'events', 'changes']) {
+    const there = Boolean(map.getSource(what));
+    if (wanted[what]() === there) continue;
+    if (there) {
+      layersOf(what).forEach(({ id }) => map.removeLayer(id));
+      map.removeSource(what);
+    } else {
+      map.addSource(what, source(what));
+      layersOf(what).forEach((layer) => map.addLayer(layer, before(what)));
+    }
+  }
+  paintAll();
+}
+
+const asked = {};
+let last = 0;
+let waiting = 0;
+
+/* Old tiles stay in view until the new ones are there. */
+function askAgain() {
+  clearTimeout(waiting);
+  const wait = Math.max(0, last + AGAIN - performance.now());
+  waiting = setTimeout(() => {
+    last = performance.now();
+    for (const what of ['patches', 'events', 'changes']) {
+      const words = wordsFor[what]();
+      if (asked[what] === words || !map.getSource(what)) continue;
+      asked[what] = words;
+      map.getSource(what).setTiles([address(what, words)]);
+    }
+  }, wait);
+}
+
+function marked(key, flag) {
+  let now = null;
+  return () => {
+    if (!map.getSource('changes')) return;
+    const of = (id) => ({ source: 'changes', sourceLayer: 'changes', id });
+    if (now) map.removeFeatureState(of(now), flag);
+    now = state[key];
+    if (now) map.setFeatureState(of(now), { [flag]: true });
+  };
+}
+
+function pattern(draw) {
+  const size = 8;
+  const canvas = el('canvas', { width: size, height: size });
+  const pen = canvas.getContext('2d');
+  draw(pen, size);
+  return pen.getImageData(0, 0, size, size);
+}
+
+/* Two textures over a colour, and one of nothing, for classes beyond the seventh. */
+function addPatterns() {
+  const ratio = { pixelRatio: 1 };
+  for (const [theme, ink] of Object.entries(INKS)) {
+    map.addImage(`hatched-${theme}`, pattern((pen, n) => {
+      pen.strokeStyle = ink.halo;
+      pen.lineWidth = 2;
+      for (const by of [-n, 0, n]) { pen.beginPath(); pen.moveTo(by, n); pen.lineTo(by + n, 0); pen.stroke(); }
+    }), ratio);
+    map.addImage(`dotted-${theme}`, pattern((pen, n) => {
+      pen.fillStyle = ink.halo;
+      pen.beginPath();
+      pen.arc(n / 2, n / 2, 2, 0, 2 * Math.PI);
+      pen.fill();
+    }), ratio);
+  }
+  map.addImage('plain', pattern(() => {}), ratio);
+}
+
+export function start() {
+  addPatterns();
+  for (const what of Object.keys(wordsFor)) asked[what] = wordsFor[what]();
+  arrange();
+  on(['ground', 'outlines', 'colour'], arrange);
+  on(['search', 'isolated'], paintAll);
+  on(['filters', 'search', 'version'], askAgain);
+  on('archive', arrange);
+  onTurn(paintAll);
+  const markChosen = marked('selected', 'chosen');
+  on('selected', markChosen);
+  on('hovered', marked('hovered', 'hovered'));
+  markChosen();
+}

@@ -1,0 +1,124 @@
+/* The map itself: where it starts, its controls, and moving it only when there is a reason. */
+
+import { Map as MapLibre, NavigationControl, ScaleControl } from '../vendor/maplibre-gl/maplibre-gl.mjs';
+
+import { el, icon } from './dom.js';
+import { key, tell } from './keys.js';
+import { COAST_UNTIL, ground, reground } from './mapstyle.js';
+import { on, set, state } from './state.js';
+import { onTurn, shown } from './theme.js';
+import * as fromHash from './hash.js';
+
+/** The MapLibre map; null before `start`. */
+export let map = null;
+
+const FIT = 'M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4';
+const NEAR = 13; // zoom at which a change is looked at after a flight
+const STEP = 90; // px that an arrow key moves the map
+
+class Fit {
+  onAdd() {
+    this.box = el('div', { class: 'maplibregl-ctrl maplibregl-ctrl-group' }, el('button', {
+      type: 'button', 'aria-label': 'Show the whole archive', title: 'Show the whole archive (0)', onclick: fit,
+    }, icon(FIT)));
+    return this.box;
+  }
+
+  onRemove() { this.box.remove(); }
+}
+
+const padding = () => Math.min(48, Math.round(map.getContainer().clientWidth / 10));
+
+/** Bounds of the archive as [[w, s], [e, n]], or null where it holds nothing yet. */
+function extent() {
+  const box = state.archive.bbox;
+  return box ? [[box[0], box[1]], [box[2], box[3]]] : null;
+}
+
+/** Show the whole archive. */
+export function fit() {
+  if (extent()) map.fitBounds(extent(), { padding: padding(), duration: 500 });
+}
+
+/** Move to a place only where it is out of view: to its extent, or near enough to see a patch. */
+export function reveal({ longitude, latitude, bbox }) {
+  const bounds = map.getBounds();
+  if (bounds.contains([longitude, latitude])) return;
+  const zoom = Math.max(map.getZoom(), Math.min(NEAR, map.getMaxZoom()));
+  const far = map.project([longitude, latitude]).dist(map.project(map.getCenter())) > 3 * map.getContainer().clientWidth;
+  if (bbox) map.fitBounds([[bbox[0], bbox[1]], [bbox[2], bbox[3]]], { padding: 80, maxZoom: 15, duration: 600 });
+  else if (far) map.flyTo({ center: [longitude, latitude], zoom, duration: 900 });
+  else map.easeTo({ center: [longitude, latitude], duration: 500 });
+}
+
+function tellView() {
+  const bounds = map.getBounds();
+  set({ view: [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()] });
+}
+
+function readout() {
+  const place = el('output', { id: 'where', class: 'number', 'aria-label': 'Coordinates under the pointer' });
+  map.getContainer().append(place);
+  const show = ({ lng, lat }) => {
+    const [x, y] = [((lng + 540) % 360) - 180, lat];
+    const zoom = map.getZoom();
+    const credit = zoom < COAST_UNTIL ? 'Coast: Natural Earth   ' : '';
+    place.textContent = `${credit}${Math.abs(y).toFixed(4)}\u00b0 ${y < 0 ? 'S' : 'N'}  ${Math.abs(x).toFixed(4)}\u00b0 ${x < 0 ? 'W' : 'E'}  z${zoom.toFixed(1)}`;
+  };
+  map.on('mousemove', (event) => show(event.lngLat));
+  map.on('move', () => show(map.getCenter()));
+  show(map.getCenter());
+}
+
+const nowhere = (event) => event.target === document.body || event.target.closest?.('#map');
+
+function registerKeys() {
+  const pan = (x, y) => (event) => {
+    if (!nowhere(event)) return false;
+    map.panBy([x * STEP, y * STEP], { duration: 150 });
+    return true;
+  };
+  tell('Arrows', 'Move the map', 'Map');
+  key('ArrowLeft', null, pan(-1, 0));
+  key('ArrowRight', null, pan(1, 0));
+  key('ArrowUp', null, pan(0, -1));
+  key('ArrowDown', null, pan(0, 1));
+  key('+', 'Nearer', () => { map.zoomIn({ duration: 200 }); }, 'Map');
+  key('=', null, () => { map.zoomIn({ duration: 200 }); });
+  key('-', 'Farther', () => { map.zoomOut({ duration: 200 }); }, 'Map');
+  key('0', 'The whole archive', () => { fit(); }, 'Map');
+}
+
+function made() {
+  const given = fromHash.camera();
+  return new MapLibre({
+    container: 'map',
+    style: ground(shown()),
+    ...(given ?? (extent() ? { bounds: extent(), fitBoundsOptions: { padding: 40 } } : { center: [0, 20], zoom: 1 })),
+    attributionControl: false,
+    dragRotate: false,
+    touchPitch: false,
+    keyboard: false,
+    maxZoom: 19,
+    fadeDuration: 0,
+    validateStyle: false,
+    localIdeographFontFamily: 'sans-serif',
+    locale: { 'Map.Title': 'Map' },
+  });
+}
+
+/** Make the map; resolves when layers can be added. */
+export async function start() {
+  map = made();
+  map.touchZoomRotate.disableRotation();
+  map.addControl(new NavigationControl({ showCompass: false }), 'top-right');
+  map.addControl(new Fit(), 'top-right');
+  map.addControl(new ScaleControl({ maxWidth: 120, unit: 'metric' }), 'bottom-left');
+  map.on('moveend', tellView);
+  onTurn((theme) => reground(map, theme));
+  on('place', () => { if (state.place) reveal(state.place); });
+  registerKeys();
+  readout();
+  await new Promise((resolve) => { map.once('style.load', resolve); });
+  tellView();
+}

@@ -1,0 +1,85 @@
+/* How a property becomes a colour: expressions of MapLibre by what the page colours by (pure but for state). */
+
+import { CIVIDIS, INKS, LOOKS, OKABE_ITO, PLASMA, classLook, dayNumber, ramp } from './scales.js';
+import { state } from './state.js';
+
+/** Scores between which the scale runs, as [low, high]. */
+export function scoreRange() {
+  const { low = 0, high = 1 } = state.archive.scores ?? {};
+  return [low, high];
+}
+
+/** First and last month of onsets as days since 1970. */
+export function onsetRange() {
+  const months = state.archive.onsets;
+  if (!months?.length) return [0, 1];
+  const end = new Date(`${months[months.length - 1].month}-01T00:00:00Z`);
+  end.setUTCMonth(end.getUTCMonth() + 1);
+  return [dayNumber(`${months[0].month}-01`), Math.floor(end / 86_400_000) - 1];
+}
+
+const bySize = (rows) => [...rows].sort((a, b) => (b.size ?? 0) - (a.size ?? 0));
+
+/** Kinds, the largest first: their place gives colour and look. */
+export const kindsInOrder = () => bySize(state.archive.kinds ?? []);
+
+/** Regimes that patches are of, the largest first; grounds that hold several are none. */
+export function regimesInOrder() {
+  const rows = state.archive.regimes ?? [];
+  const holds = new Set(rows.map((row) => row.parent));
+  return bySize(rows.filter((row) => !holds.has(row.regime)));
+}
+
+function classes(what) {
+  if (what === 'patches') return { property: 'regime', values: regimesInOrder().map((row) => row.regime) };
+  return { property: 'kind', values: kindsInOrder().map((row) => row.kind) };
+}
+
+function byClass(what, of, otherwise) {
+  const { property, values } = classes(what);
+  if (!values.length) return otherwise;
+  return ['match', ['to-number', ['coalesce', ['get', property], -1], -1],
+    ...values.flatMap((value, nth) => [value, of(nth, value)]), otherwise];
+}
+
+/** Colour of what a layer draws. */
+export function colourOf(theme, what = 'changes') {
+  const ink = INKS[theme];
+  const score = ['interpolate', ['linear'], ['to-number', ['get', 'score'], 0], ...ramp(CIVIDIS, ...scoreRange())];
+  if (what === 'events') {
+    return ['match', ['%', ['-', ['get', 'rank'], 1], OKABE_ITO.length], ...OKABE_ITO.flatMap((colour, nth) => [nth, colour]), ink.other];
+  }
+  if (what === 'patches') {
+    if (state.colour !== 'taxonomy') return ink.unjudged;
+    const isolated = state.isolated;
+    return byClass('patches', (nth, value) => (isolated.length && !isolated.includes(value) ? ink.paper : classLook(nth, theme).colour), ink.unjudged);
+  }
+  if (state.colour === 'kind') return byClass('changes', (nth) => classLook(nth, theme).colour, ink.other);
+  if (state.colour === 'onset') return ['interpolate', ['linear'], ['to-number', ['get', 'onset'], 0], ...ramp(PLASMA, ...onsetRange())];
+  if (state.colour === 'score') return score;
+  return ink.ink;
+}
+
+/** Texture over squares of classes beyond the seventh, by name of an image. */
+export function hatchOf(theme, what = 'changes') {
+  const textured = what === 'patches' ? state.colour === 'taxonomy' : state.colour === 'kind';
+  if (!textured) return 'plain';
+  return byClass(what, (nth) => {
+    const { look } = classLook(nth, theme);
+    return look === 'solid' ? 'plain' : `${look}-${theme}`;
+  }, 'plain');
+}
+
+/** Points have no room for texture: the second seven are rings, the third have a thick dark edge. */
+export function lookOf(theme) {
+  const ink = INKS[theme];
+  const colour = colourOf(theme);
+  if (state.colour !== 'kind') return { fill: colour, ring: 0.8, stroke: ink.edge };
+  const pick = (plain, hatched, dotted, otherwise) => byClass('changes', (nth) => ({ plain, hatched, dotted })[LOOKS[Math.floor(nth / OKABE_ITO.length)]] ?? otherwise, otherwise);
+  const own = (nth) => classLook(nth, theme).colour;
+  return {
+    fill: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? ink.halo : own(nth)), ink.other),
+    ring: pick(0.8, 2.4, 2.4, 0.8),
+    stroke: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? own(nth) : ink.edge), ink.edge),
+  };
+}
