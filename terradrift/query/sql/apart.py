@@ -1,7 +1,8 @@
 """One question in a process of its own, which ends when its time or memory is over.
 
 DuckDB hears no interrupt inside one call of a function, and does not count all the memory
-that it takes; the operating system does. It costs the start of a process, some seconds.
+that it takes; the operating system does. The start of a process costs some seconds, unless
+one was started ahead (`Process`) and waits.
 """
 
 import json
@@ -10,14 +11,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+import duckdb
 import pyarrow as pa
 
 from terradrift.errors import QueryError, TerradriftError
-from terradrift.query.sql import ask, rlimits, sandbox
+from terradrift.query.pinned import Pinned
+from terradrift.query.sql import ask, described, rlimits, sandbox
 from terradrift.query.sql.limits import GRACE, Limits
 from terradrift.store.tables import Store
 
@@ -31,6 +36,36 @@ _TOO_LARGE = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One statement on the archive at `root`, within limits that name a time."""
+
+    root: Path
+    text: str
+    limits: Limits
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What JSON can hold."""
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """Of tables that are to be read as they were; others as they are."""
+    model: str | None = None
+    """Whose tables views without a suffix show; None: the archive's own."""
+    path: Path | None = None
+    """Where the rows are to be written, as `Relation.export`; None: they are handed over."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """The rows of a statement, and what is told beside them."""
+
+    rows: pa.Table | None
+    """None where they were written to a file."""
+    note: str | None
+    types: tuple[str, ...]
+    """DuckDB's, of the columns."""
+    count: int
+    """Rows."""
+
+
 def answer(
     root: Path, text: str, limits: Limits, values: Mapping[str, Any] | None = None
 ) -> tuple[pa.Table, str | None]:
@@ -42,57 +77,142 @@ def answer(
     Raises:
         QueryError: no time limit, as `ask.sql`, or the process was ended.
     """
-    if limits.seconds is None:
-        raise QueryError(
-            "expected a time limit for a question in a process of its own, got none; "
-            "pass limits=Limits(seconds=...)"
+    asked = Question(root=root, text=text, limits=limits, values=dict(values or {}))
+    with Process() as process:
+        found = process.answer(asked)
+    return found.rows, found.note
+
+
+class Process:
+    """A process that has loaded what SQL needs, opened no archive, and waits for a question.
+
+    It answers one and ends; it ends too when the process that started it does.
+    """
+
+    def __init__(self) -> None:
+        self._words = TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._process = subprocess.Popen(  # noqa: S603 - Python itself, and no text in the command
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
         )
-    asked = {
-        "root": str(root),
-        "text": text,
-        "values": dict(values or {}),
-        "seconds": limits.seconds,
-        "rows": limits.rows,
-        "memory_bytes": limits.memory_bytes,
+        self._ending = threading.Lock()
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is alive."""
+        return self._process.poll() is None
+
+    def answer(self, asked: Question) -> Answer:
+        """Ask it, once.
+
+        Raises:
+            QueryError: no time limit, as `ask.sql`, or the process was ended.
+        """
+        seconds = asked.limits.seconds
+        if seconds is None:
+            raise QueryError(
+                "expected a time limit for a question in a process of its own, got none; "
+                "pass limits=Limits(seconds=...)"
+            )
+        question = _written(asked)
+        timer = threading.Timer(START + seconds + GRACE, self.kill)
+        timer.start()
+        try:
+            rows = self._rows(question, asked)
+            code = self._process.wait()
+        finally:
+            timer.cancel()
+            timer.join()
+            self.kill()
+        told = self._told()
+        if "error" in told:
+            raise QueryError(told["error"])
+        if code or "types" not in told or (rows is None and asked.path is None):
+            raise QueryError(
+                f"SQL was ended (status {code}), by its memory or its time of "
+                f"{seconds:g} s; narrow it, or allow it more (limits=Limits(...))"
+            )
+        return Answer(rows, told["note"], tuple(told["types"]), int(told["count"]))
+
+    def kill(self) -> None:
+        """End it at once; who waits for its answer is told that it was ended."""
+        with self._ending:
+            if not self._ended:
+                self._process.kill()
+
+    def end(self) -> None:
+        """End it, and leave nothing of it behind."""
+        self.kill()
+        with self._ending:
+            self._ended = True
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout, self._words):
+                if pipe is not None:
+                    _close(pipe)
+
+    def _rows(self, question: bytes, asked: Question) -> pa.Table | None:
+        if self._process.stdin is None or self._process.stdout is None:
+            return None  # never: both are pipes
+        try:
+            self._process.stdin.write(question)
+            self._process.stdin.flush()
+        except OSError:  # it ended before; its words say why
+            return None
+        return _read(self, self._process.stdout, asked.limits.memory_bytes)
+
+    def _told(self) -> dict[str, Any]:
+        self._words.seek(0)
+        return _last_line(self._words.read().decode(errors="replace"))
+
+
+def _close(pipe: Any) -> None:  # noqa: ANN401 - any file
+    try:
+        pipe.close()
+    except OSError:  # what was not written has nobody to read it
+        return
+
+
+def _written(asked: Question) -> bytes:
+    told = {
+        "root": str(asked.root),
+        "text": asked.text,
+        "values": dict(asked.values),
+        "seconds": asked.limits.seconds,
+        "rows": asked.limits.rows,
+        "memory_bytes": asked.limits.memory_bytes,
+        "versions": dict(asked.versions),
+        "model": asked.model,
+        "path": None if asked.path is None else str(asked.path),
     }
     try:
-        question = json.dumps(asked).encode()
+        return json.dumps(told).encode() + b"\n"
     except TypeError as error:
         raise QueryError(
             f"expected values that JSON holds, such as text and numbers, got {error}; "
             "pass instants as ISO text"
         ) from error
-    command = [sys.executable, "-m", __name__]
-    with TemporaryFile() as given, TemporaryFile() as words:
-        given.write(question)
-        given.seek(0)
-        with subprocess.Popen(  # noqa: S603 - Python itself, and no text in the command
-            command, stdin=given, stdout=subprocess.PIPE, stderr=words
-        ) as process:
-            timer = threading.Timer(START + limits.seconds + GRACE, process.kill)
-            timer.start()
-            try:
-                rows = _read(process, limits.memory_bytes)
-                code = process.wait()
-            finally:
-                timer.cancel()
-                timer.join()
-                process.kill()
-        words.seek(0)
-        told = _told(words.read().decode(errors="replace"))
-    if "error" in told:
-        raise QueryError(told["error"])
-    if code or rows is None:
-        raise QueryError(
-            f"SQL was ended (status {code}), by its memory or its time of "
-            f"{limits.seconds:g} s; narrow it, or allow it more (limits=Limits(...))"
-        )
-    return rows, told.get("note")
 
 
-def _read(
-    process: "subprocess.Popen[bytes]", memory_bytes: int | None
-) -> pa.Table | None:
+def _read(process: Process, source: Any, memory_bytes: int | None) -> pa.Table | None:  # noqa: ANN401 - a pipe
     """The rows that a process gives; None where it gives up before the first.
 
     Raises:
@@ -102,7 +222,7 @@ def _read(
     most = memory_bytes or sandbox.half_of_memory()
     size = 0
     try:
-        with pa.ipc.open_stream(process.stdout) as stream:
+        with pa.ipc.open_stream(source) as stream:
             for batch in stream:
                 size += batch.nbytes
                 if size > most:
@@ -117,7 +237,7 @@ def _read(
         return None
 
 
-def _told(words: str) -> dict[str, Any]:
+def _last_line(words: str) -> dict[str, Any]:
     """The last line as JSON; nothing where it is none."""
     try:
         told = json.loads(words.strip().rsplit("\n", 1)[-1])
@@ -128,7 +248,12 @@ def _told(words: str) -> dict[str, Any]:
 
 def main() -> None:
     """Answer the question on standard input: rows to standard output, words to the other."""
-    asked = json.load(sys.stdin)
+    _warm()
+    line = sys.stdin.buffer.readline()
+    if not line:
+        os._exit(0)  # nobody will ask
+    threading.Thread(target=_end_with_asker, daemon=True).start()
+    asked = json.loads(line)
     limits = Limits(
         seconds=asked["seconds"],
         rows=asked["rows"],
@@ -138,19 +263,54 @@ def main() -> None:
         ),
     )
     try:
-        store = Store.open(asked["root"])
+        store = _store(asked)
         rlimits.bound_memory(limits.memory_bytes, lambda: _refuse(_TOO_LARGE))
         relation = ask.sql(store, asked["text"], limits, **asked["values"])
-        rows = relation.reader()
-        with pa.ipc.new_stream(sys.stdout.buffer, rows.schema) as stream:
-            for batch in rows:
-                stream.write_batch(batch)
+        if asked["path"] is None:
+            count = _hand_over(relation.reader())
+        else:
+            count = relation.export(asked["path"])
     except TerradriftError as error:
         _refuse(str(error))
     except MemoryError:
         _refuse(_TOO_LARGE)
+    _say({"note": relation.note, "types": relation.types, "count": count})
+    os._exit(0)  # threads of libraries need not be waited for
+
+
+def _warm() -> None:
+    """Load what the first question would wait for."""
+    with duckdb.connect(":memory:") as connection:
+        sandbox.check(connection, "SELECT count(*)")
+    described.table()
+    sandbox.open_ahead()
+
+
+def _end_with_asker() -> None:
+    """End where nobody waits any more for the answer."""
+    while os.read(0, 1):
+        continue
+    os._exit(_REFUSED)
+
+
+def _store(asked: Mapping[str, Any]) -> Store:
+    store = Store.open(asked["root"])
+    versions = asked["versions"]
+    if not versions and asked["model"] is None:
+        return store
+    opened = {name: store.dataset(name, versions.get(name)) for name in store.tables()}
+    held = replace(store.settings, model=asked["model"] or store.settings.model)
+    return Pinned(store.root, held, opened)
+
+
+def _hand_over(rows: pa.RecordBatchReader) -> int:
+    count = 0
+    with pa.ipc.new_stream(sys.stdout.buffer, rows.schema) as stream:
+        for batch in rows:
+            count += batch.num_rows
+            stream.write_batch(batch)
     sys.stdout.flush()
-    _say({"note": relation.note})
+    return count
 
 
 def _refuse(why: str) -> None:
@@ -159,7 +319,7 @@ def _refuse(why: str) -> None:
     os._exit(_REFUSED)
 
 
-def _say(words: dict[str, str | None]) -> None:
+def _say(words: Mapping[str, object]) -> None:
     sys.stderr.write(f"{json.dumps(words)}\n")
     sys.stderr.flush()
 

@@ -82,8 +82,7 @@ def _open(
     columns: bool = False,
 ) -> "tuple[duckdb.DuckDBPyConnection, Shown]":
     """As `connect_tables`; with `columns` for checked statements only."""
-    connection = duckdb.connect(":memory:")
-    spatial = sandbox.load_spatial(connection)
+    connection, spatial = sandbox.opened()
     shown = views.create(
         connection,
         tables,
