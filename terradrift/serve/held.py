@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +58,12 @@ class Generation:
     def lock(self) -> threading.RLock:
         """For what is made once per generation."""
         return threading.RLock()
+
+    @cached_property
+    def versions(self) -> dict[str, int]:
+        """Of each table, Lance's number of what was opened."""
+        store = self.archive.store
+        return {table: store.dataset(table).version for table in self.stamps}
 
     def table(self, base: str) -> str:
         """Name of the model's table, such as `changes_mosaiks` of `changes`."""
@@ -173,8 +179,9 @@ class Held:
         stamps: Mapping[str, Stamp],
     ) -> Generation:
         now = settings.read(self.store.root)
-        archive = Archive(Steady(self.store.root, now, tables))
-        return Generation(version, archive, self.model or archive.model, dict(stamps))
+        shown = replace(now, model=self.model or now.model)
+        archive = Archive(Steady(self.store.root, shown, tables))
+        return Generation(version, archive, archive.model, dict(stamps))
 
     def _keep(self, generation: Generation) -> None:
         """Keep it; of too many the one goes that was longest not asked for by its name."""

@@ -298,7 +298,8 @@ def _store(asked: Mapping[str, Any]) -> Store:
     versions = asked["versions"]
     if not versions and asked["model"] is None:
         return store
-    opened = {name: store.dataset(name, versions.get(name)) for name in store.tables()}
+    named = sorted({*store.tables(), *versions})
+    opened = {name: store.dataset(name, versions.get(name)) for name in named}
     held = replace(store.settings, model=asked["model"] or store.settings.model)
     return Pinned(store.root, held, opened)
 
