@@ -20,7 +20,8 @@ _LEAST_RANGE = 0.06
 _MOST = 2.0
 _CLOSE = 1e-7
 _GAMMA = 1 / 1.35
-_UNKNOWN = (150, 155, 160)
+UNKNOWN = (150, 155, 160)
+"""Grey of a pixel that was not seen."""
 
 
 def window(
@@ -54,9 +55,12 @@ def _inwards(middle: float, half: float, low: float, high: float) -> float:
 
 
 def pictures(
-    chips: list[NDArray[np.float32] | None], outline: BaseGeometry, box: Box
+    chips: list[NDArray[np.float32] | None],
+    outline: BaseGeometry,
+    box: Box,
+    side: int = SIDE,
 ) -> list[Image.Image | None]:
-    """Chips with one common stretch, so that a difference is a difference.
+    """Chips with one common stretch, so that a difference is a difference; `side` pixels each.
 
     Darkest is the 2nd percentile over all chips, brightest the 98th of the brightest
     chip, but no more than twice that of the darkest: a cloud must not black out the
@@ -73,23 +77,35 @@ def pictures(
     tops = [float(np.percentile(values, 98)) for values in known]
     high = max(min(max(tops), low + _MOST * (min(tops) - low)), low + _LEAST_RANGE)
     return [
-        None if chip is None else _draw(_stretch(chip, low, high), outline, box)
+        None
+        if chip is None
+        else outlined(_stretch(chip, low, high, side), outline, box)
         for chip in chips
     ]
 
 
-def _stretch(chip: NDArray[np.float32], low: float, high: float) -> Image.Image:
+def _stretch(
+    chip: NDArray[np.float32], low: float, high: float, side: int
+) -> Image.Image:
     lit = np.clip((chip - low) / (high - low), 0, 1) ** _GAMMA
     unknown = ~np.isfinite(chip).all(-1)
     grey = np.repeat(lit, 3, -1) if chip.shape[-1] == 1 else lit
     shown = (np.nan_to_num(grey) * 255).astype(np.uint8)
-    shown[unknown] = _UNKNOWN
+    shown[unknown] = UNKNOWN
     picture = Image.fromarray(shown)
-    return picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return picture.resize((side, side), Image.Resampling.BICUBIC)
 
 
-def _draw(picture: Image.Image, outline: BaseGeometry, box: Box) -> Image.Image:
-    """The outline in white with a dark casing, so it shows on any ground."""
+def outlined(
+    picture: Image.Image,
+    outline: BaseGeometry,
+    box: Box,
+    widths: tuple[int, int] = (5, 2),
+) -> Image.Image:
+    """The picture with the outline in white in a dark casing, so it shows on any ground.
+
+    `outline` and `box` are in the same units, with y upwards.
+    """
     west, south, east, north = box
     scale = np.array(
         [(picture.width - 1) / (east - west), (picture.height - 1) / (south - north)]
@@ -107,7 +123,7 @@ def _draw(picture: Image.Image, outline: BaseGeometry, box: Box) -> Image.Image:
         [tuple(xy) for xy in ((np.array(ring.coords) - (west, north)) * scale)]
         for ring in rings
     ]
-    for width, colour in ((5, (20, 24, 28)), (2, (255, 255, 255))):
+    for width, colour in zip(widths, ((20, 24, 28), (255, 255, 255)), strict=True):
         for path in paths:
             pen.line(path, fill=colour, width=width, joint="curve")
     return picture

@@ -1,0 +1,1 @@
+"""One change, one event or one patch: what is known of it, and its history."""

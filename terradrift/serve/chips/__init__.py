@@ -1,0 +1,1 @@
+"""Before, after and difference of a change as pictures."""

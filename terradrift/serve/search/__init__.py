@@ -1,0 +1,1 @@
+"""Searches whose matches are shown, and what analysts say of them."""

@@ -1,0 +1,105 @@
+"""Chips: what they show, in which colours, and what is said where nothing can be read."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from terradrift.report.pictures import UNKNOWN
+from terradrift.serve.app import application
+from terradrift.serve.chips import difference
+from terradrift.serve.held import Held
+
+
+@pytest.fixture(scope="module")
+def client(many: Path) -> TestClient:
+    return TestClient(application(Held(many)))
+
+
+@pytest.fixture(scope="module")
+def change(many: Path) -> dict:
+    import terradrift as td
+
+    (row,) = (
+        td.open(many)
+        .sql(
+            "SELECT change_id, d_ndvi, date_before, date_after FROM changes "
+            "ORDER BY d_ndvi LIMIT 1"
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    return row
+
+
+def _picture(client: TestClient, change: dict, which: str, size: int) -> np.ndarray:
+    answer = client.get(
+        f"/api/change/{change['change_id']}/chip/{which}.png?size={size}"
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    return np.array(Image.open(io.BytesIO(answer.content)).convert("RGB"))
+
+
+def test_before_and_after_differ_and_have_the_size_asked_for(
+    client: TestClient, change: dict
+) -> None:
+    before = _picture(client, change, "before", 200)
+    after = _picture(client, change, "after", 200)
+    assert before.shape == after.shape == (200, 200, 3)
+    assert np.abs(before.astype(int) - after).mean() > 3
+    # The outline of the patch: white in a dark casing.
+    assert (before == 255).all(-1).sum() > 20
+
+
+def test_lost_green_is_brown_and_the_header_says_so(
+    client: TestClient, change: dict
+) -> None:
+    assert change["d_ndvi"] < -0.1
+    url = f"/api/change/{change['change_id']}"
+    told = client.get(url).json()["chips"]
+    answer = client.get(f"{url}/chip/difference.png")
+    assert answer.headers["x-meaning"] == told["difference"]["meaning"]
+    assert told["difference"]["low"] == -told["difference"]["high"]
+    assert told["before"] <= f"{change['date_before']:%Y-%m-%dT%H:%M:%SZ}"
+    assert told["after"] >= f"{change['date_after']:%Y-%m-%dT%H:%M:%SZ}"
+    spectra = client.get(f"{url}/spectra").json()
+    (ndvi,) = (one for one in spectra["indices"] if one["index"] == "ndvi")
+    assert ndvi["difference"] == pytest.approx(ndvi["after"] - ndvi["before"], abs=1e-4)
+    assert ndvi["difference"] < 0
+    shown = _picture(client, change, "difference", 312).astype(int)
+    middle = shown[135:177, 135:177].reshape(-1, 3)
+    red, blue = middle[:, 0].mean(), middle[:, 2].mean()
+    assert red > blue
+
+
+def test_colours_have_a_fixed_meaning() -> None:
+    scale = difference.NDVI
+    values = np.array([[-9.0, -0.6, 0.0, 0.6, 9.0, np.nan]])
+    (shown,) = scale.paint(values).tolist()
+    assert shown[0] == shown[1]
+    assert shown[3] == shown[4]
+    assert min(shown[2]) > 235
+    assert tuple(shown[5]) == UNKNOWN
+    assert scale.legend()["colours"][4] == "#{:02x}{:02x}{:02x}".format(*shown[2])
+
+
+def test_without_bands_of_an_index_reflectance_is_compared() -> None:
+    before = np.full((2, 2, 2), 0.1, np.float32)
+    after = before + np.float32(0.05)
+    assert difference.scale(("vv", "vh")) is difference.REFLECTANCE
+    found = difference.difference(before, after, ("vv", "vh"))
+    np.testing.assert_allclose(found, 0.05, rtol=1e-5)
+    ndvi = difference.difference(before, after * 2, ("nir", "red"))
+    np.testing.assert_allclose(ndvi, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", ["0", "63", "1025", "-1", "x"])
+def test_sizes_are_bounded(client: TestClient, change: dict, size: str) -> None:
+    url = f"/api/change/{change['change_id']}/chip/before.png?size={size}"
+    answer = client.get(url)
+    assert answer.status_code == 422
+    assert "size" in answer.json()["error"]
