@@ -29,7 +29,11 @@ _PERSISTENCE = """
     SELECT persistence, count(*) AS n FROM {changes}
     WHERE persistence IS NOT NULL GROUP BY persistence ORDER BY n DESC, persistence
 """
-_SCORES = "SELECT min(score) AS low, max(score) AS high FROM {changes}"
+_SCORES = """
+    SELECT min(score) AS low, max(score) AS high,
+        quantile_cont(score, [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]) AS eighths
+    FROM {changes}
+"""
 _KINDS = ("kind", "name", "label", "size", "rarity", "d_ndvi", "d_nbr", "d_ndwi")
 _REGIMES = "SELECT regime, parent, label, size, share FROM {taxonomy} ORDER BY regime"
 _RUNS = """

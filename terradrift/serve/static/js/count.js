@@ -12,15 +12,16 @@ async function ask() {
   const mine = newest += 1;
   try {
     const count = await get(`api/count?${query()}`);
-    if (mine === newest) set({ count, trouble: null });
+    if (mine === newest) set({ count, counting: false, trouble: null });
   } catch (error) {
-    if (mine === newest && error.status !== 410) set({ trouble: error.message });
+    if (mine === newest && error.status !== 410) set({ counting: false, trouble: error.message });
   }
 }
 
 export function start() {
   on(['filters', 'search', 'version'], () => {
     clearTimeout(waiting);
+    set({ counting: true });
     waiting = setTimeout(ask, AGAIN);
   });
   ask();

@@ -117,6 +117,7 @@ export function start() {
   show();
   showPassing();
   on(['filters', 'search', 'area', 'archive'], show);
+  on('counting', () => passing.setAttribute('aria-busy', String(state.counting)));
   on(['count', 'archive'], () => { showPassing(); showPersistence(); });
   key('/', 'To the filters', () => { document.body.dataset.drawer = 'filters'; since.focus(); });
 }

@@ -2,7 +2,7 @@
 
 import { el } from './dom.js';
 import { map } from './map.js';
-import { colourOf, hatchOf, lookOf } from './paint.js';
+import { colourOf, filling, hatchOf, lookOf } from './paint.js';
 import { INKS } from './scales.js';
 import { on, query, state } from './state.js';
 import { onTurn, shown } from './theme.js';
@@ -93,7 +93,7 @@ function paintAll() {
     'circle-stroke-width': ['case', chosen, 3, hovered, 2.5, look.ring],
     'circle-stroke-color': ['case', chosen, ink.chosen, hovered, ink.hover, look.stroke],
   });
-  set(SQUARES, { 'fill-color': colour, 'fill-opacity': ['*', dim, ['case', chosen, 0.9, quiet ? 0.12 : 0.72]] });
+  set(SQUARES, { 'fill-color': colour, 'fill-opacity': ['*', dim, ['case', chosen, 0.9, filling()]] });
   set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim });
   set('changes-edges', {
     'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],

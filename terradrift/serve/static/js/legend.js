@@ -2,7 +2,7 @@
 
 import { el, number } from './dom.js';
 import { key } from './keys.js';
-import { kindsInOrder, onsetRange, regimesInOrder, scoreRange } from './paint.js';
+import { kindsInOrder, onsetRange, regimesInOrder, scoreSteps } from './paint.js';
 import { CIVIDIS, INKS, PLASMA, classLook, dayOf, gradient } from './scales.js';
 import { filter, on, set, state } from './state.js';
 import { onTurn, shown } from './theme.js';
@@ -20,17 +20,18 @@ const place = document.getElementById('legend');
 let all = false;
 
 const swatch = (nth) => {
+  if (nth < 0) return el('span', { class: 'swatch none', 'aria-hidden': 'true' });
   const { colour, look } = classLook(nth, shown());
   return el('span', { class: `swatch ${look}`, style: { '--of': colour }, 'aria-hidden': 'true' });
 };
 
 const plain = (colour, words) => el('p', { class: 'key small soft' }, el('span', { class: 'swatch', style: { '--of': colour }, 'aria-hidden': 'true' }), words);
 
-function scale(colours, low, high, words) {
+function scale(colours, marks, words) {
   return [
     el('p', { class: 'small soft' }, words),
-    el('div', { class: 'ramp', style: { background: gradient(colours) }, role: 'img', 'aria-label': `${words}: from ${low} to ${high}` }),
-    el('div', { class: 'ends number small' }, el('span', {}, low), el('span', {}, high)),
+    el('div', { class: 'ramp', style: { background: gradient(colours) }, role: 'img', 'aria-label': `${words}: ${marks.join(', ')}` }),
+    el('div', { class: 'ends number small' }, ...marks.map((mark) => el('span', {}, mark))),
   ];
 }
 
@@ -77,9 +78,9 @@ function meaning() {
   const ink = INKS[shown()];
   if (state.colour === 'kind') return kinds();
   if (state.colour === 'taxonomy') return regimes();
-  if (state.colour === 'onset') return scale(PLASMA, ...onsetRange().map((n) => dayOf(n).slice(0, 7)), 'Month of onset');
+  if (state.colour === 'onset') return scale(PLASMA, onsetRange().map((n) => dayOf(n).slice(0, 7)), 'Month of onset');
   if (state.colour === 'event') return [el('p', { class: 'small soft' }, 'Outlines are events: changes connected in space and time. Numbers are ranks; colours go round and only tell neighbours apart.'), plain(ink.ink, 'a change')];
-  return scale(CIVIDIS, ...scoreRange().map((x) => x.toPrecision(3)), 'Score of change (no unit); higher is surer');
+  return scale(CIVIDIS, [0, 2, 4, 6, 8].map((nth) => scoreSteps()[nth].toPrecision(3)), 'Score, no unit: a quarter of the changes between two marks');
 }
 
 function choices() {

@@ -70,6 +70,16 @@ function readout() {
   show(map.getCenter());
 }
 
+/* Whether tiles are on their way, for those who see the page and those who wait for it. */
+function tellBusy() {
+  const place = map.getContainer();
+  const busy = () => place.setAttribute('aria-busy', 'true');
+  map.on('dataloading', busy);
+  map.on('movestart', busy);
+  map.on('idle', () => place.setAttribute('aria-busy', 'false'));
+  busy();
+}
+
 const nowhere = (event) => event.target === document.body || event.target.closest?.('#map');
 
 function registerKeys() {
@@ -114,6 +124,7 @@ export async function start() {
   map.addControl(new NavigationControl({ showCompass: false }), 'top-right');
   map.addControl(new Fit(), 'top-right');
   map.addControl(new ScaleControl({ maxWidth: 120, unit: 'metric' }), 'bottom-left');
+  tellBusy();
   map.on('moveend', tellView);
   onTurn((theme) => reground(map, theme));
   on('place', () => { if (state.place) reveal(state.place); });

@@ -5,9 +5,21 @@ import { state } from './state.js';
 
 /** Scores between which the scale runs, as [low, high]. */
 export function scoreRange() {
-  const { low = 0, high = 1 } = state.archive.scores ?? {};
-  return [low, high];
+  const { low, high } = state.archive.scores ?? {};
+  return [low ?? 0, high ?? 1];
 }
+
+/** Scores that part the changes into eighths, nine of them: few are far above the others, and on
+    a scale in equal steps most would look alike. */
+export function scoreSteps() {
+  const eighths = state.archive.scores?.eighths;
+  if (eighths) return eighths;
+  const [low, high] = scoreRange();
+  return CIVIDIS.map((_, nth) => low + ((high - low) * nth) / (CIVIDIS.length - 1));
+}
+
+/* MapLibre wants stops that rise; of equal ones the first stays. */
+const rising = (stops) => stops.filter(([at], nth) => nth === 0 || at > stops[nth - 1][0]).flat();
 
 /** First and last month of onsets as days since 1970. */
 export function onsetRange() {
@@ -45,7 +57,7 @@ function byClass(what, of, otherwise) {
 /** Colour of what a layer draws. */
 export function colourOf(theme, what = 'changes') {
   const ink = INKS[theme];
-  const score = ['interpolate', ['linear'], ['to-number', ['get', 'score'], 0], ...ramp(CIVIDIS, ...scoreRange())];
+  const score = ['interpolate', ['linear'], ['to-number', ['get', 'score'], 0], ...rising(scoreSteps().map((at, nth) => [at, CIVIDIS[nth]]))];
   if (what === 'events') {
     return ['match', ['%', ['-', ['get', 'rank'], 1], OKABE_ITO.length], ...OKABE_ITO.flatMap((colour, nth) => [nth, colour]), ink.other];
   }
@@ -70,16 +82,24 @@ export function hatchOf(theme, what = 'changes') {
   }, 'plain');
 }
 
-/** Points have no room for texture: the second seven are rings, the third have a thick dark edge. */
+/** How much of the ground shows through a square: what is of no kind is hollow. */
+export function filling() {
+  if (state.colour === 'taxonomy' || state.colour === 'event') return 0.12;
+  if (state.colour !== 'kind') return 0.72;
+  return ['case', ['>=', ['to-number', ['coalesce', ['get', 'kind'], -1], -1], 0], 0.72, 0.1];
+}
+
+/** Points have no room for texture: the second seven are rings, the third have a thick dark edge,
+    what is of no kind is hollow. */
 export function lookOf(theme) {
   const ink = INKS[theme];
   const colour = colourOf(theme);
-  if (state.colour !== 'kind') return { fill: colour, ring: 0.8, stroke: ink.edge };
+  if (state.colour !== 'kind') return { fill: colour, ring: 0.7, stroke: ink.edge };
   const pick = (plain, hatched, dotted, otherwise) => byClass('changes', (nth) => ({ plain, hatched, dotted })[LOOKS[Math.floor(nth / OKABE_ITO.length)]] ?? otherwise, otherwise);
   const own = (nth) => classLook(nth, theme).colour;
   return {
-    fill: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? ink.halo : own(nth)), ink.other),
-    ring: pick(0.8, 2.4, 2.4, 0.8),
-    stroke: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? own(nth) : ink.edge), ink.edge),
+    fill: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? ink.halo : own(nth)), ink.halo),
+    ring: pick(0.8, 2.4, 2.4, 1.2),
+    stroke: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? own(nth) : ink.edge), ink.other),
   };
 }

@@ -12,7 +12,7 @@ export const LOOKS = ['solid', 'hatched', 'dotted'];
 /** Colours by theme of what MapLibre draws; CSS has its own in tokens.css. */
 export const INKS = {
   light: { paper: '#e9edf0', land: '#f7f8f7', coast: '#b9c3cb', ink: '#141a20', halo: '#ffffff', edge: '#20272e', other: '#8d99a3', grid: '#c4cdd4', unjudged: '#9aa4ad', chosen: '#d1006c', hover: '#0b62a8' },
-  dark: { paper: '#0e1216', land: '#171c22', coast: '#36404a', ink: '#e8edf2', halo: '#0b0e12', edge: '#dfe6ec', other: '#7f8b97', grid: '#28313a', unjudged: '#5d6873', chosen: '#ff5fb0', hover: '#8ecbff' },
+  dark: { paper: '#0e1216', land: '#171c22', coast: '#36404a', ink: '#e8edf2', halo: '#0b0e12', edge: '#a3aeb9', other: '#7f8b97', grid: '#28313a', unjudged: '#5d6873', chosen: '#ff5fb0', hover: '#8ecbff' },
 };
 
 /** Colour and look of classes by their place in an order: `nth` counts from 0. */

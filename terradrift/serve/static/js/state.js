@@ -15,6 +15,8 @@ export const state = {
   hovered: null,     // change_id under the pointer, on the map or in the list, or null
   view: null,        // [west, south, east, north] that the map shows
   count: null,       // answer of /api/count for the filters
+  counting: true,    // is another on its way
+  drawing: false,    // is an area being drawn
   area: null,        // {geometry, area_km2} that `filters.region` names, or null
   isolated: [],      // regimes that the map shows alone; none: all
   outlines: true,    // of events

@@ -9,6 +9,7 @@ const PLAY = 'M5 3l8 5-8 5Z';
 const PAUSE = 'M5 3v10M11 3v10';
 const PACE = 700; // ms a month
 const HEIGHT = 44;
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const AGAIN = 120; // ms between changes while a handle is dragged
 
 const place = document.getElementById('timeline');
@@ -76,10 +77,12 @@ function showBars() {
 
 function showTicks() {
   const months = last - first + 1;
-  const step = [1, 3, 6, 12, 24, 60].find((one) => (track.clientWidth / months) * one >= 52) ?? 120;
+  const step = [1, 3, 6, 12, 24, 60].find((one) => (track.clientWidth / months) * one >= 44) ?? 120;
   const shown = [];
   for (let n = Math.ceil(first / step) * step; n <= last; n += step) {
-    shown.push(el('span', { style: { left: `${(100 * (n - first)) / months}%` } }, step >= 12 || n % 12 === 0 ? String(Math.floor(n / 12)) : monthWord(n).slice(step < 12 && months <= 18 ? 0 : 2)));
+    const year = String(Math.floor(n / 12));
+    const words = n % 12 === 0 ? year : `${MONTHS[n % 12]}${shown.length ? '' : ` ${year}`}`;
+    shown.push(el('span', { style: { left: `${(100 * (n - first)) / months}%` } }, words));
   }
   ticks.replaceChildren(...shown);
 }
