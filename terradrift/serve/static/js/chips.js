@@ -2,7 +2,8 @@
 
 import { dialog } from './bits.js';
 import { el } from './dom.js';
-import { day } from './say.js';
+import { gradient } from './scales.js';
+import { day, signed } from './say.js';
 import { state } from './state.js';
 
 const SMALL = 256;
@@ -12,23 +13,31 @@ const WORDS = { before: 'Before', after: 'After', difference: 'Difference' };
 const url = (id, which, size) =>
   `api/change/${encodeURIComponent(id)}/chip/${which}.png?${new URLSearchParams({ size, v: state.version })}`;
 
-/* The scale of a difference comes with its picture, in the header X-Meaning. */
-async function picture(image, address, told) {
+async function picture(image, address) {
   try {
     const response = await fetch(address);
     if (!response.ok) {
       const words = await response.json().then((answer) => answer.error, () => response.statusText);
       throw new Error(words);
     }
-    const meaning = response.headers.get('X-Meaning');
     const local = URL.createObjectURL(await response.blob());
     image.addEventListener('load', () => URL.revokeObjectURL(local), { once: true });
     image.src = local;
     image.classList.remove('waiting');
-    if (meaning) told?.(meaning);
   } catch (error) {
-    image.replaceWith(el('div', { class: 'chip-none' }, error.message));
+    image.replaceWith(el('span', { class: 'chip-none' }, error.message));
   }
+}
+
+/** The scale of the difference: its colours, what they are of, and what grey is. */
+function scale(difference) {
+  if (!difference) return null;
+  const { of, low, high, colours, meaning } = difference;
+  return el('div', { class: 'scale', title: meaning },
+    el('span', { class: 'number' }, signed(low, 1)),
+    el('span', { class: 'scale-bar', role: 'img', 'aria-label': meaning, style: { background: gradient(colours) } }),
+    el('span', { class: 'number' }, signed(high, 1)),
+    el('span', { class: 'soft' }, `${of}, after less before`));
 }
 
 function large(id, chips, first) {
@@ -36,8 +45,8 @@ function large(id, chips, first) {
   for (const which of Object.keys(WORDS)) {
     layers[which] = el('img', { class: `layer waiting`, alt: `${WORDS[which]}, ${caption(chips, which)}`, draggable: 'false' });
   }
-  const meaning = el('p', { class: 'soft small' });
-  for (const [which, image] of Object.entries(layers)) picture(image, url(id, which, LARGE), which === 'difference' ? (words) => { meaning.textContent = words; } : null);
+  for (const [which, image] of Object.entries(layers)) picture(image, url(id, which, LARGE));
+  const meaning = el('p', { class: 'soft small' }, chips.difference?.meaning || '');
   const range = el('input', { type: 'range', min: 0, max: 100, value: 50, class: 'swipe-range', 'aria-label': 'Swipe: left of the line before, right of it after' });
   const line = el('div', { class: 'swipe-line', 'aria-hidden': 'true' });
   const stage = el('div', { class: 'stage' }, layers.before, layers.after, layers.difference, line);
@@ -81,17 +90,16 @@ function large(id, chips, first) {
 }
 
 const caption = (chips, which) =>
-  (which === 'difference' ? 'after less before' : day(chips[which]));
+  (which === 'difference' ? chips.difference?.of || 'after less before' : day(chips[which]));
 
 /** The three pictures of a change, side by side; `chips` as /api/change/{id} tells them. */
 export function strip(id, chips) {
   if (!chips?.source) {
     return el('div', { class: 'chip-none chip-none-all' }, 'No pictures: the scenes are not where they were, and no thumbnails were kept.');
   }
-  const meaning = el('p', { class: 'soft small chips-meaning' });
   const figures = Object.entries(WORDS).map(([which, words]) => {
     const image = el('img', { class: 'waiting', alt: `${words}, ${caption(chips, which)}`, width: SMALL, height: SMALL });
-    picture(image, url(id, which, SMALL), which === 'difference' ? (told) => { meaning.textContent = told; } : null);
+    picture(image, url(id, which, SMALL));
     const scene = chips.scenes?.[which];
     return el('figure', { class: 'change-chip' },
       el('button', { type: 'button', class: 'chip-open', 'aria-label': `Enlarge: ${words}, ${caption(chips, which)}`, onclick: () => large(id, chips, which) }, image),
@@ -99,6 +107,8 @@ export function strip(id, chips) {
         scene && el('span', { class: 'scene faint', title: scene }, scene)));
   });
   return el('div', { class: 'chips-of' },
-    el('div', { class: 'change-chips' }, ...figures), meaning,
+    el('div', { class: 'change-chips' }, ...figures),
+    scale(chips.difference),
+    ...(chips.notes || []).map((note) => el('p', { class: 'soft small' }, note)),
     chips.source === 'cache' && el('p', { class: 'soft small' }, 'From cached thumbnails: the scenes themselves are not where they were.'));
 }

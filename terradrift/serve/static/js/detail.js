@@ -11,7 +11,7 @@ import { area, count, day, figures, interval, number, place, signed } from './sa
 import { Chart } from './series.js';
 import { find, settings } from './similar.js';
 import { bars } from './spectra.js';
-import { on, query, select, set, state } from './state.js';
+import { filter, on, select, set, state } from './state.js';
 import { swatch } from './swatch.js';
 import { said } from './verdicts.js';
 
@@ -61,14 +61,16 @@ function members(told) {
   if (!event) return null;
   const to = (id, words) => button(words, () => select({ change_id: id }), { disabled: !id });
   return section('Its event',
-    el('p', { class: 'number' }, `${count(event.n_patches, 'patch', 'patches')}, ${area(event.area_km2)}, ${day(event.start)} to ${day(event.end)}; strongest score ${number(event.max_score, 1)}`),
+    el('p', { class: 'number' }, `${within?.n ? `${count(within.n, 'change')}, ` : ''}${count(event.n_patches, 'patch', 'patches')}, ${area(event.area_km2)}, ${day(event.start)} to ${day(event.end)}; strongest score ${number(event.max_score, 1)}`),
     el('div', { class: 'actions' },
-      to(within?.previous, 'Previous of the event'), to(within?.next, 'Next of the event'),
-      el('span', { class: 'soft number' }, within?.n ? count(within.n, 'change') : '')));
+      to(within?.previous, 'Stronger'), to(within?.next, 'Weaker'),
+      button('Only this event', () => filter({ event: event.event_id }), { class: 'button quiet' })));
 }
 
-function facts(change) {
-  const told = [
+function facts(told) {
+  const unknown = told.unknown || {};
+  const { change } = told;
+  const rows = [
     ['Change', change.change_id], ['Patch', change.patch_id], ['Event', change.event_id],
     ['Before', day(change.date_before)], ['After', day(change.date_after)], ['Ended', change.ended && day(change.ended)],
     ['z', number(change.z, 1)], ['p', figures(change.p_value)], ['q', figures(change.q_value)],
@@ -77,8 +79,9 @@ function facts(change) {
     ['Of its kind', change.kind_probability !== null && change.kind_probability !== undefined ? `${number(100 * change.kind_probability)} %` : null],
     ['NDVI', signed(change.d_ndvi)], ['NBR', signed(change.d_nbr)], ['NDWI', signed(change.d_ndwi)],
   ].filter(([, value]) => value !== null && value !== undefined && value !== '');
+  const nulls = Object.entries(unknown).map(([name, why]) => el('p', { class: 'soft small' }, `${name}: ${why}`));
   return el('details', { class: 'detail-part' }, el('summary', {}, 'All figures'),
-    el('dl', { class: 'facts' }, ...told.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', { class: 'number' }, value)))));
+    el('dl', { class: 'facts' }, ...rows.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', { class: 'number' }, value)))), ...nulls);
 }
 
 function links(told) {
@@ -118,10 +121,10 @@ function show(id, told) {
   const body = el('div', { class: 'detail-body' },
     head(told), actions(told),
     strip(id, told.chips),
-    el('div', { class: 'words' }, ...(told.words || []).map((one) => el('p', {}, one))),
     series,
+    section('What is known', el('div', { class: 'words' }, ...(told.words || []).map((one) => el('p', {}, one)))),
     section('What the bands did', spectra),
-    members(told), facts(told.change), links(told));
+    members(told), facts(told), links(told));
   root().replaceChildren(body);
   root().scrollTop = 0;
   part(series, asked(id, '/series'), (answer) => chart.show(answer));

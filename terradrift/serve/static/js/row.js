@@ -25,7 +25,7 @@ function where(row) {
   const size = row.n_patches
     ? `${area(row.area_km2)}, ${count(row.n_patches, 'patch', 'patches')}`
     : row.event_id ? 'part of an event' : 'one patch';
-  return `${size} \u00b7 ${place(row.longitude, row.latitude)}`;
+  return `${size} \u00b7 ${place(row.longitude, row.latitude, 3)}`;
 }
 
 function strength(row) {
@@ -57,9 +57,8 @@ export function paint(option, row, index) {
   option.append(
     el('span', { class: 'entry-rank number' }, number(row.rank ?? index + 1)),
     el('div', { class: 'entry-main' },
-      el('p', { class: 'entry-title' }, swatch(row.kind), el('span', { class: 'entry-name' }, called(row)),
-        row.persistence && el('span', { class: 'entry-course soft' }, row.persistence)),
-      el('p', { class: 'entry-when number' }, when(row)),
+      el('p', { class: 'entry-title' }, swatch(row.kind), el('span', { class: 'entry-name' }, called(row))),
+      el('p', { class: 'entry-when number' }, [when(row), row.persistence].filter(Boolean).join(' \u00b7 ')),
       el('p', { class: 'entry-where number faint' }, where(row))),
     strength(row));
 }

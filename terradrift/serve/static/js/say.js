@@ -39,11 +39,11 @@ export function area(km2) {
 
 export const count = (of, one, many = `${one}s`) => `${number(of)} ${of === 1 ? one : many}`;
 
-export function place(longitude, latitude) {
+export function place(longitude, latitude, digits = 4) {
   if (!known(longitude) || !known(latitude)) return NOTHING;
   const north = latitude >= 0 ? 'N' : 'S';
   const east = longitude >= 0 ? 'E' : 'W';
-  return `${Math.abs(latitude).toFixed(4)}\u00b0 ${north}, ${Math.abs(longitude).toFixed(4)}\u00b0 ${east}`;
+  return `${Math.abs(latitude).toFixed(digits)}\u00b0 ${north}, ${Math.abs(longitude).toFixed(digits)}\u00b0 ${east}`;
 }
 
 /** An onset with the interval that holds it: `23 Aug 2020 (8 to 23 Aug)`. */

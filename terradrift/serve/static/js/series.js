@@ -2,7 +2,7 @@
 
 import { bandOf, dates, dateWords, extent, finite, joined, perDate, ticks } from './axis.js';
 import { el, svg } from './dom.js';
-import { day, interval, number } from './say.js';
+import { count, day, interval, number } from './say.js';
 
 const HEIGHT = 196;
 const EDGE = { left: 38, right: 12, top: 20, bottom: 40 };
@@ -22,6 +22,7 @@ export class Chart {
       class: 'chart', tabindex: 0, role: 'application', 'aria-roledescription': 'chart', height: HEIGHT,
     });
     this.key = el('ul', { class: 'chart-key' });
+    this.meaning = el('p', { class: 'soft small' });
     this.table = el('div', { class: 'chart-table' });
     this.element = el('div', { class: 'series' }, el('div', { class: 'series-head' }, this.switch), this.told, this.picture, this.key, this.table);
     this.picture.addEventListener('pointermove', (event) => this.#near(event.clientX));
@@ -37,8 +38,10 @@ export class Chart {
     this.series = series;
     this.when = series.times.map((one) => Date.parse(one));
     const n = this.when.length;
-    this.low = perDate(series.reference?.low, n);
-    this.high = perDate(series.reference?.high, n);
+    const bounds = (told) => ({ low: perDate(told?.low, n), high: perDate(told?.high, n), what: told?.what });
+    const { reference, expected } = series;
+    this.bounds = { z: bounds(reference) };
+    for (const name of ['ndvi', 'nbr', 'ndwi']) this.bounds[name] = { ...bounds(expected?.[name]), what: expected?.what };
     this.#tabulate();
     this.draw();
   }
@@ -59,13 +62,14 @@ export class Chart {
     this.xs = this.when.map(this.x);
     const values = series[this.what] || [];
     const isZ = this.what === 'z';
-    const [low, high] = extent(values, this.what, [...this.low, ...this.high]);
+    const normal = this.bounds[this.what];
+    const [low, high] = extent(values, this.what, [...normal.low, ...normal.high]);
     const [top, bottom] = [EDGE.top, HEIGHT - EDGE.bottom];
     this.y = (value) => bottom - ((Math.min(Math.max(value, low), high) - low) / (high - low)) * (bottom - top);
     this.picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     this.picture.setAttribute('aria-label', this.#summary());
     this.picture.replaceChildren(...[
-      isZ && svg('path', { class: 'band', d: bandOf(this.xs, this.low, this.high, this.y) }),
+      svg('path', { class: 'band', d: bandOf(this.xs, normal.low, normal.high, this.y) }),
       ...this.#onset(top, bottom),
       ...this.#grid(low, high, right, width),
       ...(isZ ? (series.controls || []).map((one) => svg('path', { class: 'control', d: joined(this.xs, one.z || [], this.y) })) : []),
@@ -140,12 +144,14 @@ export class Chart {
   }
 
   #legend(isZ) {
-    const { controls = [], reference } = this.series;
-    const entries = [['course', isZ ? 'this patch' : `${this.what.toUpperCase()} of this patch`]];
-    if (isZ && reference && this.low.some(finite)) entries.push(['band', reference.what || 'what is normal']);
-    if (isZ && controls.length) entries.push(['control', `${controls.length} analogues it was judged against`]);
-    entries.push(['onset', 'onset and its 95 % interval'], ['abstained', isZ ? 'not judged' : 'not seen']);
-    this.key.replaceChildren(...entries.map(([name, words]) => el('li', {}, el('span', { class: `key-${name}`, 'aria-hidden': 'true' }), words)));
+    const { controls = [], controls_are: are } = this.series;
+    const normal = this.bounds[this.what];
+    const entries = [['course', 'this patch']];
+    if (normal.low.some(finite)) entries.push(['band', isZ ? 'normal: nine of ten unchanged patches' : 'nine of ten of its analogues', normal.what]);
+    if (isZ && controls.length) entries.push(['control', count(controls.length, 'analogue'), are]);
+    entries.push(['onset', 'onset, with its 95 % interval'], ['abstained', isZ ? 'not judged' : 'not seen']);
+    this.key.replaceChildren(...entries.map(([name, words, more]) => el('li', { title: more }, el('span', { class: `key-${name}`, 'aria-hidden': 'true' }), words)));
+    this.meaning.textContent = [normal.what && `The band: ${normal.what}`, isZ && controls.length && are && `Analogues: ${are}.`].filter(Boolean).join(' ');
   }
 
   #summary() {
@@ -199,7 +205,8 @@ export class Chart {
       const value = series[name]?.[at];
       if (finite(value)) told.push(`${words.replace('Score ', '')} ${number(value, digits)}`);
     }
-    if (finite(this.high[at]) && this.what === 'z') told.push(`normal to ${number(this.high[at], 1)}`);
+    const { low, high } = this.bounds[this.what];
+    if (finite(high[at])) told.push(`normal ${number(low[at], 1)} to ${number(high[at], 1)}`);
     if (!finite(series.z?.[at])) told.push(`not judged: ${series.reason?.[at] || 'no reason told'}`);
     const clear = series.clear?.[at];
     if (finite(clear)) told.push(`${number(clear)} % clear`);
@@ -220,6 +227,6 @@ export class Chart {
           el('td', {}, number(series.clear?.[at])),
           el('td', {}, series.reason?.[at] || '')))))));
     });
-    this.table.replaceChildren(details);
+    this.table.replaceChildren(el('details', {}, el('summary', {}, 'What the band and the lines are'), this.meaning), details);
   }
 }

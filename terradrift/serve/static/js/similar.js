@@ -54,8 +54,8 @@ async function asked(path, body, kept) {
 
 /** The row that a search begins with: what is selected, or what the cursor is on. */
 async function rowOf(id) {
-  const { change, event } = await get(`api/change/${encodeURIComponent(id)}?${new URLSearchParams({ v: state.version })}`);
-  return { ...change, kind_name: event?.kind_name, n_patches: event?.n_patches };
+  const { change, event, kind } = await get(`api/change/${encodeURIComponent(id)}?${new URLSearchParams({ v: state.version })}`);
+  return { ...change, kind_name: kind?.name || kind?.label, n_patches: event?.n_patches };
 }
 
 /** Search for changes like a row (change_id, and event_id where it is part of one). */

@@ -22,12 +22,14 @@ function table(heads, rows, digits) {
       el('td', {}, signed(row.delta, digits))))));
 }
 
+const NAMES = { ndvi: 'NDVI', nbr: 'NBR', ndwi: 'NDWI' };
+
 /** The answer of /api/change/{id}/spectra. */
-export function bars({ bands, indices }) {
-  const rowsOf = (told) => (told || []).map((one) => ({
-    ...one, delta: one.before === null || one.after === null ? null : one.after - one.before,
-  }));
+export function bars({ bands, indices, what }) {
+  const rows = (told, name) => told.map((one) => ({ ...one, name: name(one), delta: one.difference }));
+  const micro = (one) => (one.wavelength ? `${one.band} ${number(one.wavelength, 2)} \u00b5m` : one.band);
   return el('div', { class: 'spectra-tables' },
-    bands?.length > 0 && table(['Band', 'before', 'after', 'change', ''], rowsOf(bands), 3),
-    indices?.length > 0 && table(['Index', 'before', 'after', 'change', ''], rowsOf(indices), 2));
+    bands.length > 0 && table(['Band', 'before', 'after', 'change', ''], rows(bands, micro), 3),
+    indices.length > 0 && table(['Index', 'before', 'after', 'change', ''], rows(indices, (one) => NAMES[one.index] || one.index), 2),
+    el('p', { class: 'soft small' }, `${what[0].toUpperCase()}${what.slice(1)}.`));
 }

@@ -47,7 +47,7 @@ async function run() {
   parts.run.disabled = true;
   parts.told.textContent = 'Running\u2026';
   try {
-    const answer = await post(`api/sql?${new URLSearchParams({ v: state.version })}`, { text: here.text, limit: MOST });
+    const answer = await post('api/sql', { text: here.text, limit: MOST, v: state.version });
     show(answer);
   } catch (error) {
     parts.told.textContent = '';
@@ -85,7 +85,7 @@ const COLUMNS = ['change_id', 'event_id', 'onset', 'onset_early', 'onset_late', 
 
 async function onMap(by) {
   try {
-    const { columns, rows } = await post(`api/sql?${new URLSearchParams({ v: state.version })}`, { text: PLACED[by](here.text), limit: SHOWN });
+    const { columns, rows } = await post('api/sql', { text: PLACED[by](here.text), limit: SHOWN, v: state.version });
     const told = rows.map((row) => Object.fromEntries(columns.map((one, at) => [one.name, row[at]])));
     set({ search: { search: null, how: 'sql', rows: told, total: told.length, note: `${count(told.length, 'change')} of your statement` }, panel: 'list' });
   } catch (error) {
@@ -95,14 +95,16 @@ async function onMap(by) {
 
 async function download() {
   try {
-    const response = await fetch(`api/sql/download?${new URLSearchParams({ v: state.version })}`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: here.text, format: here.format }),
+    const response = await fetch('api/sql/download', {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: here.text, format: here.format, v: state.version }),
     });
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error || response.statusText);
     const local = URL.createObjectURL(await response.blob());
     const told = response.headers.get('content-disposition')?.match(/filename="?([^";]+)/)?.[1];
     el('a', { href: local, download: told || `answer.${here.format}` }).click();
     setTimeout(() => URL.revokeObjectURL(local), 10_000);
+    const note = response.headers.get('x-note');
+    notify([count(Number(response.headers.get('x-rows')), 'row'), note && decodeURIComponent(note)].filter(Boolean).join(' \u00b7 '));
   } catch (error) {
     notify(error.message, 'error');
   }
