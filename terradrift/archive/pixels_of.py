@@ -83,10 +83,11 @@ class Pixels:
 
         Of a remote file it cannot: that counts as there.
         """
-        return any(
-            all(_is_there(one) for one in {one["href"] for one in row["assets"] or ()})
+        files = (
+            {one["href"] for one in row["assets"] or ()}
             for row in self.scenes(at, place)
         )
+        return any(hrefs and all(map(_is_there, hrefs)) for hrefs in files)
 
     def window(
         self, at: datetime, place: Place, bands: Iterable[str]

@@ -10,6 +10,9 @@ from terradrift.serve.change.rows import Row, Rows
 from terradrift.serve.change.told import About
 from terradrift.serve.faults import NotThere
 
+_MOST = 1000
+"""Changes of an event that are told; it may have a hundred times as many."""
+
 
 def of_change(rows: Rows, change: Row, said: list[Row]) -> dict[str, Any]:
     """As `/api/change/{id}` but for its chips; `said` are the verdicts that stand."""
@@ -29,16 +32,14 @@ def of_change(rows: Rows, change: Row, said: list[Row]) -> dict[str, Any]:
 
 def of_event(rows: Rows, event: Row) -> dict[str, Any]:
     """As `/api/event/{id}`: its row, its kind, and its changes, the strongest first."""
-    changes = rows.changes_of("event_id", event["event_id"])
     short = ("change_id", "patch_id", "onset", "score", "z", "longitude", "latitude")
+    changes = rows.changes_of("event_id", event["event_id"], short)
     kind = rows.kind(event["kind"])
     return {
         "event": plain.row(event),
         "kind": None if kind is None else plain.row(kind),
         "total": len(changes),
-        "changes": [
-            plain.row({name: one[name] for name in short}) for one in changes[:1000]
-        ],
+        "changes": [plain.row(one) for one in changes[:_MOST]],
     }
 
 
@@ -53,7 +54,8 @@ def of_patch(rows: Rows, patch: str) -> dict[str, Any]:
         raise NotThere(f"no patch {patch:.200} in this archive")
     judged = rows.judged(patch)
     table = rows.table("changes")
-    changes = [] if table is None else rows.changes_of("patch_id", patch)
+    short = ("change_id", "onset", "score", "number")
+    changes = [] if table is None else rows.changes_of("patch_id", patch, short)
     return {
         "patch": plain.row(place),
         "judged": None if judged is None else plain.row(judged),
@@ -61,10 +63,7 @@ def of_patch(rows: Rows, patch: str) -> dict[str, Any]:
             judged, len(changes), rows.table("patch_changes") is not None
         ),
         "changes": [
-            plain.row(
-                {name: one[name] for name in ("change_id", "onset", "score", "number")}
-            )
-            for one in sorted(changes, key=lambda one: one["onset"])
+            plain.row(one) for one in sorted(changes, key=lambda one: one["onset"])
         ],
     }
 
@@ -101,7 +100,9 @@ def _about(rows: Rows, change: Row) -> About:
 
 def _within(rows: Rows, change: Row) -> dict[str, Any]:
     """How many changes the event has, and those beside this one in order of score."""
-    ids = [row["change_id"] for row in rows.changes_of("event_id", change["event_id"])]
+    ids = [
+        row["change_id"] for row in rows.changes_of("event_id", change["event_id"], ())
+    ]
     if not ids:
         return {"n": 1, "previous": None, "next": None}
     at = ids.index(change["change_id"])

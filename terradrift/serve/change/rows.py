@@ -11,6 +11,7 @@ from terradrift.archive.rows_of_patch import PatchRows
 from terradrift.archive.thumbnails_shown import Pictured
 from terradrift.query.lance_scan import is_vector
 from terradrift.query.search import targets
+from terradrift.serve.change.ids import Ids
 from terradrift.serve.change.recent import Recent
 from terradrift.serve.faults import NotThere
 
@@ -53,9 +54,12 @@ class Rows:
         Raises:
             NotThere: there is none of that id now.
         """
-        for row in self._found("changes", "change_id", [change_id]):
-            return row
-        raise NotThere(f"no change {change_id:.200} in this archive; {_AGAIN}")
+        table, ids = self._changes
+        at = ids.change(change_id)
+        if at is None:
+            raise NotThere(f"no change {change_id:.200} in this archive; {_AGAIN}")
+        (row,) = table.take([at], columns=_plain(table)).to_pylist()
+        return dict(row)
 
     def event(self, event_id: str) -> Row:
         """All columns of an event.
@@ -63,13 +67,25 @@ class Rows:
         Raises:
             NotThere: there is none of that id now.
         """
-        for row in self._found("events", "event_id", [event_id]):
-            return row
+        table = self.table("events")
+        if table is not None:
+            for row in targets.rows(table, "event_id", [event_id], _plain(table)):
+                return dict(row)
         raise NotThere(f"no event {event_id:.200} in this archive; {_AGAIN}")
 
-    def changes_of(self, key: str, value: str | None) -> list[Row]:
-        """The changes of an event (`event_id`) or a patch (`patch_id`), the strongest first."""
-        rows = [] if value is None else self._found("changes", key, [value])
+    def changes_of(
+        self, key: str, value: str | None, columns: Sequence[str]
+    ) -> list[Row]:
+        """The changes of an event (`event_id`) or a patch (`patch_id`), the strongest first.
+
+        Each has the `columns` asked for, and its id and score.
+        """
+        if value is None:
+            return []
+        table, ids = self._changes
+        at = ids.of(key, value)
+        names = list(dict.fromkeys([*columns, "change_id", "score"]))
+        rows = table.take(at, columns=names).to_pylist() if len(at) else []
         return sorted(rows, key=lambda row: (-(row["score"] or 0.0), row["change_id"]))
 
     def places(self, patches: Sequence[str]) -> dict[str, Row]:
@@ -143,9 +159,13 @@ class Rows:
                 return self.store.opened(name)
         return None
 
-    def _found(self, base: str, key: str, ids: Sequence[str]) -> list[Row]:
-        table = self.table(base)
+    @cached_property
+    def _changes(self) -> "tuple[lance.LanceDataset, Ids]":
+        table = self.table("changes")
         if table is None:
-            raise NotThere(f"no {base} yet; run terradrift detect first")
-        plain = [one.name for one in table.schema if not is_vector(one.type)]
-        return list(targets.rows(table, key, ids, plain))
+            raise NotThere("no changes yet; run terradrift detect first")
+        return table, self.generation.once("ids", lambda: Ids(table))
+
+
+def _plain(table: "lance.LanceDataset") -> list[str]:
+    return [one.name for one in table.schema if not is_vector(one.type)]

@@ -5,19 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from terradrift.serve.faults import Fault
+from terradrift.serve.faults import Crowded
 
 READERS = 4
 """Windows that are read at once; each opens its own files and closes them."""
 MOST_WAITING = 64
 
 _Made = TypeVar("_Made")
-
-
-class TooMany(Fault):
-    """More pictures are asked for than can be read; asking again later helps."""
-
-    status = 503
 
 
 class Pool:
@@ -34,10 +28,10 @@ class Pool:
         """What `work` gives, in one of the threads.
 
         Raises:
-            TooMany: so many wait that this one would wait too long.
+            Crowded: so many wait that this one would wait too long.
         """
         if self._under_way >= self._most:
-            raise TooMany("too many pictures are being read; ask again in a moment")
+            raise Crowded("too many pictures are being read; ask again in a moment")
         self._under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from terradrift.archive.thumbnails_shown import NEEDED
 from terradrift.serve.change import detail, series
 from terradrift.serve.change.rows import Row, Rows
 from terradrift.serve.chips import draw, shown
@@ -25,7 +26,7 @@ def router(held: Held) -> APIRouter:
         """The tables, the change, and the other changes of its patch."""
         rows = Rows.of(held.at(v))
         change = rows.change(change_id)
-        beside = rows.changes_of("patch_id", change["patch_id"])
+        beside = rows.changes_of("patch_id", change["patch_id"], NEEDED)
         return rows, change, [one for one in beside if one["change_id"] != change_id]
 
     @routes.get("/api/change/{change_id}")
