@@ -1,5 +1,7 @@
 """The application: routes, static files, and how faults are told."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -13,7 +15,9 @@ from terradrift import __version__
 from terradrift.errors import ArchiveLockedError, TerradriftError
 from terradrift.serve.faults import Busy, Fault
 from terradrift.serve.held import Held
-from terradrift.serve.routes import about
+from terradrift.serve.lost import Anew, is_lost
+from terradrift.serve.routes import about, change, sql
+from terradrift.serve.sql.spares import Spares
 
 STATIC = Path(__file__).parent / "static"
 
@@ -29,15 +33,29 @@ class _Static(StaticFiles):
 
 def application(held: Held) -> FastAPI:
     """An ASGI application that serves one archive, without the walls of `guard.Guard`."""
+    spares = Spares()
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        spares.start()
+        try:
+            yield
+        finally:
+            spares.close()
+
     app = FastAPI(
         title="terradrift",
+        lifespan=life,
         version=__version__,
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    for part in (about,):
+    for part in (about, change):
         app.include_router(part.router(held))
+    app.include_router(sql.router(held, spares))
+    app.state.close = spares.close
+    app.add_middleware(Anew)
     app.mount("/static", _Static(directory=STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
@@ -59,6 +77,8 @@ def _tell_faults(app: FastAPI) -> None:
 
     @app.exception_handler(TerradriftError)
     def refused(_request: Request, error: TerradriftError) -> JSONResponse:
+        if is_lost(error):
+            raise error  # to `Anew`
         return _told(str(error), 400)
 
     @app.exception_handler(ArchiveLockedError)
@@ -85,6 +105,8 @@ def _told(words: str, status: int) -> JSONResponse:
 
 def _words(problem: dict[str, object]) -> str:
     """One of FastAPI's findings: which part of the question, and what is wrong with it."""
+    if problem.get("type") == "json_invalid":
+        return "expected a body of JSON"
     place = problem.get("loc")
     parts = [str(part) for part in place[1:]] if isinstance(place, tuple) else []
     return f"{'.'.join(parts) or 'the body'}: {problem.get('msg', 'not valid')}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from anyio import to_thread
 
 from terradrift.serve import origin
 from terradrift.serve.app import application
@@ -56,7 +57,7 @@ def serve(
             ).start()
 
     with place.listening, suppress(KeyboardInterrupt):
-        _Server(place.config, started).run(sockets=[place.listening])
+        _Server(place, started).run(sockets=[place.listening])
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def served(
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
     place = _prepared(held, host, port, token)
     ready = threading.Event()
-    server = _Server(place.config, ready.set)
+    server = _Server(place, ready.set)
     thread = threading.Thread(target=server.run, args=[[place.listening]], daemon=True)
     thread.start()
     try:
@@ -98,19 +99,26 @@ class _Place:
     listening: socket.socket
     config: uvicorn.Config
     address: str
+    close: Callable[[], None]
+    """Ends what runs in processes of its own."""
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens."""
+    """Tells when it listens; ends questions under way before it waits for answers."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, place: _Place, started: Callable[[], None]) -> None:
+        super().__init__(place.config)
         self._told_started = started
+        self._close = place.close
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._told_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await to_thread.run_sync(self._close)
+        await super().shutdown(sockets)
 
 
 def _prepared(held: Held, host: str, port: int, token: str | None) -> _Place:
@@ -120,9 +128,8 @@ def _prepared(held: Held, host: str, port: int, token: str | None) -> _Place:
         bound: int = listening.getsockname()[1]
         beyond = not origin.is_loopback(host)
         key = Key.of(token, bound) if beyond or token is not None else None
-        walls = Guard(
-            application(held), _names(host, beyond), everywhere=beyond, key=key
-        )
+        app = application(held)
+        walls = Guard(app, _names(host, beyond), everywhere=beyond, key=key)
     except BaseException:
         listening.close()
         raise
@@ -135,7 +142,7 @@ def _prepared(held: Held, host: str, port: int, token: str | None) -> _Place:
         ws="none",
         timeout_graceful_shutdown=_PATIENCE,
     )
-    return _Place(listening, config, _address(host, bound, key))
+    return _Place(listening, config, _address(host, bound, key), app.state.close)
 
 
 def _check_model(held: Held) -> None:

@@ -18,9 +18,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import lance
 import pyarrow as pa
 
-from terradrift.errors import QueryError, TerradriftError
+from terradrift.errors import ArchiveError, QueryError, TerradriftError
 from terradrift.query.pinned import Pinned
 from terradrift.query.sql import ask, described, rlimits, sandbox
 from terradrift.query.sql.limits import GRACE, Limits
@@ -299,9 +300,21 @@ def _store(asked: Mapping[str, Any]) -> Store:
     if not versions and asked["model"] is None:
         return store
     named = sorted({*store.tables(), *versions})
-    opened = {name: store.dataset(name, versions.get(name)) for name in named}
+    opened = {name: _dataset(store, name, versions.get(name)) for name in named}
     held = replace(store.settings, model=asked["model"] or store.settings.model)
     return Pinned(store.root, held, opened)
+
+
+def _dataset(store: Store, table: str, version: int | None) -> lance.LanceDataset:
+    """Raises ArchiveError where the table has no such version any more."""
+    if version is None:
+        return store.dataset(table)
+    try:
+        return store.dataset(table, version)
+    except ValueError as error:  # what Lance raises
+        raise ArchiveError(
+            f"Not found: {table}.lance at version {version}; ask the archive as it is now"
+        ) from error
 
 
 def _hand_over(rows: pa.RecordBatchReader) -> int:

@@ -14,6 +14,7 @@ from terradrift.query.sql.apart import Answer, Question
 from terradrift.query.sql.limits import Limits
 from terradrift.serve.faults import Gone
 from terradrift.serve.held import Held
+from terradrift.serve.lost import WORDS, is_lost
 from terradrift.serve.sql.spares import Spares
 from terradrift.serve.sql.waited import answered
 
@@ -62,10 +63,10 @@ class Asking:
             found = await answered(self._spares.ask(question), request)
         except TerradriftError as error:
             newer = await run_in_threadpool(self._held.newest)
-            if newer is now or not _is_of_files(error):
+            if newer is now or not is_lost(error):
                 raise QueryError(visitors_words(str(error))) from error
             if v is not None:
-                raise Gone("newer data are there by now; load the page anew") from error
+                raise Gone(WORDS) from error
             # A table was replaced and its old files removed while the question ran.
             again = replace(question, versions=newer.versions)
             found = await answered(self._spares.ask(again), request)
@@ -75,11 +76,3 @@ class Asking:
 def visitors_words(words: str) -> str:
     """What the shell says, for who has no options of the command line."""
     return _OTHERS.sub("", _LIMIT.sub("limit", words))
-
-
-def _is_of_files(error: TerradriftError) -> bool:
-    """Whether it may be that files were not there any more."""
-    return any(part in str(error).lower() for part in _FILES)
-
-
-_FILES = ("not found", "no such file", "does not exist", "cannot read", "lance")
