@@ -15,6 +15,7 @@ from terradrift.cli import (
     events,
     events_folder,
     export,
+    import_,
     index,
     kinds,
     label,
@@ -82,7 +83,7 @@ _VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
         (tend.optimize, "Compact and sort tables; remove old versions."),
         (index.index, "Make searches and SQL on large tables fast."),
         (thumbnails.thumbnails, "Keep pictures of events beside it."),
-        (export.import_, "Read exported GeoParquet."),
+        (import_.import_, "Read embeddings that were published or exported."),
     ),
     "Try it": (
         (demo.demo, "Simulate scenes with planted changes, and find them."),

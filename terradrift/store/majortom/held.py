@@ -10,7 +10,7 @@ from terradrift.grid import Grid
 from terradrift.store.majortom.places import Places
 from terradrift.store.tables import Store
 
-_NEAR = 1e-4
+NEAR = 1e-4
 """Degrees, some 10 m: centres of one fragment on several dates."""
 
 
@@ -35,7 +35,7 @@ def free(store: Store, found: Places, wanted: NDArray[np.bool_]) -> NDArray[np.b
         middle = held.get((f"EPSG:{epsg}", row, col))
         if middle is not None:
             apart = np.abs(found.center[at] - middle)
-            open_[at] = max(min(apart[0], 360 - apart[0]), apart[1]) <= _NEAR
+            open_[at] = max(min(apart[0], 360 - apart[0]), apart[1]) <= NEAR
     return open_
 
 
@@ -46,16 +46,28 @@ def add_patches(
     rows = np.flatnonzero(wanted)
     _, first = np.unique(found.cells[rows], axis=0, return_index=True)
     rows = rows[first]
-    ids, tiles = names(found.cells[rows], grid)
+    ids, _ = names(found.cells[rows], grid)
     if store.exists("patches"):
         asked, known = set(ids.tolist()), set[str]()
         for batch in store.scan("patches", ["patch_id"]):
             known |= asked.intersection(batch.column(0).to_pylist())
         fresh = np.array([one not in known for one in ids], bool)
-        rows, ids, tiles = rows[fresh], ids[fresh], tiles[fresh]
+        rows = rows[fresh]
     if len(rows) == 0:
         return 0
-    corners, cells = found.footprint[rows], found.cells[rows]
+    made = table(found.cells[rows], found.center[rows], found.footprint[rows], grid)
+    store.append("patches", made)
+    return len(rows)
+
+
+def table(
+    cells: NDArray[np.int64],
+    center: NDArray[np.float64],
+    corners: NDArray[np.float64],
+    grid: Grid,
+) -> pa.Table:
+    """Patches as rows of the table: of cells (n, 3), centres (n, 2) and corners (n, 4, 2)."""
+    ids, tiles = names(cells, grid)
     low, high = corners.min(axis=1), corners.max(axis=1)
     sides = (low[:, 0], low[:, 1], high[:, 0], high[:, 1])
     box = pa.StructArray.from_arrays(
@@ -67,13 +79,12 @@ def add_patches(
         pa.array([f"EPSG:{code}" for code in cells[:, 0].tolist()], pa.string()),
         pa.array(cells[:, 1].astype(np.int32)),
         pa.array(cells[:, 2].astype(np.int32)),
-        pa.array(found.center[rows, 0]),
-        pa.array(found.center[rows, 1]),
+        pa.array(center[:, 0]),
+        pa.array(center[:, 1]),
         box,
         pa.array(shapely.to_wkb(shapely.polygons(corners)), pa.binary()),
     ]
-    store.append("patches", pa.Table.from_arrays(columns, schema=schema.patches()))
-    return len(rows)
+    return pa.Table.from_arrays(columns, schema=schema.patches())
 
 
 def names(

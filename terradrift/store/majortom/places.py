@@ -12,7 +12,7 @@ import numpy as np
 import pyproj
 from numpy.typing import NDArray
 
-from terradrift.grid import Grid, utm_zone
+from terradrift.grid import Grid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,21 +57,43 @@ def place(
     lonlat[..., 0] = (
         middle[:, :1, None][..., 0] + (lonlat[..., 0] - middle[:, :1] + 180) % 360 - 180
     )
-    zones = _zones(middle, grid)
+    cells, off, inside = on_grid(middle, grid)
+    return Places(cells, lonlat[:, :4], middle, off, inside)
+
+
+def on_grid(
+    middle: NDArray[np.float64], grid: Grid, nudge: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """The patch that each point lies in, in the zone of that patch.
+
+    Args:
+        middle: (n, 2), longitude and latitude, degrees.
+        grid: in UTM zones or one CRS.
+        nudge: metres by which points are moved east and north first. Squares whose middles
+            lie on the borders of patches then all go to the same side, and not as rounding
+            has it.
+
+    Returns:
+        (n, 3) EPSG code, row and column; (n,) metres from the point to the middle of the
+        patch; (n,) False where the grid has no such patch.
+    """
+    n = len(middle)
+    at = zones(middle, grid)
     cells, off = np.zeros((n, 3), np.int64), np.zeros(n)
     for _ in range(2):
-        for code in np.unique(zones).tolist():
-            here = zones == code
-            at = moved(4326, code, middle[here, 0], middle[here, 1]) / grid.patch_size
-            col, row = np.floor(at).T.astype(np.int64)
+        for code in np.unique(at).tolist():
+            here = at == code
+            spot = moved(4326, code, middle[here, 0], middle[here, 1]) + nudge
+            spot /= grid.patch_size
+            col, row = np.floor(spot).T.astype(np.int64)
             cells[here] = np.column_stack([np.full(len(row), code), row, col])
-            off[here] = np.hypot(*(at - np.floor(at) - 0.5).T) * grid.patch_size
+            off[here] = np.hypot(*(spot - np.floor(spot) - 0.5).T) * grid.patch_size
         # Beside a zone's border the patch may be of the next zone.
         own = _centers(cells, grid)
-        zones = _zones(own, grid)
-        if (zones == cells[:, 0]).all():
+        at = zones(own, grid)
+        if (at == cells[:, 0]).all():
             break
-    return Places(cells, lonlat[:, :4], middle, off, zones == cells[:, 0])
+    return cells, off, at == cells[:, 0]
 
 
 def kept(places: Places, fragment: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -93,11 +115,12 @@ def kept(places: Places, fragment: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(places.inside & (winner[patch] == fragment))
 
 
-def _zones(lonlat: NDArray[np.float64], grid: Grid) -> NDArray[np.int64]:
+def zones(lonlat: NDArray[np.float64], grid: Grid) -> NDArray[np.int64]:
+    """(n,) EPSG code of the zone of each point (n, 2), or of the grid's one CRS."""
     if grid.crs != "utm":
         (code,) = grid.zones(-180, -80, 180, 80)
         return np.full(len(lonlat), code)
-    number = np.array([utm_zone(one) for one in lonlat[:, 0].tolist()], np.int64)
+    number = np.clip(np.floor((lonlat[:, 0] + 180.0) / 6.0).astype(np.int64) + 1, 1, 60)
     return np.where(lonlat[:, 1] >= 0, 32600, 32700) + number
 
 

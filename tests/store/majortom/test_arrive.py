@@ -416,7 +416,7 @@ def test_the_verb_knows_the_form_and_makes_the_archive(tmp_path: Path) -> None:
         app, ["import", str(place), str(file), "--form", "terradrift", "--model", "x"]
     )
     assert wrong.exit_code == 2
-    assert "--model only goes with Major TOM" in " ".join(wrong.output.split())
+    assert "--model does not go with terradrift" in " ".join(wrong.output.split())
     again = CliRunner().invoke(app, ["import", str(place), str(file), "--form", "zip"])
     assert again.exit_code == 2
 

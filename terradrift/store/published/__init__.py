@@ -1,0 +1,1 @@
+"""Published embeddings as GeoParquet: what made them, when, where, and their way into an archive."""

@@ -1,0 +1,197 @@
+"""One published Parquet file: what it says of itself, and its rows batch by batch."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from terradrift.errors import ArchiveError, SchemaError
+from terradrift.store.published import forms, spots, vectors, when
+from terradrift.store.published.files import File
+from terradrift.store.published.forms import Form
+from terradrift.store.published.spots import Crs, Spots
+
+_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """`n` rows, in the file's order."""
+
+    spots: Spots
+    times: NDArray[np.int64]
+    """(n,), microseconds since 1970, `when.NOWHEN` where nothing says."""
+    vectors: NDArray[np.float16]
+    """(n, d)"""
+    good: NDArray[np.bool_]
+    """(n,), whether the vector is one."""
+    clear: NDArray[np.float32]
+    """(n,), percent, NaN where it is not known."""
+    scenes: list[str] | None
+    """Items that rows are of; None: all of the file."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Table:
+    """A file that was recognised, none of whose rows are read."""
+
+    file: File
+    scene: str
+    """What its rows are of, where no column says."""
+    form: Form
+    rows: int
+    dimensions: int
+    crs: Crs
+    times: list[str]
+    """Columns that say when."""
+    time: int | None
+    """When, of rows whose columns do not say."""
+    told_by: str
+    """What says that."""
+    identity: dict[str, str]
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows.
+
+        Raises:
+            SchemaError: geometries, instants or vectors that cannot be what they should.
+        """
+        form = self.form
+        wanted = [form.vector, "geometry", *self.times]
+        wanted += [one for one in (form.scene, form.clear) if one is not None]
+        with _opened(self.file) as file:
+            for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
+                if batch.num_rows:
+                    yield self._batch(batch)
+
+    def _batch(self, batch: pa.RecordBatch) -> Batch:
+        form, path = self.form, self.file.path
+        found, good = vectors.matrix(
+            batch.column(form.vector), self.dimensions, path, quantized=form.quantized
+        )
+        times = when.of_rows(batch, self.times, path)
+        if self.time is not None:
+            times[times == when.NOWHEN] = self.time
+        clear = np.full(batch.num_rows, np.nan, np.float32)
+        if form.clear is not None:
+            values = batch.column(form.clear).cast(pa.float32())
+            clear = np.asarray(values.to_numpy(zero_copy_only=False), np.float32)
+            clear = 100 - clear if form.clear == "cloud_percent" else clear
+        scenes = None
+        if form.scene is not None:
+            scenes = batch.column(form.scene).cast(pa.string()).to_pylist()
+        return Batch(
+            spots=spots.read(batch.column("geometry"), self.crs, path),
+            times=times,
+            vectors=found,
+            good=good,
+            clear=clear,
+            scenes=scenes,
+        )
+
+
+def described(file: File) -> tuple[pa.Schema, dict[str, Any], int]:
+    """Columns, footers (JSON that is an object, by key) and rows of a Parquet file.
+
+    Raises:
+        ArchiveError: it is not there, or no Parquet.
+    """
+    with _opened(file) as opened:
+        said = {}
+        for key, value in (opened.metadata.metadata or {}).items():
+            try:
+                parsed = json.loads(value)
+            except ValueError:
+                continue
+            if isinstance(parsed, dict):
+                said[key.decode()] = parsed
+        return opened.schema_arrow, said, opened.metadata.num_rows
+
+
+def table(
+    file: File, *, form: str | None, model: str | None, date: str | None
+) -> Table:
+    """A file as a table of vectors.
+
+    Args:
+        file: a Parquet file.
+        form: one of `forms.NAMES`; None: by its columns.
+        model: what to call what made the vectors; None: as the form says.
+        date: of rows of which nothing says when.
+
+    Raises:
+        ArchiveError: no Parquet file.
+        SchemaError: of no known form, without rows or vectors, or nothing says when.
+    """
+    columns, said, rows = described(file)
+    emb = said.get("emb", {})
+    name = form or forms.recognised(columns, emb)
+    if name is None:
+        raise SchemaError(
+            f"expected a table with geometry and embedding or embeddings, {file.path} has "
+            f"{', '.join(columns.names)}"
+        )
+    how = forms.form(name, columns, file)
+    dimensions, collection = _first(file, how)
+    times = when.columns(columns.names)
+    # Of a file whose rows say when, one that is null stays so, unless a date was given.
+    time, told_by = when.of_file(file, emb, date)
+    if times:
+        told_by = f"their {' and '.join(times)}"
+        time = None if date is None else when.middle(date, "the date given")
+    elif time is None:
+        raise SchemaError(
+            f"{file.path} does not say when: no column {', '.join(when.INSTANTS)} or start "
+            "and end, no footer, no STAC item beside it, no date in its name; pass --date"
+        )
+    return Table(
+        file=file,
+        scene=file.scene,
+        form=how,
+        rows=rows,
+        dimensions=dimensions,
+        crs=spots.crs(said.get("geo", {}), file.path),
+        times=times,
+        time=time,
+        told_by=told_by,
+        identity=forms.identity(
+            how, dimensions, emb, file=file, collection=collection, asked=model
+        ),
+    )
+
+
+def _first(file: File, how: Form) -> tuple[int, str | None]:
+    """Length of the first vector, and the one collection of the first rows."""
+    wanted = [how.vector] + ([how.product] if how.product else [])
+    with _opened(file) as opened:
+        for batch in opened.iter_batches(batch_size=_ROWS, columns=wanted):
+            if dimensions := vectors.length(batch.column(how.vector)):
+                collection = None
+                if how.product:
+                    collections = batch.column(how.product).drop_null().unique()
+                    if len(collections) > 1:
+                        raise SchemaError(
+                            f"{file.path} holds vectors of "
+                            f"{' and of '.join(map(str, collections))}, which are of different "
+                            "models; split it by collection"
+                        )
+                    collection = str(collections[0]) if len(collections) else None
+                return dimensions, collection
+    raise SchemaError(f"{file.path} holds no vectors")
+
+
+def _opened(file: File) -> pq.ParquetFile:
+    try:
+        # Without buffering ahead: a row group may be larger than memory should be.
+        return pq.ParquetFile(file.path, pre_buffer=False, buffer_size=1 << 20)
+    except FileNotFoundError as error:
+        raise ArchiveError(f"no file at {file.path}") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ArchiveError(
+            f"expected a Parquet file, got {file.path}: {str(error).splitlines()[0]}"
+        ) from error

@@ -1,0 +1,296 @@
+"""Rasters of embeddings into an archive: patches of their mean pixels, a date a raster."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import rasterio
+from numpy.typing import NDArray
+
+from terradrift import schema
+from terradrift.errors import ArchiveError, SchemaError
+from terradrift.grid import Grid
+from terradrift.store.majortom.held import table
+from terradrift.store.published import when
+from terradrift.store.published.arrive import Asked
+from terradrift.store.published.cells import coded, decoded, numbered
+from terradrift.store.published.files import RASTER, found
+from terradrift.store.rasters.plan import Task, tasks
+from terradrift.store.rasters.source import Raster, is_scales, raster
+from terradrift.store.rasters.tile import Patches, Readers, batch, read
+from terradrift.store.tables import Store
+from terradrift.store.units import Writer, done, embeddings_table
+
+PATCH_SIZE = 160
+_CACHE_MB = 256
+_PENDING = 64
+"""Tiles whose patches are committed together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did."""
+
+    form: str
+    model: str
+    files: int
+    rows: int
+    """Rows that the archive did not hold."""
+    skipped: int
+    """Tiles of an instant that it holds of these files already."""
+    patches: int
+    """Places that are new."""
+    years: tuple[int, ...]
+    told_by: str
+    """What said when."""
+    other_grid: int
+    """Rasters whose pixels do not stand on the grid's: each patch has their nearest ones."""
+    partial: float
+    """Share of rows with a pixel that has no vector, 0..1."""
+    spread: float
+    """Median of 1 less the length of the mean of a patch's unit vectors, 0..1."""
+
+    def __str__(self) -> str:
+        years = ", ".join(map(str, self.years))
+        words = (
+            f"{self.form}: {self.rows:,} embeddings of {self.model} at {self.patches:,} new "
+            f"places from {self.files:,} rasters of {years}; instants by {self.told_by}, of "
+            f"years their middle; pixels of a patch spread by {self.spread:.3f}, median"
+        )
+        if self.partial:
+            words += f"; {self.partial:.0%} have pixels without a vector"
+        if self.other_grid:
+            words += (
+                f"; {self.other_grid:,} rasters stand on another grid of pixels, the nearest "
+                "ones were taken"
+            )
+        if self.skipped:
+            words += f"; {self.skipped:,} tiles skipped, held already"
+        return words
+
+    def summary(self) -> dict[str, Any]:
+        """As a record."""
+        return asdict(self)
+
+
+def rasters(paths: Sequence[str | Path], asked: Asked) -> list[Raster]:
+    """All files as rasters of one model, of the years that are asked for.
+
+    Raises:
+        ArchiveError, SchemaError: as `files.found` and `source.raster`; files of several
+            models; none of the years.
+    """
+    files = [one for one in found(paths, RASTER) if not is_scales(one.path)]
+    arrays = {one.path.stem for one in files if one.path.suffix.lower() == ".npy"}
+    opened = [
+        raster(file, form=asked.form, model=asked.model, date=asked.date)
+        for file in files
+        # A GeoTIFF of an array's name says where the array lies, and holds no vectors.
+        if file.path.suffix.lower() == ".npy" or file.path.stem not in arrays
+    ]
+    first = opened[0]
+    for other in opened[1:]:
+        if other.identity != first.identity:
+            raise SchemaError(
+                f"{first.file.path} holds vectors of {_words(first)}, {other.file.path} of "
+                f"{_words(other)}; vectors of two models do not go together: import one after "
+                "the other"
+            )
+    if asked.years is None:
+        return opened
+    wanted = when.years(asked.years)
+    kept = [
+        one for one in opened if int(when.year_of(np.array([one.time]))[0]) in wanted
+    ]
+    if not kept:
+        raise SchemaError(f"no raster is of the years {asked.years}")
+    return kept
+
+
+def grid_for(opened: Sequence[Raster], patch_size: int | None) -> Grid:
+    """The grid of an archive for rasters: 160 m, of the first one's pixels.
+
+    Raises:
+        SchemaError: patches that are no whole number of pixels.
+    """
+    pixel = _pixel(opened[0])
+    try:
+        return Grid(patch_size=patch_size or PATCH_SIZE, gsd=pixel)
+    except ValueError as error:
+        raise SchemaError(f"{opened[0].file.path}: {error}") from error
+
+
+def pour(
+    store: Store,
+    opened: Sequence[Raster],
+    *,
+    run_id: str | None = None,
+) -> Imported:
+    """Add rasters, tile by tile; a killed process leaves whole tiles, and may run again.
+
+    Raises:
+        ArchiveError: a raster that cannot be read, or patches that are no pixels of it.
+        ModelMismatchError: vectors of another model in the table.
+    """
+    first = opened[0]
+    model = first.identity["model"]
+    columns = schema.embeddings(first.product.bands, **first.identity)
+    name = embeddings_table(model)
+    with store.lock("import"), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+        grid = _grid(store, opened)
+        before = store.count(name) if store.exists(name) else 0
+        held = _Held(store, grid)
+        known, seen = done(store, model), _Seen()
+        with (
+            Writer(store, model, columns, run_id=run_id) as writer,
+            Readers() as readers,
+        ):
+            pending = _Pending(store, grid, writer, held)
+            for task in tasks(opened, grid):
+                if (task.scene, task.tile) in known:
+                    seen.skipped += 1
+                    continue
+                patches = read(task, grid, readers)
+                seen.add(patches)
+                pending.add(task, patches, batch(task, patches, grid, columns, run_id))
+            pending.flush()
+        if store.settings.model is None:
+            store.update(replace(store.settings, model=model))
+        added = (store.count(name) if store.exists(name) else 0) - before
+    times = np.array([one.time for one in opened])
+    return Imported(
+        form=first.product.name,
+        model=model,
+        files=len(opened),
+        rows=added,
+        skipped=seen.skipped,
+        patches=held.added,
+        years=tuple(np.unique(when.year_of(times)).tolist()),
+        told_by=first.told_by,
+        other_grid=sum(not _on(one, grid) for one in opened),
+        partial=seen.partial / seen.rows if seen.rows else 0.0,
+        spread=seen.spread,
+    )
+
+
+class _Seen:
+    """What an answer says of the rows."""
+
+    def __init__(self) -> None:
+        self.skipped = self.rows = self.partial = 0
+        self._spreads = np.zeros(1001, np.int64)
+
+    def add(self, patches: Patches) -> None:
+        self.rows += len(patches.share)
+        self.partial += int((patches.share < 1).sum())
+        bins = np.floor(1000 * patches.spread).astype(np.int64)
+        self._spreads += np.bincount(bins, minlength=1001)
+
+    @property
+    def spread(self) -> float:
+        """Median, to a thousandth."""
+        if not self.rows:
+            return 0.0
+        return int(np.searchsorted(self._spreads.cumsum(), (self.rows + 1) // 2)) / 1000
+
+
+class _Held:
+    """Patches that the archive has, as a bitmap for each tile."""
+
+    def __init__(self, store: Store, grid: Grid) -> None:
+        self._side, self.added = grid.tile_patches, 0
+        self._maps: dict[tuple[int, int, int], NDArray[np.bool_]] = {}
+        if store.exists("patches"):
+            for rows in store.scan(
+                "patches", ["crs", "row", "col"], batch_size=1 << 16
+            ):
+                self.fresh(decoded(numbered(rows)))
+        self.added = 0
+
+    def fresh(self, cells: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n,), which of cells (n, 3) were not known; all are from now on."""
+        new = np.zeros(len(cells), bool)
+        tiles = cells // np.array([1, self._side, self._side])
+        at = cells[:, 1:] % self._side
+        _, group = np.unique(coded(tiles), return_inverse=True)
+        for number in range(int(group.max(initial=-1)) + 1):
+            here = np.flatnonzero(group == number)
+            epsg, row, col = tiles[here[0]].tolist()
+            known = self._maps.setdefault(
+                (epsg, row, col), np.zeros((self._side, self._side), bool)
+            )
+            new[here] = ~known[at[here, 0], at[here, 1]]
+            known[at[here, 0], at[here, 1]] = True
+        self.added += int(new.sum())
+        return new
+
+
+class _Pending:
+    """Tiles that were read: their patches are committed before their rows."""
+
+    def __init__(self, store: Store, grid: Grid, writer: Writer, held: _Held) -> None:
+        self._store, self._grid, self._writer, self._held = store, grid, writer, held
+        self._tasks: list[tuple[Task, pa.RecordBatch]] = []
+        self._patches: list[pa.Table] = []
+
+    def add(self, task: Task, patches: Patches, rows: pa.RecordBatch) -> None:
+        new = self._held.fresh(patches.cells)
+        if new.any():
+            self._patches.append(_table(patches.cells[new], self._grid))
+        self._tasks.append((task, rows))
+        if len(self._tasks) >= _PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit the patches, and hand the rows over."""
+        if self._patches:
+            self._store.append("patches", pa.concat_tables(self._patches))
+        for task, rows in self._tasks:
+            self._writer.add(task.tile, (task.scene,), rows)
+        self._tasks, self._patches = [], []
+
+
+def _table(cells: NDArray[np.int64], grid: Grid) -> pa.Table:
+    epsg = int(cells[0, 0])
+    row, col = cells[:, 1], cells[:, 2]
+    return table(
+        cells, grid.centers(epsg, row, col), grid.corners(epsg, row, col), grid
+    )
+
+
+def _grid(store: Store, opened: Sequence[Raster]) -> Grid:
+    grid = store.settings.grid
+    if grid.gsd is None:
+        grid = grid_for(opened, grid.patch_size)
+        store.update(replace(store.settings, grid=grid))
+    pixel = _pixel(opened[0])
+    if grid.gsd is None or abs(grid.gsd - pixel) > 1e-3 * pixel:
+        raise ArchiveError(
+            f"pixels of {opened[0].file.path} are {pixel:g} m wide, the archive's "
+            f"{grid.gsd:g} m; import into an archive of its own"
+        )
+    return grid
+
+
+def _pixel(one: Raster) -> float:
+    """Metres of a pixel; to the millimetre."""
+    if one.crs.is_projected:
+        return round(float(np.hypot(one.transform.a, one.transform.d)), 3)
+    # Of degrees: as many metres as a degree of latitude has, in whole ones.
+    return float(max(1, round(abs(one.transform.e) * 111_195)))
+
+
+def _on(one: Raster, grid: Grid) -> bool:
+    """Whether a raster's pixels stand on those of a zone of the grid."""
+    gsd = grid.patch_size / grid.patch_px
+    left, bottom, _, _ = one.bounds
+    shift = np.array([left, bottom]) / gsd
+    return bool(one.crs.is_projected and np.abs(shift - np.round(shift)).max() < 1e-3)
+
+
+def _words(one: Raster) -> str:
+    told = one.identity
+    return f"{told['model']} ({told['revision']}, {one.product.bands} bands)"

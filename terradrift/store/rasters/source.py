@@ -1,0 +1,275 @@
+"""A raster of embeddings on disk: GeoTIFF, or TESSERA's arrays with a grid beside them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from terradrift.errors import ArchiveError, SchemaError
+from terradrift.grid import utm_zone
+from terradrift.store.published import when
+from terradrift.store.published.files import File
+from terradrift.store.rasters import products
+from terradrift.store.rasters.products import Product
+
+_SCALES = "_scales"
+_TILE = re.compile(r"grid_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)")
+_CELL, _PIXEL = 0.1, 10.0
+"""TESSERA's tiles: degrees of a side, metres of a pixel."""
+_LANDMASKS = "global_0.1_degree_tiff_all"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Raster:
+    """A file that was recognised, none of whose pixels are read."""
+
+    file: File
+    scene: str
+    product: Product
+    crs: CRS
+    transform: Affine
+    height: int
+    width: int
+    time: int
+    """Microseconds since 1970; the middle of its year."""
+    told_by: str
+    identity: dict[str, str]
+    scales: Path | None
+
+    @property
+    def wkt(self) -> str:
+        """Its CRS."""
+        return str(self.crs.to_wkt())
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top in the raster's CRS, whichever way its rows run."""
+        x, y = zip(
+            *(
+                self.transform @ (col, row)
+                for row in (0, self.height)
+                for col in (0, self.width)
+            ),
+            strict=True,
+        )
+        return min(x), min(y), max(x), max(y)
+
+    @property
+    def degrees(self) -> tuple[float, float, float, float]:
+        """West, south, east and north; west beyond east across the antimeridian."""
+        return tuple(transform_bounds(self.crs, CRS.from_epsg(4326), *self.bounds))
+
+    @contextmanager
+    def opened(self) -> Iterator["Reader"]:
+        """The file, to read windows of.
+
+        Raises:
+            ArchiveError: it cannot be read.
+        """
+        with _reading(self.file.path):
+            if self.file.path.suffix.lower() == ".npy":
+                numbers = np.load(self.file.path, mmap_mode="r", allow_pickle=False)
+                scales = np.load(str(self.scales), mmap_mode="r", allow_pickle=False)
+                yield Reader(self, _Array(numbers), _Array(scales))
+                return
+            with rasterio.open(self.file.path) as numbers:
+                if self.scales is None:
+                    yield Reader(self, _Tiff(numbers), None)
+                    return
+                with rasterio.open(self.scales) as scales:
+                    yield Reader(self, _Tiff(numbers), _Tiff(scales))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiff:
+    dataset: Any
+
+    def read(self, rows: slice, cols: slice) -> NDArray[Any]:
+        window = Window.from_slices(rows, cols)
+        return np.asarray(self.dataset.read(window=window))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Array:
+    numbers: NDArray[Any]
+
+    def read(self, rows: slice, cols: slice) -> NDArray[Any]:
+        part = np.asarray(self.numbers[rows, cols])
+        return part[None] if part.ndim == 2 else np.moveaxis(part, -1, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reader:
+    """Windows of an open raster."""
+
+    raster: Raster
+    numbers: _Tiff | _Array
+    scales: _Tiff | _Array | None
+
+    def window(
+        self, rows: slice, cols: slice
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """(d, h, w) vectors and (h, w) which pixels have one; rows as they are stored.
+
+        Raises:
+            ArchiveError: they cannot be read.
+        """
+        with _reading(self.raster.file.path):
+            numbers = self.numbers.read(rows, cols)
+            scale = None if self.scales is None else self.scales.read(rows, cols)
+        return products.vectors(self.raster.product, numbers, scale)
+
+
+def is_scales(path: Path) -> bool:
+    """Whether a file holds the scales of another."""
+    return path.stem.endswith(_SCALES)
+
+
+def raster(
+    file: File, *, form: str | None, model: str | None, date: str | None
+) -> Raster:
+    """A file as a raster of embeddings.
+
+    Args:
+        file: a GeoTIFF, or an array of TESSERA.
+        form: one of `products.NAMES`; None: by bands and numbers.
+        model: what to call what made the vectors; None: as the product says.
+        date: where nothing says when.
+
+    Raises:
+        ArchiveError: it cannot be read.
+        SchemaError: no vectors, no place, or nothing says when.
+    """
+    path = file.path
+    beside = (path.with_name(f"{path.stem}{_SCALES}{path.suffix}"),)
+    scales = next((one for one in beside if one.exists()), None)
+    if path.suffix.lower() == ".npy":
+        with _reading(path):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.ndim != 3:
+            raise SchemaError(
+                f"expected an array of height, width and 128 values, {path} has shape "
+                f"{array.shape}"
+            )
+        bands, dtype, nodata = int(array.shape[2]), array.dtype.name, None
+        height, width = int(array.shape[0]), int(array.shape[1])
+        crs, transform = _tessera(path, height, width)
+        tags: Mapping[str, str] = {}
+        name = form or products.TESSERA
+        if scales is None:
+            raise SchemaError(
+                f"{path} has no scales beside it, which make vectors of its bytes: expected "
+                f"{beside[0].name}"
+            )
+    else:
+        with _reading(path), rasterio.open(path) as opened:
+            bands, dtype, nodata = opened.count, opened.dtypes[0], opened.nodata
+            height, width = opened.height, opened.width
+            crs, transform, tags = opened.crs, opened.transform, opened.tags()
+            described = opened.descriptions
+        if crs is None or transform.is_identity:
+            raise SchemaError(
+                f"{path} does not say where it lies: it has no CRS or transform"
+            )
+        name = form or products.recognised(
+            bands, dtype, described, scales=scales is not None
+        )
+    how = products.product(
+        name, bands, dtype, nodata, scales=scales is not None, where=str(path)
+    )
+    time, told_by = _when(file, tags, date)
+    return Raster(
+        file=file,
+        scene=file.scene,
+        product=how,
+        crs=crs,
+        transform=transform,
+        height=height,
+        width=width,
+        time=time,
+        told_by=told_by,
+        identity=products.identity(how, tags, model, str(path)),
+        scales=scales if how.scaled else None,
+    )
+
+
+def _when(file: File, tags: Mapping[str, str], date: str | None) -> tuple[int, str]:
+    for key in ("YEAR", "year", "TESSERA_YEAR"):
+        if tags.get(key):
+            return when.middle(tags[key], f"the tag {key} of {file.path}"), "its tags"
+    said: dict[str, Any] = {key.lower(): value for key, value in tags.items()}
+    said |= {"datetime": None} if "TIFFTAG_DATETIME" in tags else {}
+    if "system:time_start" in said and "system:time_end" in said:
+        said |= {"start": said["system:time_start"], "end": said["system:time_end"]}
+    time, told_by = when.of_file(file, said, date)
+    if time is None:
+        raise SchemaError(
+            f"{file.path} does not say when: no tag YEAR, no STAC item beside it, and not one "
+            "year in its name or folder; pass --date"
+        )
+    return time, told_by
+
+
+def _tessera(path: Path, height: int, width: int) -> tuple[CRS, Affine]:
+    """Where an array lies: as the raster of its tile says, or by its name.
+
+    Raises:
+        SchemaError: neither is there, or of another shape.
+    """
+    match = _TILE.search(path.stem)
+    if match is None:
+        raise SchemaError(
+            f"{path} does not say where it lies: expected a name such as grid_4.35_50.85.npy"
+        )
+    for folder in path.absolute().parents[:5]:
+        for inside in (folder, folder / _LANDMASKS):
+            for ending in (".tiff", ".tif"):
+                beside = inside / f"{match[0]}{ending}"
+                if beside.exists():
+                    return _same(beside, height, width)
+    lon, lat = float(match[1]), float(match[2])
+    crs = CRS.from_epsg((32600 if lat >= 0 else 32700) + utm_zone(lon))
+    half = _CELL / 2
+    left, bottom, right, top = transform_bounds(
+        CRS.from_epsg(4326), crs, lon - half, lat - half, lon + half, lat + half
+    )
+    high, wide = (top - bottom) / _PIXEL, (right - left) / _PIXEL
+    if abs(high - height) > 1 or abs(wide - width) > 1:
+        raise SchemaError(
+            f"{path} has {height} x {width} pixels, its tile {high:.0f} x {wide:.0f} of 10 m; "
+            f"put the tile's raster {match[0]}.tiff beside it, which says where it lies"
+        )
+    return crs, Affine(_PIXEL, 0, left, 0, -_PIXEL, top)
+
+
+def _same(beside: Path, height: int, width: int) -> tuple[CRS, Affine]:
+    with _reading(beside), rasterio.open(beside) as opened:
+        if (opened.height, opened.width) != (height, width):
+            raise SchemaError(
+                f"{beside} has {opened.height} x {opened.width} pixels, the array beside it "
+                f"{height} x {width}"
+            )
+        return opened.crs, opened.transform
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RasterioIOError, RasterioError, OSError, ValueError) as error:
+        if isinstance(error, SchemaError | ArchiveError):
+            raise
+        raise ArchiveError(
+            f"cannot read {path}: {str(error).splitlines()[0]}"
+        ) from error
