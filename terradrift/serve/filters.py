@@ -1,13 +1,23 @@
 """What of the archive is shown: the same conditions for map, list, search and download."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import Query
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
+from terradrift.serve.columns import changes as columns
+from terradrift.serve.columns import inside
+from terradrift.serve.columns.changes import UNKNOWN_DAY, Changes
+from terradrift.serve.columns.named import Matches
 from terradrift.serve.faults import Fault
+from terradrift.serve.held import Generation, Held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +72,112 @@ def filters(
 
 def _sorted(given: Iterable[Any] | None) -> tuple[Any, ...]:
     return tuple(sorted(set(given or ())))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passing:
+    """Rows of the table `changes` that pass."""
+
+    rows: NDArray[np.int64]
+    """(m,), ascending; best first where there is a search."""
+    rank: NDArray[np.int64] | None = None
+    """(m,), among all matches of the search, from 1."""
+    distance: NDArray[np.float32] | None = None
+    """(m,), as the search gave it."""
+
+
+def mask(held: Held, generation: Generation, given: Filters) -> NDArray[np.bool_]:
+    """(n,) which of the changes pass, in the order of `columns.changes.of`; not to be written.
+
+    Raises:
+        Gone: the region or the search is not kept any more.
+    """
+    changes = columns.of(held, generation)
+    asked = (given.region and held.regions.get(given.region)) or None
+    matches = (given.search and held.searches.get(given.search)) or None
+    plain = replace(given, region=None, search=None)
+    parts = [changes.masks.get(plain, lambda: _plain(changes, plain))]
+    if asked is not None:
+        parts.append(
+            changes.masks.get(
+                ("region", given.region), lambda: _region(generation, changes, asked)
+            )
+        )
+    if matches is not None:
+        parts.append(_matches(changes, str(given.search), matches) >= 0)
+    if len(parts) == 1:
+        return parts[0]
+    return changes.masks.get(
+        given, lambda: np.asarray(np.logical_and.reduce(parts), bool)
+    )
+
+
+def passing(held: Held, generation: Generation, given: Filters) -> Passing:
+    """Rows of the changes that pass; of a search with rank and distance.
+
+    Raises: as `mask`.
+    """
+    changes = columns.of(held, generation)
+    passes = mask(held, generation, given)
+    if given.search is None:
+        return Passing(np.sort(changes.row[passes]).astype(np.int64))
+    matches = held.searches.get(given.search)
+    rank = _matches(changes, given.search, matches)[passes]
+    order = np.argsort(rank)
+    place = rank[order].astype(np.int64)
+    rows = changes.row[passes][order].astype(np.int64)
+    return Passing(rows, place + 1, np.asarray(matches.distances)[place])
+
+
+def rows(held: Held, generation: Generation, given: Filters) -> NDArray[np.int64]:
+    """As `passing`, the rows alone."""
+    return passing(held, generation, given).rows
+
+
+def _plain(changes: Changes, given: Filters) -> NDArray[np.bool_]:
+    """Conditions on columns."""
+    passes = np.ones(len(changes), bool)
+    if given.since:
+        passes &= changes.onset >= _day(given.since)
+    if given.until:
+        passes &= changes.onset <= _day(given.until)
+        passes &= changes.onset != UNKNOWN_DAY
+    if given.kinds:
+        passes &= np.isin(changes.kind, np.array(given.kinds))
+    if given.persistence:
+        numbers = [
+            changes.words.index(w) for w in given.persistence if w in changes.words
+        ]
+        passes &= np.isin(changes.persistence, np.array(numbers, np.uint8))
+    if given.min_score > 0:
+        passes &= changes.score >= given.min_score
+    if given.event is not None:
+        number = pc.index(changes.events, given.event).as_py()
+        passes &= (changes.event == number) & (number >= 0)
+    return passes
+
+
+def _region(
+    generation: Generation, changes: Changes, region: BaseGeometry
+) -> NDArray[np.bool_]:
+    def stored(at: NDArray[np.int64]) -> pa.Array:
+        table = generation.archive.store.dataset(generation.table("changes"))
+        found = table.take(changes.row[at].tolist(), columns=["geometry"])
+        return found["geometry"]
+
+    return inside.touching(region, changes.squares.corners, changes.blocks, stored)
+
+
+def _matches(changes: Changes, name: str, matches: Matches) -> NDArray[np.int32]:
+    """(n,) place of each change among the matches of a search, from 0; -1: not among them."""
+
+    def make() -> NDArray[np.int32]:
+        ids = pa.array(matches.change_ids, pa.large_string())
+        found = pc.index_in(changes.change_id, value_set=ids).fill_null(-1)
+        return np.asarray(found.to_numpy(), np.int32)
+
+    return changes.places.get(name, make)
+
+
+def _day(of: date) -> int:
+    return (of - date(1970, 1, 1)).days
