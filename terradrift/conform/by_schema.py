@@ -46,13 +46,16 @@ def against(  # noqa: PLR0917 - a rule, what is held against it, and how it is t
             for part in one.absolute_path
         )
         missing = one.validator == "required"
+        name = "propertyNames" in one.absolute_schema_path
+        if name:
+            field = "unknown"
         found.error(
             f"{family}.{field}",
             f"{where}#{place.lstrip('.')}" if place else where,
             expected,
             "none" if missing else short(one.instance),
-            f"{'add' if missing else 'mend'} {field}",
-            f"{specification}, {_clause(one) or field}",
+            "remove it" if name else f"{'add' if missing else 'mend'} {field}",
+            f"{specification}, {_clause(one) or ('Fields' if name else field)}",
         )
     return not errors
 
@@ -64,8 +67,9 @@ def _told(error: "ValidationError") -> tuple[str, str]:
     value: Any = error.validator_value
     held: Any = error.schema
     rule = str(error.validator)
+    instance: Any = error.instance
     if rule == "required":
-        missing = next(one for one in value if one not in error.instance)
+        missing = next(one for one in value if one not in instance)
         properties = held.get("properties", {})
         told = properties.get(missing, {}).get("description", "")
         return named(str(missing)), f"{missing}" + (f", {told}" if told else "")

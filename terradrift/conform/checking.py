@@ -127,7 +127,11 @@ def _documents(held: list[Path]) -> list[Path]:
 def _is_stac(path: Path) -> bool:
     """Whether JSON says that it is STAC; also where it says nothing that can be read."""
     value = document(path, Findings(), "")
-    return value is None or (isinstance(value, dict) and "stac_version" in value)
+    return value is None or (
+        isinstance(value, dict)
+        and "stac_version" in value
+        and bool(value.keys() & {"type", "links", "assets"})
+    )
 
 
 def _stac(path: Path, found: Findings, base: Path) -> set[Path]:

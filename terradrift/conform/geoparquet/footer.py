@@ -22,20 +22,18 @@ def geo(
     raw = (file.metadata.metadata or {}).get(b"geo")
     if raw is None:
         native = [
-            file.schema.column(i).name
-            for i in range(len(file.schema))
-            if re.match(
-                "geo(metry|graphy)",
-                str(file.schema.column(i).logical_type),
-                re.IGNORECASE,
-            )
+            one.name
+            for one in (file.schema.column(i) for i in range(len(file.schema)))
+            if re.match("geo(metry|graphy)", str(one.logical_type), re.IGNORECASE)
         ]
-        what = f"none (but Parquet's own geometry in {named(native[0])})"
+        what = (
+            f"none, but Parquet's own type of {named(native[0])}" if native else "none"
+        )
         found.error(
             "geoparquet.geo",
             where,
             "a footer key geo",
-            what if native else "none",
+            what,
             "write it with a GeoParquet writer, version 1.1",
             f"{SPEC}, Metadata",
         )

@@ -50,9 +50,20 @@ def check(value: dict[str, Any], found: Findings, where: str) -> bool:
     _version(value.get("stac_version"), found, where)
     spec = f"STAC {VERSION}, {kind.capitalize()}"
     held = {**value, "stac_version": VERSION}
+    if kind == "item" and value.get("geometry") is not None and "bbox" not in value:
+        found.error(
+            "stac.bbox",
+            where,
+            "bbox, as there is a geometry",
+            "none",
+            "add bbox",
+            f"{spec}, bbox",
+        )
+        held["bbox"] = [0, 0, 0, 0]
     good = by_schema.against(_validator(kind), held, found, where, "stac", spec)
-    if kind == "item" and good:
+    if kind == "item" and good and "bbox" in value:
         _place(value, found, where)
+    if kind == "item" and good:
         _span(value["properties"], found, where)
     used = value.get("properties", value) if kind == "item" else value
     if (
