@@ -19,13 +19,14 @@ export function extent(values, what, band) {
   return [low - room, high + room];
 }
 
-/** About `n` round numbers from low to high. */
+/** About `n` round numbers from low to high, and how many decimals tell them apart. */
 export function ticks(low, high, n = 4) {
   const rough = (high - low) / n;
   const power = 10 ** Math.floor(Math.log10(rough));
   const by = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= rough);
   const from = Math.ceil(low / by);
-  return Array.from({ length: Math.floor(high / by) - from + 1 }, (_, at) => (from + at) * by);
+  const decimals = [0, 1, 2, 3].find((one) => Math.abs(by * 10 ** one - Math.round(by * 10 ** one)) < 1e-9) ?? 3;
+  return { at: Array.from({ length: Math.floor(high / by) - from + 1 }, (_, nth) => (from + nth) * by), decimals };
 }
 
 /** Instants that a time axis names: years, or months where there is less than two years. */

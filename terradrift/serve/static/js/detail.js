@@ -5,15 +5,15 @@ import { button, copy, iconButton, nothing, trouble } from './bits.js';
 import { strip } from './chips.js';
 import { el } from './dom.js';
 import { thumbs } from './labels.js';
-import { step } from './list.js';
+import { standing, step } from './list.js';
 import { called } from './row.js';
 import { area, count, day, figures, interval, number, place, signed } from './say.js';
 import { Chart } from './series.js';
-import { find, settings } from './similar.js';
+import { find, judging, settings } from './similar.js';
 import { bars } from './spectra.js';
 import { filter, on, select, set, state } from './state.js';
 import { swatch } from './swatch.js';
-import { said } from './verdicts.js';
+import * as verdicts from './verdicts.js';
 
 const BACK = 'M10 3 5 8l5 5';
 const UP = 'M3 10l5-5 5 5';
@@ -25,11 +25,13 @@ const root = () => document.getElementById('detail');
 function head(told) {
   const { change, event, kind } = told;
   const row = { ...event, ...change, kind_name: kind?.name || kind?.label || event?.kind_name, n_patches: event?.n_patches };
-  const held = interval(change.onset_early, change.onset_late);
+  const held = interval(change.onset_early, change.onset_late, change.onset);
+  const at = standing();
+  const ranked = event ? `event ${number(event.rank)}${state.archive.counts?.events ? ` of ${number(state.archive.counts.events)}` : ''}` : 'part of no event';
   return el('header', { class: 'detail-head' },
     el('div', { class: 'detail-nav' },
       iconButton(BACK, 'Back to the list (Escape)', () => set({ panel: 'list' })),
-      el('span', { class: 'soft number' }, event ? `event ${number(event.rank)} of ${number(state.archive.counts?.events)}` : 'a change of no event'),
+      el('span', { class: 'soft number' }, at && at.of !== 'event' ? `${at.of} ${number(at.nth)} of ${number(at.total)} \u00b7 ${ranked}` : ranked),
       iconButton(UP, 'Previous in the list (k)', () => step(-1, true)),
       iconButton(DOWN, 'Next in the list (j)', () => step(1, true))),
     el('h2', { tabindex: -1 }, swatch(change.kind), called(row)),
@@ -41,14 +43,22 @@ function actions(told) {
   const { change, event } = told;
   const row = { ...change, n_patches: event?.n_patches, kind_name: told.kind?.name || told.kind?.label };
   const judgement = el('div', { class: 'judgement' });
-  const judged = () => judgement.replaceChildren(thumbs(change.change_id),
-    el('p', { class: 'soft small' }, said(change).map(([name, one]) => `${one}: ${name}`).join(' \u00b7 ')));
+  const progress = el('div', { class: 'progress' });
+  const judged = () => {
+    judgement.replaceChildren(thumbs(change.change_id));
+    const others = verdicts.said(change).filter(([name]) => name !== verdicts.name());
+    progress.replaceChildren(...[
+      others.length > 0 && el('p', { class: 'soft small' }, `Also said: ${others.map(([name, one]) => `${one} to ${name}`).join(', ')}`),
+      (state.search?.example || verdicts.name()) && judging(),
+    ].filter(Boolean));
+  };
   judged();
   here.judged = judged;
   return el('div', { class: 'detail-actions' },
     el('div', { class: 'actions' },
       button('Find similar', () => find(row), { class: 'button primary', title: 'Changes like this one (s)' }),
       judgement),
+    progress,
     el('details', { class: 'find-how' }, el('summary', {}, 'How to compare'), settings(row)));
 }
 

@@ -29,7 +29,7 @@ export async function open() {
   let counts = null;
   const show = () => {
     link.setAttribute('href', `api/download?${query({ what: chosen.what, format: chosen.format })}`);
-    if (counts) told.textContent = `${count(counts[chosen.what], 'entry')} with the filters that are set`;
+    if (counts) told.textContent = `${count(counts[chosen.what], 'row')} with the filters that are set`;
     const empty = counts && !counts[chosen.what];
     link.toggleAttribute('aria-disabled', Boolean(empty));
     if (empty) { link.removeAttribute('href'); told.textContent = 'Nothing passes the filters; there is nothing to download'; }
@@ -55,7 +55,7 @@ export async function open() {
 
 export function start() {
   document.getElementById('tools').prepend(el('button', {
-    type: 'button', class: 'button', title: 'Download what passes the filters (d)', onclick: open,
+    type: 'button', class: 'button', title: 'Download what passes the filters (e)', onclick: open,
   }, icon(ARROW), el('span', { class: 'tool-words' }, 'Download')));
-  key('d', 'Download what passes the filters', () => { open(); }, 'Page');
+  key('e', 'Download what passes the filters', () => { open(); }, 'Page');
 }

@@ -29,10 +29,10 @@ export function grid({ columns, rows }, follow) {
   const go = (page) => {
     const from = page * PAGE;
     body.replaceChildren(...rows.slice(from, from + PAGE).map((row, at) => el('tr', {},
-      el('th', { scope: 'entry', class: 'right faint' }, number(from + at + 1)),
+      el('th', { scope: 'row', class: 'right faint' }, number(from + at + 1)),
       ...row.map((value, of) => cell(value, columns[of], follow)))));
     told.textContent = rows.length > PAGE
-      ? `${number(from + 1)} to ${number(Math.min(rows.length, from + PAGE))} of ${count(rows.length, 'entry')}` : count(rows.length, 'entry');
+      ? `${number(from + 1)} to ${number(Math.min(rows.length, from + PAGE))} of ${count(rows.length, 'row')}` : count(rows.length, 'row');
     back.disabled = page === 0;
     on_.disabled = from + PAGE >= rows.length;
     back.onclick = () => go(page - 1);
@@ -42,7 +42,7 @@ export function grid({ columns, rows }, follow) {
   const on_ = button('On', null);
   const pager = el('div', { class: 'actions pager' }, told, rows.length > PAGE && back, rows.length > PAGE && on_);
   const table = el('table', { class: 'plain grid number' },
-    el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, el('span', { class: 'sr' }, 'entry')), ...columns.map(({ name, type }) =>
+    el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, el('span', { class: 'sr' }, 'row')), ...columns.map(({ name, type }) =>
       el('th', { scope: 'col', class: NUMBER.test(type) ? 'right' : null, title: type }, name, el('span', { class: 'type faint' }, type.toLowerCase()))))),
     body);
   go(0);

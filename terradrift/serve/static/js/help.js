@@ -21,7 +21,7 @@ const SAID = { ' ': 'Space', ArrowUp: '\u2191', ArrowDown: '\u2193', ArrowLeft: 
 
 function groups() {
   const told = new Map();
-  for (const one of keys()) told.set(one.group, [...(told.get(one.group) || []), one]);
+  for (const one of keys().filter((each) => each.words)) told.set(one.group, [...(told.get(one.group) || []), one]);
   return [...told].map(([name, all]) => el('section', {}, el('h3', {}, name), el('dl', { class: 'keys' },
     ...all.map((one) => el('div', {}, el('dt', {}, el('kbd', {}, SAID[one.key] || one.key)), el('dd', {}, one.words))))));
 }

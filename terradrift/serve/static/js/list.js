@@ -73,6 +73,7 @@ function chrome() {
     tab.setAttribute('aria-pressed', String(name === here.shown));
     tab.hidden = (name === 'matches') !== Boolean(state.search);
   }
+  parts.head.hidden = Boolean(state.search);
   parts.rows.box.setAttribute('aria-label', `${WORDS[here.shown]}, in order`);
   const sorts = SORTS[here.shown];
   parts.sort.replaceChildren(...(sorts ? [choice('Sort by', sorts, here.sort[here.shown], (value) => {
@@ -101,6 +102,12 @@ export async function step(by, opens = state.panel === 'detail') {
   return row;
 }
 
+/** Where the selected row stands: {nth (from 1), total, of: 'match' | 'event' | 'change'}, or null. */
+export function standing() {
+  const at = parts.rows.find((row) => idOf(row) === state.selected);
+  return at < 0 ? null : { nth: at + 1, total: parts.rows.total, of: ONE[here.shown] };
+}
+
 /** The place above the list where the search says what it is. */
 export const above = () => parts.above;
 
@@ -117,7 +124,7 @@ export function start() {
   });
   document.getElementById('list').append(
     parts.above,
-    el('div', { class: 'list-head' },
+    parts.head = el('div', { class: 'list-head' },
       el('div', { class: 'switch', role: 'group', 'aria-label': 'What is listed' }, ...Object.values(parts.tabs)),
       parts.sort),
     parts.count, parts.empty, parts.rows.box,

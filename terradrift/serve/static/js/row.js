@@ -4,6 +4,7 @@ import { THUMBS } from './bits.js';
 import { el, icon } from './dom.js';
 import { scoreRange } from './paint.js';
 import { area, count, day, interval, number, place, span } from './say.js';
+import { state } from './state.js';
 import { swatch } from './swatch.js';
 import { said } from './verdicts.js';
 
@@ -11,13 +12,14 @@ import { said } from './verdicts.js';
 export function called(row) {
   if (row.kind_name) return row.kind_name;
   if (row.label) return row.label;
-  if (row.kind !== null && row.kind !== undefined && row.kind >= 0) return `Kind ${row.kind}`;
+  const kind = state.archive.kinds?.find((one) => one.kind === row.kind);
+  if (kind) return kind.name || kind.label || `Kind ${kind.kind}`;
   return row.n_patches ? 'Event of no kind' : 'Change of no kind';
 }
 
 function when(row) {
   if (row.start) return span(row.start, row.end);
-  const held = interval(row.onset_early, row.onset_late);
+  const held = interval(row.onset_early, row.onset_late, row.onset);
   return held ? `${day(row.onset)} (${held})` : day(row.onset);
 }
 

@@ -46,13 +46,17 @@ export function place(longitude, latitude, digits = 4) {
   return `${Math.abs(latitude).toFixed(digits)}\u00b0 ${north}, ${Math.abs(longitude).toFixed(digits)}\u00b0 ${east}`;
 }
 
-/** An onset with the interval that holds it: `23 Aug 2020 (8 to 23 Aug)`. */
-export function interval(early, late) {
+/** The interval that holds an instant, years left out that are its own: `5 Jan to 21 Mar`. */
+export function interval(early, late, of = null) {
   if (!early || !late || day(early) === day(late)) return null;
-  return `${day(early)} to ${day(late)}`;
+  const own = of && ` ${new Date(of).getUTCFullYear()}`;
+  const short = (at) => (own && day(at).endsWith(own) ? day(at).slice(0, -own.length) : day(at));
+  return `${short(early)} to ${short(late)}`;
 }
 
 export function span(first, last) {
   if (!first || !last || day(first) === day(last)) return day(first || last);
-  return `${day(first)} to ${day(last)}`;
+  const year = ` ${new Date(last).getUTCFullYear()}`;
+  const from = day(first).endsWith(year) ? day(first).slice(0, -year.length) : day(first);
+  return `${from} to ${day(last)}`;
 }

@@ -84,11 +84,11 @@ export class Chart {
   }
 
   #grid(low, high, right, width) {
-    const lines = ticks(low, high).flatMap((value) => {
+    const { at, decimals } = ticks(low, high);
+    const lines = at.flatMap((value) => {
       const y = this.y(value);
-      const digits = this.what === 'z' || high - low > 6 ? 0 : 1;
       const words = svg('text', { class: 'tick', x: EDGE.left - 6, y: y + 3.5, 'text-anchor': 'end' });
-      words.textContent = number(value, Number.isInteger(value) ? 0 : Math.max(digits, 1));
+      words.textContent = number(value, decimals);
       return [svg('line', { class: value === 0 ? 'zero' : 'rule', x1: EDGE.left, x2: right, y1: y, y2: y }), words];
     });
     const along = dates(this.when[0], this.when[this.when.length - 1], width).flatMap(([when, by]) => {
@@ -206,7 +206,8 @@ export class Chart {
       if (finite(value)) told.push(`${words.replace('Score ', '')} ${number(value, digits)}`);
     }
     const { low, high } = this.bounds[this.what];
-    if (finite(high[at])) told.push(`normal ${number(low[at], 1)} to ${number(high[at], 1)}`);
+    const digits = this.what === 'z' ? 1 : 2;
+    if (finite(high[at])) told.push(`normal ${number(low[at], digits)} to ${number(high[at], digits)}`);
     if (!finite(series.z?.[at])) told.push(`not judged: ${series.reason?.[at] || 'no reason told'}`);
     const clear = series.clear?.[at];
     if (finite(clear)) told.push(`${number(clear)} % clear`);
@@ -222,7 +223,7 @@ export class Chart {
       details.append(el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Series as a table' }, el('table', { class: 'plain number' },
         el('thead', {}, el('tr', {}, ...heads.map((one) => el('th', { scope: 'col' }, one)))),
         el('tbody', {}, ...series.times.map((when, at) => el('tr', {},
-          el('th', { scope: 'entry' }, day(when)),
+          el('th', { scope: 'row' }, day(when)),
           ...SHOWN.map(([name, , digits]) => el('td', {}, number(series[name]?.[at], digits))),
           el('td', {}, number(series.clear?.[at])),
           el('td', {}, series.reason?.[at] || '')))))));

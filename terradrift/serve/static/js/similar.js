@@ -151,15 +151,16 @@ function pinned({ example }) {
   el('span', { class: 'soft' }, example.whole ? 'the whole event' : 'one change'));
 }
 
-function judging() {
+/** How many were judged under which name, and what to do with them. */
+export function judging() {
   const { yes, no } = verdicts.judged();
-  const ready = verdicts.name() && yes.length > 0;
+  const ready = Boolean(verdicts.name() && yes.length && state.search?.example);
   return el('div', { class: 'judging' },
     tally(),
     el('div', { class: 'actions' },
       button('Refine', refine, {
-        class: 'button primary', disabled: !ready,
-        title: ready ? `Search anew by ${yes.length} yes and ${no.length} no` : 'Say yes (y) or no (n) of some matches first',
+        disabled: !ready,
+        title: ready ? `Search anew by ${yes.length} yes and ${no.length} no (r)` : 'Say yes (y) or no (n) of some matches of a search first',
       }),
       button('Next to judge', next, {
         disabled: !ready, title: 'Changes whose verdict would teach most',
@@ -176,7 +177,9 @@ function show() {
       el('h2', {}, TITLES[search.how]), closeButton('Leave the search (Escape)', close)),
     ...(search.example ? [pinned(search)] : []),
     el('p', { class: 'note soft', title: search.plan || '' }, search.note || exactness(search)),
-    ...(search.how === 'example' ? [settings(search.example.row, again)] : []),
+    ...(search.how === 'example' ? [el('details', { class: 'find-how' },
+      el('summary', {}, `Compares ${MODES.find(([mode]) => mode === search.mode)?.[1] ?? search.mode}; change that`),
+      settings(search.example.row, again))] : []),
     ...(search.example ? [judging()] : []));
 }
 
