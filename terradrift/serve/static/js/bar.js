@@ -53,6 +53,7 @@ export function start() {
   on('archive', show);
   on('theme', showTheme);
   onTurn(showTheme);
+  document.getElementById('map').addEventListener('pointerdown', () => { if (document.body.dataset.drawer) drawer(''); });
   key('Escape', null, () => {
     if (!document.body.dataset.drawer) return false;
     drawer('');

@@ -28,11 +28,11 @@ export function start() {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest?.(TYPING);
     if (typing && event.key !== 'Escape') return;
+    typing?.blur();
     for (const { key: name, act } of [...registered].reverse()) {
       if (name !== event.key || !act || act(event) === false) continue;
       event.preventDefault();
       return;
     }
-    if (typing) typing.blur();
   });
 }

@@ -93,12 +93,12 @@ function paintAll() {
     'circle-stroke-width': ['case', chosen, 3, hovered, 2.5, look.ring],
     'circle-stroke-color': ['case', chosen, ink.chosen, hovered, ink.hover, look.stroke],
   });
-  set(SQUARES, { 'fill-color': colour, 'fill-opacity': ['*', dim, ['case', chosen, 0.9, filling()]] });
+  set(SQUARES, { 'fill-color': colour, 'fill-opacity': ['*', dim, ['case', chosen, quiet ? 0.2 : 0.9, filling()]] });
   set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim });
   set('changes-edges', {
     'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],
-    'line-width': ['case', chosen, 4, hovered, 3, 0.9],
-    'line-opacity': ['*', dim, ['case', chosen, 1, hovered, 1, 0.8]],
+    'line-width': ['case', chosen, 4, hovered, 3, quiet ? 0.5 : 0.8],
+    'line-opacity': ['*', dim, ['case', chosen, 1, hovered, 1, quiet ? 0.4 : 0.7]],
   });
   set('patches', {
     'fill-color': colourOf(theme, 'patches'),

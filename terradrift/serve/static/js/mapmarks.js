@@ -6,9 +6,18 @@ import { CIVIDIS, INKS, ramp } from './scales.js';
 import { on, set, state } from './state.js';
 import { onTurn, shown } from './theme.js';
 
+const RING = 11; // px
 const MOST = 2000; // matches that are drawn
 const collection = (features = []) => ({ type: 'FeatureCollection', features });
 const point = (longitude, latitude, properties = {}) => ({ type: 'Feature', properties, geometry: { type: 'Point', coordinates: [longitude, latitude] } });
+
+/* The zoom from which on a patch is wider than so many pixels: its own outline marks it then. */
+function squareFrom(pixels) {
+  const { bbox, patch_size: metres } = state.archive;
+  const latitude = bbox ? (bbox[1] + bbox[3]) / 2 : 0;
+  const round = 40_075_016 * Math.cos((latitude * Math.PI) / 180);
+  return Math.min(24, Math.max(1, Math.log2((pixels * round) / (metres * 512))));
+}
 
 function colours() {
   const ink = INKS[shown()];
@@ -50,7 +59,8 @@ export function start() {
   });
   const ring = (id, width) => map.addLayer({
     id, type: 'circle', source: 'chosen',
-    paint: { 'circle-radius': 11, 'circle-opacity': 0, 'circle-stroke-width': width },
+    maxzoom: squareFrom(2.2 * RING),
+    paint: { 'circle-radius': RING, 'circle-opacity': 0, 'circle-stroke-width': width },
   });
   ring('chosen-halo', 5);
   ring('chosen', 2.5);

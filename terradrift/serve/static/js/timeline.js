@@ -77,7 +77,7 @@ function showBars() {
 
 function showTicks() {
   const months = last - first + 1;
-  const step = [1, 3, 6, 12, 24, 60].find((one) => (track.clientWidth / months) * one >= 44) ?? 120;
+  const step = [1, 3, 6, 12, 24, 60].find((one) => (track.clientWidth / months) * one >= 58) ?? 120;
   const shown = [];
   for (let n = Math.ceil(first / step) * step; n <= last; n += step) {
     const year = String(Math.floor(n / 12));
