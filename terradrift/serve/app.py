@@ -16,7 +16,7 @@ from terradrift.errors import ArchiveLockedError, TerradriftError
 from terradrift.serve.faults import Busy, Fault
 from terradrift.serve.held import Held
 from terradrift.serve.lost import Anew, is_lost
-from terradrift.serve.routes import about, change, sql
+from terradrift.serve.routes import about, change, download, labels, search, sql
 from terradrift.serve.sql.spares import Spares
 
 STATIC = Path(__file__).parent / "static"
@@ -51,7 +51,7 @@ def application(held: Held) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    for part in (about, change):
+    for part in (about, change, download, search, labels):
         app.include_router(part.router(held))
     app.include_router(sql.router(held, spares))
     app.state.close = spares.close

@@ -11,8 +11,6 @@ from urllib.parse import quote
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from terradrift.query.sql.apart import Answer
-
 Format = Literal["parquet", "gpkg", "fgb", "geojson", "csv", "json", "jsonl"]
 
 TYPES = {
@@ -43,7 +41,7 @@ class Sent(FileResponse):
 
 
 @contextmanager
-def made(name: str) -> Iterator[tuple[Path, Callable[[Answer], Sent]]]:
+def made(name: str) -> Iterator[tuple[Path, Callable[[int, str | None], Sent]]]:
     """A path to write to, and what sends it; without being sent it is removed.
 
     `name` is what the file is called at the visitor's.
@@ -52,10 +50,10 @@ def made(name: str) -> Iterator[tuple[Path, Callable[[Answer], Sent]]]:
     path = folder / name
     sent: list[Sent] = []
 
-    def send(answer: Answer) -> Sent:
-        headers = {"x-rows": str(answer.count)}
-        if answer.note:
-            headers["x-note"] = quote(answer.note, safe=_PLAIN)
+    def send(rows: int, note: str | None) -> Sent:
+        headers = {"x-rows": str(rows)}
+        if note:
+            headers["x-note"] = quote(note, safe=_PLAIN)
         kind = TYPES[path.suffix.removeprefix(".")]
         sent.append(Sent(path, headers=headers, media_type=kind, filename=name))
         return sent[0]

@@ -70,7 +70,7 @@ def router(held: Held, spares: Spares) -> APIRouter:
             answer = await asking.answer(
                 request, asked.text, bounds, asked.values, v=asked.v, path=path
             )
-            return send(answer)
+            return send(answer.count, answer.note)
 
     return routes
 

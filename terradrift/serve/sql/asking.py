@@ -16,7 +16,7 @@ from terradrift.serve.faults import Gone
 from terradrift.serve.held import Held
 from terradrift.serve.lost import WORDS, is_lost
 from terradrift.serve.sql.spares import Spares
-from terradrift.serve.sql.waited import answered
+from terradrift.serve.waited import waited
 
 _LIMIT = re.compile(r"--limit \(in Python limits=Limits\([^)]*\)\)")
 _OTHERS = re.compile(
@@ -60,7 +60,7 @@ class Asking:
             path=path,
         )
         try:
-            found = await answered(self._spares.ask(question), request)
+            found = await self._waited(question, request)
         except TerradriftError as error:
             newer = await run_in_threadpool(self._held.newest)
             if newer is now or not is_lost(error):
@@ -69,8 +69,12 @@ class Asking:
                 raise Gone(WORDS) from error
             # A table was replaced and its old files removed while the question ran.
             again = replace(question, versions=newer.versions)
-            found = await answered(self._spares.ask(again), request)
+            found = await self._waited(again, request)
         return replace(found, note=found.note and visitors_words(found.note))
+
+    async def _waited(self, question: Question, request: Request) -> Answer:
+        asked = self._spares.ask(question)
+        return await waited(asked.answer, asked.stop, request)
 
 
 def visitors_words(words: str) -> str:

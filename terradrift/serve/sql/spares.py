@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from terradrift.errors import QueryError
 from terradrift.query.sql.apart import Answer, Process, Question
-from terradrift.serve.faults import Crowded, Fault
+from terradrift.serve.faults import Fault
+from terradrift.serve.places import Places
 
 AT_ONCE = 2
 """Questions at once; those that come meanwhile wait for `PATIENCE` seconds."""
@@ -66,9 +67,7 @@ class Spares:
     """
 
     def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
-        self._places = threading.BoundedSemaphore(at_once)
-        self._at_once = at_once
-        self._patience = patience
+        self._places = Places(at_once, patience, "questions")
         self._keeps = False
         self.closed = False
         self._waiting: list[Process] = []
@@ -103,12 +102,7 @@ class Spares:
             Crowded: none is free for `PATIENCE` seconds.
             Ended: the server ends.
         """
-        if not self._places.acquire(timeout=self._patience):
-            raise Crowded(
-                f"{self._at_once} questions are under way, as many as there may be; "
-                "ask again when one is answered"
-            )
-        try:
+        with self._places.taken():
             process = self._take()
             try:
                 self._fill()
@@ -117,8 +111,6 @@ class Spares:
                 with self._changing:
                     self._busy.discard(process)
                 process.end()
-        finally:
-            self._places.release()
 
     def _take(self) -> Process:
         with self._changing:
