@@ -96,6 +96,8 @@ class Held:
     searches: Named[Matches] = field(
         default_factory=lambda: Named("the search", "search again")
     )
+    shared: dict[Hashable, Any] = field(default_factory=dict)
+    """What several routes of one server share, by keys of their own."""
     _kept: dict[str, Generation] = field(default_factory=dict)
     _named: dict[str, float] = field(default_factory=dict)
     """When each was last asked for by its name."""

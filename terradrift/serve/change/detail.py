@@ -4,7 +4,6 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from terradrift.query.search import verdicts
 from terradrift.serve.change import plain, told
 from terradrift.serve.change.rows import Row, Rows
 from terradrift.serve.change.told import About
@@ -66,14 +65,6 @@ def of_patch(rows: Rows, patch: str) -> dict[str, Any]:
             plain.row(one) for one in sorted(changes, key=lambda one: one["onset"])
         ],
     }
-
-
-def standing(rows: Rows) -> list[Row]:
-    """Verdicts of analysts that stand at this moment, the oldest first."""
-    if not rows.store.exists("labels"):
-        return []
-    said = rows.store.scan("labels").read_all().to_pylist()
-    return [dict(one) for one in verdicts.standing(said)]
 
 
 def _about(rows: Rows, change: Row) -> About:

@@ -73,6 +73,25 @@ class Rows:
                 return dict(row)
         raise NotThere(f"no event {event_id:.200} in this archive; {_AGAIN}")
 
+    def changes(self, ids: Sequence[str], columns: Sequence[str]) -> dict[str, Row]:
+        """`columns` of the changes with these ids, each once; others are left out."""
+        table, where = self._changes
+        at = where.changes(list(dict.fromkeys(ids)))
+        at = at[at >= 0]
+        names = list(dict.fromkeys(["change_id", *columns]))
+        rows = table.take(at, columns=names).to_pylist() if len(at) else []
+        return {row["change_id"]: dict(row) for row in rows}
+
+    def there(self, ids: Sequence[str]) -> set[str]:
+        """Which of the ids are changes or events."""
+        found = set(self.changes(ids, ()))
+        events = self.table("events")
+        others = [one for one in ids if one not in found]
+        if events is not None and others:
+            rows = targets.rows(events, "event_id", others, [])
+            found |= {row["event_id"] for row in rows}
+        return found
+
     def changes_of(
         self, key: str, value: str | None, columns: Sequence[str]
     ) -> list[Row]:

@@ -10,6 +10,7 @@ from terradrift.serve.change.rows import Row, Rows
 from terradrift.serve.chips import draw, shown
 from terradrift.serve.chips.pool import Pool
 from terradrift.serve.held import Held
+from terradrift.serve.search.said import Said
 
 _KEEP = {"cache-control": "private, max-age=300"}
 """A chip stays, unless its scene comes or goes."""
@@ -20,7 +21,7 @@ Size = Annotated[int, Query(ge=64, le=1024)]
 def router(held: Held) -> APIRouter:
     """`/api/change/...`, `/api/event/...` and `/api/patch/...`."""
     routes = APIRouter()
-    pool = Pool()
+    pool, said = Pool(), Said.of(held)
 
     def asked(change_id: str, v: str | None) -> tuple[Rows, Row, list[Row]]:
         """The tables, the change, and the other changes of its patch."""
@@ -33,7 +34,7 @@ def router(held: Held) -> APIRouter:
     def change(change_id: str, v: str | None = None) -> dict[str, Any]:
         rows, row, beside = asked(change_id, v)
         return {
-            **detail.of_change(rows, row, detail.standing(rows)),
+            **detail.of_change(rows, row, said.standing()),
             "chips": shown.facts(rows, row, beside),
         }
 
