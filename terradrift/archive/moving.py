@@ -1,17 +1,12 @@
-"""`export` and `import`: GeoParquet with vectors, and other formats without."""
+"""`import`: GeoParquet that `export` wrote, and published embeddings."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from terradrift import schema
-from terradrift.archive import labelling
-from terradrift.archive.methods import export as anomaly_export
 from terradrift.archive.opening import create, open_archive
 from terradrift.archive.runs import recorded
-from terradrift.query import write
-from terradrift.query.sql import ask
-from terradrift.store import geoparquet, settings
 from terradrift.store import geoparquet_import as arriving
+from terradrift.store import settings
 from terradrift.store.majortom import arrive, checked
 from terradrift.store.majortom.arrive import Imported
 from terradrift.store.majortom.source import is_published, opened
@@ -20,56 +15,6 @@ from terradrift.store.tables import Store
 TERRADRIFT, MAJOR_TOM = "terradrift", "major-tom"
 FORMS = (TERRADRIFT, MAJOR_TOM)
 """What writes files that can be imported: `export`, and Major TOM."""
-_PARQUET = (".parquet", ".geoparquet")
-_VECTORS = {
-    "changes": ("before", "after", "delta"),
-    "events": (),
-    "embeddings": ("embedding",),
-}
-
-
-def export(
-    store: Store, model: str, path: Path, what: str, method: str | None = None
-) -> int:
-    """Write changes, events, embeddings, labels or a method's anomalies; returns the number.
-
-    Labels are those that stand, with the dates and the place of what they are of.
-
-
-    Raises:
-        ValueError: no such table, an ending that is not known, or a method with what is
-            of none.
-    """
-    if what == "anomalies":
-        return _anomalies(store, model, path, method or "seasonal")
-    if what == "labels" and method is None:
-        return write.write(labelling.held(store), path)
-    if what not in (*_VECTORS, "labels"):
-        known = ", ".join((*_VECTORS, "anomalies", "labels"))
-        raise ValueError(f"expected {known} to export, got {what!r}")
-    if method is not None:
-        raise ValueError(f"a method goes with anomalies, not with {what}; leave it out")
-    if path.suffix.lower() in _PARQUET:
-        writer = {
-            "changes": geoparquet.export_changes,
-            "events": geoparquet.export_events,
-            "embeddings": geoparquet.export_embeddings,
-        }[what]
-        return writer(store, path, model=model).rows
-    without = ", ".join(_VECTORS[what])
-    columns = f"* EXCLUDE ({without})" if without else "*"
-    # Both names are ours: the table is one of three, the suffix letters, digits and _.
-    view = "observations" if what == "embeddings" else what
-    text = f"SELECT {columns} FROM {view}_{schema.suffix(model)}"  # noqa: S608
-    return write.write(ask.sql(store, text), path)
-
-
-def _anomalies(store: Store, model: str, path: Path, method: str) -> int:
-    if path.suffix.lower() not in _PARQUET:
-        raise ValueError(
-            f"anomalies are written as GeoParquet: expected .parquet, got {path.name}"
-        )
-    return anomaly_export.export(store, path, method=method, model=model)
 
 
 def import_table(store: Store, path: Path, what: str) -> int:

@@ -1,4 +1,4 @@
-"""The verbs that move tables: export and import."""
+"""The verb `export`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,108 +11,90 @@ from terradrift.cli.output import say, usage
 
 def export(
     archive: opt.ArchivePath,
-    file: Annotated[
+    target: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE",
-            help=".parquet (GeoParquet 1.1), or .gpkg and .geojson without vectors.",
+            metavar="TARGET",
+            help="File or folder to write: .parquet, .gpkg, .fgb, .geojson, .csv, .json, .jsonl, .zarr, .tif, or a folder with --to.",
         ),
     ] = None,
     output: opt.Output = None,
     what: Annotated[
-        str, typer.Option(help="changes, events, embeddings, anomalies or labels.")
-    ] = "changes",
+        str | None,
+        typer.Option(
+            help="changes, events, embeddings, scores, patches, labels, anomalies or, as layers of a GeoPackage, all [default: embeddings to partitioned, stac and zarr, patches to cog, else changes]."
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="parquet, partitioned (by tile and year), stac, zarr, cog, gpkg, fgb, geojson, csv, json or jsonl [default: by the ending]."
+        ),
+    ] = None,
     model: opt.Model = None,
     method: Annotated[
         str | None,
         typer.Option(help="Whose anomalies: a method of detect, by default seasonal."),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="First day of onset, start or observation, or month."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Last day, included.")
+    ] = None,
+    bbox: opt.Bbox = None,
+    within: opt.Within = None,
+    kind: opt.Kind = None,
+    persistence: opt.Persistence = None,
+    min_score: opt.MinScore = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="Of vectors: float16, float32 or, in Zarr, int8 with scales."
+        ),
+    ] = "float16",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace a folder that an export wrote, or any file.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the rows; write nothing.")
+    ] = False,
+    quiet: opt.Quiet = False,
 ) -> None:
-    """Write a table of ARCHIVE for GIS and other engines."""
+    """Write a table of ARCHIVE for GIS, for engines and for other archives."""
     import terradrift as td
+    from terradrift.archive.out import exporting
 
-    path = file or output
-    if path is None or (file and output):
+    path = target or output
+    if path is None or (target and output):
         raise typer.BadParameter("expected one file to write: FILE, or -o FILE")
     opened = td.open(archive)
     with usage():
-        count = opened.export(path, what=what, model=model, method=method)
-    say(f"{count:,} {what} to {path}")
-
-
-def import_(
-    archive: opt.ArchivePath,
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="GeoParquet that `export` wrote, or Major TOM embeddings.",
-        ),
-    ],
-    what: Annotated[
-        str, typer.Option(help="embeddings, changes or events.")
-    ] = "embeddings",
-    form: Annotated[
-        str | None,
-        typer.Option(help="terradrift or major-tom [default: by the columns]."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Major TOM: what made the vectors [default: by their length]."
-        ),
-    ] = None,
-    footprints: Annotated[
-        str | None,
-        typer.Option(
-            help="Major TOM: transposed or right [default: as pixel boxes tell]."
-        ),
-    ] = None,
-    clear_percent: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=100,
-            help="Major TOM: how clear all are taken to be [default: not known].",
-        ),
-    ] = None,
-) -> None:
-    """Read exported GeoParquet into ARCHIVE, or Major TOM embeddings into one of their own.
-
-    An archive for Major TOM is made where there is none.
-    """
-    import terradrift as td
-    from terradrift.archive import moving
-
-    with usage():
-        if form is not None and form not in moving.FORMS:
-            raise typer.BadParameter(
-                f"form must be {' or '.join(moving.FORMS)}, got {form!r}"
-            )
-        if (form or moving.form_of(source)) == moving.MAJOR_TOM:
-            if what != "embeddings":
-                raise typer.BadParameter(
-                    f"Major TOM publishes embeddings, got --what {what}"
-                )
-            done = moving.import_major_tom(
-                archive,
-                source,
-                model=model,
-                footprints=footprints,
-                clear_percent=clear_percent,
-            )
-            say(done)
-            return
-        if given := [
-            name
-            for name, value in (
-                ("--model", model),
-                ("--footprints", footprints),
-                ("--clear-percent", clear_percent),
-            )
-            if value is not None
-        ]:
-            raise typer.BadParameter(f"{given[0]} only goes with Major TOM embeddings")
-        opened = td.open(archive)
-        count = opened.import_table(source, what=what)
-    say(f"{count:,} {what} from {source}")
+        count = opened.export(
+            path,
+            what=what,
+            to=to,
+            model=model,
+            method=method,
+            since=since,
+            until=until,
+            bbox=bbox,
+            within=within,
+            kind=kind,
+            persistence=persistence,
+            min_score=min_score,
+            dtype=dtype,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            quiet=quiet,
+        )
+    form = exporting.form_of(exporting.Request(target=path, to=to))
+    rows = f"{count:,} {what or exporting.usual(form)}"
+    say(f"{rows} would go to {path}" if dry_run else f"{rows} to {path}")

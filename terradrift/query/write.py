@@ -4,19 +4,18 @@
 """
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
 from terradrift.errors import QueryError, TerradriftError
-from terradrift.query import flat, geoparquet
+from terradrift.query import flat, geoparquet, gis
 from terradrift.query.geoparquet import GEOMETRY, has_geometry, shapes
-from terradrift.schema import BBOX
+from terradrift.store.out import part
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -54,20 +53,50 @@ def write(rows: Rows, path: str | Path) -> int:
         raise QueryError(
             f"expected a file ending in {', '.join(_WRITERS)}, got {target.name}"
         )
+    counted = _Counted(reader(rows))
+    _whole(target, lambda made: writer(counted.stream, made))
+    if target.suffix.lower() in _WITHOUT_VECTORS:
+        tell_left_out(rows, counted.stream.schema)
+    return counted.rows
+
+
+def write_layers(layers: Sequence[gis.Layer], path: Path) -> int:
+    """Write layers to a file for GIS, whole or not at all; returns how many rows there were.
+
+    Of a form that keeps no styles the first one is written to a .qml beside the file.
+
+    Raises:
+        QueryError: it cannot be written.
+    """
+    counted = [_Counted(layer.rows) for layer in layers]
+    passing = [
+        replace(layer, rows=one.stream)
+        for layer, one in zip(layers, counted, strict=True)
+    ]
+    _whole(path, lambda made: gis.write(passing, made))
+    if path.suffix.lower() != ".gpkg" and (qml := layers[0].styles):
+        beside = path.with_suffix(".qml")
+        _whole(beside, lambda made: _text(made, next(iter(qml.values()))))
+    return sum(one.rows for one in counted)
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _whole(target: Path, fill: Callable[[Path], None]) -> None:
+    """Have `fill` write the file, there whole or not at all.
+
+    Raises:
+        QueryError: it cannot be written.
+    """
     try:
-        with TemporaryDirectory(prefix=".part-", dir=target.parent) as folder:
-            part = Path(folder) / target.name
-            counted = _Counted(reader(rows))
-            with one_line(f"write {target.name}"):
-                writer(counted.stream, part)
-            part.replace(target)
+        with part.whole(target) as made, one_line(f"write {target.name}"):
+            fill(made)
     except OSError as error:
         raise QueryError(
             f"cannot write {target}: {error.strerror or error}; check folder and space"
         ) from error
-    if target.suffix.lower() in _WITHOUT_VECTORS:
-        tell_left_out(rows, counted.stream.schema)
-    return counted.rows
 
 
 def tell_left_out(rows: Rows, columns: pa.Schema) -> None:
@@ -152,17 +181,9 @@ def to_geopandas(rows: Rows) -> "gpd.GeoDataFrame":
 
     table = to_arrow(rows)
     if not has_geometry(table.schema):
-        raise no_geometry(table.schema)
+        raise gis.no_geometry(table.schema)
     frame = table.drop_columns([GEOMETRY]).to_pandas()
     return gpd.GeoDataFrame(frame, geometry=shapes(table[GEOMETRY]), crs="OGC:CRS84")
-
-
-def no_geometry(columns: pa.Schema) -> QueryError:
-    """What to say of rows that are no map."""
-    return QueryError(
-        f"expected a WKB column {GEOMETRY}, got {', '.join(columns.names)}; "
-        "select it, or use df()"
-    )
 
 
 def json_lines(rows: Rows) -> Iterator[str]:
@@ -211,29 +232,7 @@ def json_to(rows: Rows, file: IO[str]) -> None:
 
 
 def _write_gis(rows: pa.RecordBatchReader, path: Path) -> None:
-    table = rows.read_all()
-    if not has_geometry(table.schema):
-        raise no_geometry(table.schema)
-    rest = [f.name for f in table.schema if f.name != GEOMETRY and f.type != BBOX]
-    beside = _for_gdal(flat.flat(table.select(rest)))
-    columns = [*beside.columns, table[GEOMETRY]]
-    table = pa.table(columns, names=[*beside.column_names, GEOMETRY])
-    layer = re.sub(r"\W+", "_", path.stem)
-    # GDAL's drivers know this longitude, latitude system by its EPSG name.
-    frame = to_geopandas(table).set_crs("EPSG:4326", allow_override=True)
-    frame.to_file(path, engine="pyogrio", layer=layer)
-
-
-def _for_gdal(table: pa.Table) -> pa.Table:
-    """Columns of the types that GDAL's drivers have; others as numbers or text."""
-    for at, field in enumerate(table.schema):
-        kind = field.type
-        if pa.types.is_decimal(kind):
-            kind = pa.float64()
-        elif pa.types.is_time(kind) or pa.types.is_null(kind):
-            kind = pa.string()
-        table = table.set_column(at, field.name, table.column(at).cast(kind))
-    return table
+    gis.write([gis.Layer(path.stem, rows)], path)
 
 
 _WITHOUT_VECTORS = (".csv", ".gpkg", ".fgb", ".geojson")

@@ -86,11 +86,13 @@ def blocks(
     *,
     place: Sequence[str] = (),
     by_year: bool = False,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[Block]:
     """The chosen rows, tile by tile and patch by patch along a Hilbert curve.
 
     Rows of one patch are sorted by the column `time`. `place` are columns of `patches` to
-    add; `stac_item_id` comes with them, the row's scene. With `by_year` the rows of a tile
+    add; `stac_item_id` comes with them, the row's scene. `columns` are those of the table
+    to read, all where not given; `patch_id` is needed for a place. With `by_year` the rows of a tile
     come year by year (UTC) of `time`. Few tiles are in memory at a time, whether the table
     is sorted or not.
 
@@ -99,6 +101,7 @@ def blocks(
     """
     found = layout.layout(dataset)
     places = _places(store) if place else None
+    wide = list(dataset.schema.names if columns is None else columns)
     plans = ahead(
         (
             partial(_parts, found, places, tile, time, wanted, chosen.inside, by_year)
@@ -107,7 +110,7 @@ def blocks(
         2,
     )
     tasks = (
-        partial(_block, found, places, part, start, rows_per_block, place)
+        partial(_block, found, places, part, start, rows_per_block, wide, place)
         for parts in plans
         for part in parts
         for start in range(0, len(part.rows), rows_per_block)
@@ -234,10 +237,11 @@ def _block(  # noqa: PLR0917 - one task of a pipeline
     part: _Part,
     start: int,
     count: int,
+    wide: list[str],
     columns: Sequence[str],
 ) -> Block:
     rows = part.rows[start : start + count]
-    block = layout.take(found.dataset, found.dataset.schema.names, rows)
+    block = layout.take(found.dataset, wide, rows)
     if places is None:
         return Block(part.tile, part.year, block)
     held = _held(places, part.tile, columns)

@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
     path = folder / "a.parquet"
     path.write_bytes(b"old")
     with pytest.raises(ArchiveError, match="is not in patches"):
-        broken.export(path, what="anomalies")
+        broken.export(path, what="anomalies", overwrite=True)
     assert path.read_bytes() == b"old"
     assert list(folder.iterdir()) == [path]
 

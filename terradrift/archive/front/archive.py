@@ -10,6 +10,8 @@ from terradrift.archive.front.judging import Judging
 from terradrift.archive.runs import recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from terradrift.store.majortom.arrive import Imported as MajorTomImported
 
 
@@ -23,23 +25,97 @@ class Archive(Judging):
         self,
         path: str | Path,
         *,
-        what: str = "changes",
+        what: str | None = None,
+        to: str | None = None,
         model: str | None = None,
         method: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        bbox: str | tuple[float, ...] | list[float] | None = None,
+        within: object = None,
+        kind: int | Sequence[int] | None = None,
+        persistence: str | Sequence[str] | None = None,
+        min_score: float | None = None,
+        dtype: str = "float16",
+        overwrite: bool = False,
+        dry_run: bool = False,
+        quiet: bool = True,
     ) -> int:
-        """Write changes, events, embeddings, anomalies or labels; returns the number of rows.
+        """Write a table to a file or a folder, whole or not at all; returns the rows.
 
-        `.parquet` is GeoParquet 1.1; other endings (.gpkg, .geojson, .csv, .jsonl) carry
-        no vectors, and no anomalies. `method` is whose anomalies, by default `seasonal`.
+        The form is `to`, else the ending says it: `.parquet` is GeoParquet 1.1; `.gpkg`,
+        `.fgb`, `.geojson`, `.csv`, `.json` and `.jsonl` carry no vectors; `.zarr` and
+        `.tif` (heat-maps) are rasters of patches; `partitioned` and `stac` are folders of
+        GeoParquet by tile and year. `what` is changes, events, embeddings, scores, patches,
+        labels, anomalies or, in a GeoPackage, all; by default what suits the form, else
+        changes. `method` is whose anomalies, by default `seasonal`. Filters are those of
+        searches; `since` and `until` are days, both included. `dtype` is of vectors:
+        float16, float32 or, in Zarr, int8.
+
+        With `dry_run` rows are counted and nothing is written. A file that is there and
+        that no export wrote, and a folder that one wrote, are replaced with `overwrite`
+        alone.
 
         Raises:
-            ValueError: no such table, an ending that is not known, or a method with what
-                is of none.
-            ArchiveError: the method was not run.
+            ValueError: no such table or form, or ones that do not go together.
+            ArchiveError: nothing to export, or it may not or cannot be written.
         """
-        from terradrift.archive import moving
+        from terradrift.archive.out import exporting
+        from terradrift.archive.out.filtered import Filters
 
-        return moving.export(self.store, model or self.model, Path(path), what, method)
+        filters = Filters(
+            since=since,
+            until=until,
+            bbox=bbox,
+            within=within,
+            kind=kind,
+            persistence=persistence,
+            min_score=min_score,
+        )
+        request = exporting.Request(
+            target=Path(path),
+            what=what,
+            to=to,
+            method=method,
+            dtype=dtype,
+            filters=filters,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            quiet=quiet,
+        )
+        return exporting.export(self.store, model or self.model, request)
+
+    def import_(
+        self,
+        *paths: str | Path,
+        form: str | None = None,
+        model: str | None = None,
+        date: str | None = None,
+        years: str | None = None,
+        clear_percent: float | None = None,
+    ) -> str:
+        """Read published embeddings: GeoParquet or rasters, files or folders of them.
+
+        `form` is one of `terradrift.archive.importing.FORMS`, by default as the files tell.
+        `date` (a year, month or instant) is that of files that do not say when, `years`
+        (2019-2023,2025) which are taken, `clear_percent` how clear observations are where no
+        column says. Returns what was done, in words; `docs/import.md` has all of them.
+
+        Raises:
+            ArchiveError, SchemaError: a file that cannot be read or is of no known form, or
+                patches that do not go with it.
+            ModelMismatchError: vectors of another model than the archive's of that name.
+        """
+        from terradrift.archive.importing import Request, bring
+
+        request = Request(
+            form=form,
+            model=model,
+            date=date,
+            years=years,
+            clear_percent=clear_percent,
+        )
+        return bring(self, paths, request)
 
     def import_table(self, path: str | Path, *, what: str = "embeddings") -> int:
         """Read GeoParquet that `export` wrote; returns the number of rows.

@@ -51,6 +51,8 @@ class Leaving:
     dtype: Dtype = "float16"
     """Of vectors in the file."""
     chosen: Chosen = ALL
+    vectors: bool = True
+    """Whether rows are given with their vectors; without, with longitude and latitude."""
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float16", "float32"):
@@ -92,8 +94,10 @@ class Leaving:
     @cached_property
     def columns(self) -> pa.Schema:
         """The file's columns: the table's, with its place, and vectors of `dtype`."""
-        fields = [field.remove_metadata() for field in self.dataset.schema]
-        added = _PLACES.get(self.table, ())
+        fields = [
+            self.dataset.schema.field(name).remove_metadata() for name in self._own
+        ]
+        added = self._added
         if added and "scene_id" in self.dataset.schema.names:
             fields.append(pa.field(ITEM, pa.string()))
         fields += [pa.field(name, _OF_PLACE[name]) for name in added]
@@ -106,6 +110,21 @@ class Leaving:
                 for field in fields
             ]
         )
+
+    @property
+    def _own(self) -> list[str]:
+        """Columns of the table that leave."""
+        return [
+            field.name
+            for field in self.dataset.schema
+            if self.vectors or not pa.types.is_fixed_size_list(field.type)
+        ]
+
+    @property
+    def _added(self) -> tuple[str, ...]:
+        """Columns of `patches` that leave with them."""
+        added = _PLACES.get(self.table, ())
+        return _FULL_PLACE if added and not self.vectors else added
 
     @cached_property
     def sources(self) -> Sources:
@@ -125,8 +144,9 @@ class Leaving:
                 self.time,
                 self.chosen,
                 rows_per_group(self.dataset.schema),
-                place=_PLACES.get(self.table, ()),
+                place=self._added,
                 by_year=by_year,
+                columns=self._own,
             )
             if self.has_tiles
             else self._by_rank()
@@ -136,7 +156,8 @@ class Leaving:
             yield Block(block.tile, block.year, rows.cast(self.columns))
 
     def _by_rank(self) -> Iterator[Block]:
-        rows = self.dataset.to_table(filter=self.chosen.where).sort_by("rank")
+        rows = self.dataset.to_table(self._own, filter=self.chosen.where)
+        rows = rows.sort_by("rank")
         if self.chosen.inside is not None:
             rows = rows.filter(pa.array(self.chosen.inside(rows)))
         yield Block("", None, rows)

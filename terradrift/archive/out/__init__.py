@@ -1,0 +1,1 @@
+"""The verb `export`: which form, which rows, how they look."""
