@@ -28,11 +28,13 @@ const kindName = (kind) => {
   return row?.name || row?.label || `kind ${kind}`;
 };
 
+const period = ({ since: a, until: b }) => (a && b ? `Onset ${a} \u2013 ${b}` : a ? `Onset since ${a}` : `Onset until ${b}`);
+
 function active() {
   const { filters: f, search } = state;
   const said = [];
   const add = (words, undo) => said.push({ words, undo });
-  if (f.since || f.until) add(`Onset ${f.since ?? ''} \u2013 ${f.until ?? ''}`, () => filter({ since: null, until: null }));
+  if (f.since || f.until) add(period(f), () => filter({ since: null, until: null }));
   f.kinds.forEach((kind) => add(kindName(kind), () => filter({ kinds: toggled(state.filters.kinds, kind) })));
   f.persistence.forEach((one) => add(WORDS[one] ?? one, () => filter({ persistence: toggled(state.filters.persistence, one) })));
   if (f.minScore > 0) add(`Score \u2265 ${f.minScore}`, () => filter({ minScore: 0 }));
@@ -102,13 +104,13 @@ function build() {
 export function start() {
   build();
   document.getElementById('map').append(chips);
-  const period = () => {
+  const choose = () => {
     const [a, b] = [since.value || null, until.value || null];
     if (a && b && b < a) filter({ since: b, until: a });
     else filter({ since: a, until: b });
   };
-  since.addEventListener('change', period);
-  until.addEventListener('change', period);
+  since.addEventListener('change', choose);
+  until.addEventListener('change', choose);
   score.addEventListener('input', () => {
     const least = Number(score.value) <= Number(score.min) ? 0 : Number(Number(score.value).toFixed(3));
     filter({ minScore: least });

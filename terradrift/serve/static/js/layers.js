@@ -97,7 +97,9 @@ function paintAll() {
   set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim });
   set('changes-edges', {
     'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],
-    'line-width': ['case', chosen, 4, hovered, 3, quiet ? 0.5 : 0.8],
+    'line-width': ['interpolate', ['linear'], ['zoom'],
+      10, ['case', chosen, 3, hovered, 2.5, 0.25],
+      14, ['case', chosen, 4, hovered, 3, quiet ? 0.5 : 1]],
     'line-opacity': ['*', dim, ['case', chosen, 1, hovered, 1, quiet ? 0.4 : 0.7]],
   });
   set('patches', {
@@ -119,9 +121,11 @@ function arrange() {
     const there = Boolean(map.getSource(what));
     if (wanted[what]() === there) continue;
     if (there) {
+      delete asked[what];
       layersOf(what).forEach(({ id }) => map.removeLayer(id));
       map.removeSource(what);
     } else {
+      asked[what] = wordsFor[what]();
       map.addSource(what, source(what));
       layersOf(what).forEach((layer) => map.addLayer(layer, before(what)));
     }
@@ -133,19 +137,23 @@ const asked = {};
 let last = 0;
 let waiting = 0;
 
-/* Old tiles stay in view until the new ones are there. */
+/* MapLibre forgets that tiles were asked anew while the ones before were still on their way (it
+   reads those again), so the next are asked for when all are there; old ones stay in view till then. */
+function askFor(what) {
+  const words = wordsFor[what]();
+  if (asked[what] === words || !map.getSource(what) || !map.isSourceLoaded(what)) return;
+  asked[what] = words;
+  map.getSource(what).setTiles([address(what, words)]);
+}
+
+const askForAll = () => Object.keys(wordsFor).forEach(askFor);
+
 function askAgain() {
   clearTimeout(waiting);
-  const wait = Math.max(0, last + AGAIN - performance.now());
   waiting = setTimeout(() => {
     last = performance.now();
-    for (const what of ['patches', 'events', 'changes']) {
-      const words = wordsFor[what]();
-      if (asked[what] === words || !map.getSource(what)) continue;
-      asked[what] = words;
-      map.getSource(what).setTiles([address(what, words)]);
-    }
-  }, wait);
+    askForAll();
+  }, Math.max(0, last + AGAIN - performance.now()));
 }
 
 function marked(key, flag) {
@@ -188,12 +196,13 @@ function addPatterns() {
 
 export function start() {
   addPatterns();
-  for (const what of Object.keys(wordsFor)) asked[what] = wordsFor[what]();
   arrange();
   on(['ground', 'outlines', 'colour'], arrange);
   on(['search', 'isolated'], paintAll);
   on(['filters', 'search', 'version'], askAgain);
   on('archive', arrange);
+  map.on('idle', askAgain);
+  map.on('sourcedata', (event) => { if (event.tile && event.sourceId in wordsFor) askAgain(); });
   onTurn(paintAll);
   const markChosen = marked('selected', 'chosen');
   on('selected', markChosen);

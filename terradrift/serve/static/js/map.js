@@ -1,6 +1,6 @@
 /* The map itself: where it starts, its controls, and moving it only when there is a reason. */
 
-import { Map as MapLibre, NavigationControl, ScaleControl } from '../vendor/maplibre-gl/maplibre-gl.mjs';
+import { Map as MapLibre, NavigationControl, ScaleControl, prewarm } from '../vendor/maplibre-gl/maplibre-gl.mjs';
 
 import { el, icon } from './dom.js';
 import { key, tell } from './keys.js';
@@ -9,10 +9,13 @@ import { on, set, state } from './state.js';
 import { onTurn, shown } from './theme.js';
 import * as fromHash from './hash.js';
 
+prewarm(); // its workers start while the archive is asked for
+
 /** The MapLibre map; null before `start`. */
 export let map = null;
 
 const FIT = 'M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4';
+const small = matchMedia('(max-width: 760px)');
 const NEAR = 13; // zoom at which a change is looked at after a flight
 const STEP = 90; // px that an arrow key moves the map
 
@@ -40,15 +43,28 @@ export function fit() {
   if (extent()) map.fitBounds(extent(), { padding: padding(), duration: 500 });
 }
 
+/* Pixels of the map that the sheet of small screens covers. */
+function covered() {
+  const sheet = document.getElementById('side').getBoundingClientRect();
+  const box = map.getContainer().getBoundingClientRect();
+  return sheet.left <= box.left ? Math.max(0, box.bottom - sheet.top) : 0;
+}
+
+function inView(place) {
+  const { x, y } = map.project(place);
+  const box = map.getContainer();
+  return x >= 0 && x <= box.clientWidth && y >= 0 && y <= box.clientHeight - covered();
+}
+
 /** Move to a place only where it is out of view: to its extent, or near enough to see a patch. */
 export function reveal({ longitude, latitude, bbox }) {
-  const bounds = map.getBounds();
-  if (bounds.contains([longitude, latitude])) return;
+  if (inView([longitude, latitude])) return;
+  const offset = [0, -covered() / 2];
   const zoom = Math.max(map.getZoom(), Math.min(NEAR, map.getMaxZoom()));
   const far = map.project([longitude, latitude]).dist(map.project(map.getCenter())) > 3 * map.getContainer().clientWidth;
-  if (bbox) map.fitBounds([[bbox[0], bbox[1]], [bbox[2], bbox[3]]], { padding: 80, maxZoom: 15, duration: 600 });
-  else if (far) map.flyTo({ center: [longitude, latitude], zoom, duration: 900 });
-  else map.easeTo({ center: [longitude, latitude], duration: 500 });
+  if (bbox) map.fitBounds([[bbox[0], bbox[1]], [bbox[2], bbox[3]]], { padding: { top: 80, left: 80, right: 80, bottom: 80 + covered() }, maxZoom: 15, duration: 600 });
+  else if (far) map.flyTo({ center: [longitude, latitude], zoom, offset, duration: 900 });
+  else map.easeTo({ center: [longitude, latitude], offset, duration: 500 });
 }
 
 function tellView() {
@@ -127,7 +143,8 @@ export async function start() {
   tellBusy();
   map.on('moveend', tellView);
   onTurn((theme) => reground(map, theme));
-  on('place', () => { if (state.place) reveal(state.place); });
+  /* The sheet of small screens comes up first. */
+  on('place', () => setTimeout(() => { if (state.place) reveal(state.place); }, small.matches ? 300 : 0));
   registerKeys();
   readout();
   await new Promise((resolve) => { map.once('style.load', resolve); });

@@ -1,6 +1,7 @@
 /* The side panel: tabs, its width, and at small widths a sheet from below. */
 
-import { el } from './dom.js';
+import { el, icon } from './dom.js';
+import { key } from './keys.js';
 import { on, set, state } from './state.js';
 
 const TABS = [['list', 'Changes'], ['detail', 'Detail'], ['sql', 'SQL']];
@@ -46,9 +47,30 @@ function drag(event) {
   grip.addEventListener('pointerup', () => grip.removeEventListener('pointermove', move), { once: true });
 }
 
+const HEIGHTS = ['down', 'half', 'full'];
+const UP = 'M3 10l5-5 5 5';
+const DOWN = 'M3 6l5 5 5-5';
+const SWIPE = 36; // px
+
+const raise = el('button', { type: 'button', class: 'button quiet icon raise', onclick: () => sheet(HEIGHTS[(HEIGHTS.indexOf(side.dataset.sheet) + 1) % HEIGHTS.length]) });
+
 /** Sheet of small widths: 'down' (tabs alone), 'half' or 'full'. */
 export function sheet(height) {
   side.dataset.sheet = height;
+  const full = height === 'full';
+  raise.replaceChildren(icon(full ? DOWN : UP));
+  raise.setAttribute('aria-label', full ? 'Lower the panel' : 'Raise the panel');
+}
+
+function swipe(event) {
+  if (event.pointerType === 'mouse') return;
+  const from = event.clientY;
+  const now = HEIGHTS.indexOf(side.dataset.sheet);
+  const end = ({ clientY }) => {
+    const by = from - clientY;
+    if (Math.abs(by) > SWIPE) sheet(HEIGHTS[Math.max(0, Math.min(2, now + Math.sign(by)))]);
+  };
+  addEventListener('pointerup', end, { once: true });
 }
 
 export function start() {
@@ -60,6 +82,8 @@ export function start() {
   }
   const bar = document.getElementById('tabs');
   bar.append(...Object.values(tabs));
+  bar.after(raise); // no tab: beside the list of them
+  bar.addEventListener('pointerdown', swipe);
   bar.addEventListener('keydown', along);
   grip.setAttribute('aria-label', 'Width of the side panel');
   grip.setAttribute('aria-orientation', 'vertical');
@@ -74,4 +98,9 @@ export function start() {
   show();
   on('panel', show);
   on('selected', () => { if (state.selected && side.dataset.sheet === 'down') sheet('half'); });
+  key('Escape', null, () => {
+    if (side.dataset.sheet === 'down' || !matchMedia('(max-width: 760px)').matches) return false;
+    sheet('down');
+    return true;
+  });
 }
