@@ -1,5 +1,6 @@
 """`import`: GeoParquet that `export` wrote, and published embeddings."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from terradrift.store.tables import Store
 TERRADRIFT, MAJOR_TOM = "terradrift", "major-tom"
 FORMS = (TERRADRIFT, MAJOR_TOM)
 """What writes files that can be imported: `export`, and Major TOM."""
+_BY_KEY = {"changes": arriving.import_changes, "events": arriving.import_events}
 
 
-def import_table(store: Store, path: Path, what: str) -> int:
+def import_table(store: Store, paths: Sequence[Path], what: str) -> int:
     """Add the rows of GeoParquet that `export` wrote; returns how many were new.
 
     Raises:
@@ -25,14 +27,15 @@ def import_table(store: Store, path: Path, what: str) -> int:
         SchemaError: not a file that `export` wrote.
         ModelMismatchError: vectors of another model than the archive's.
     """
-    readers = {
-        "embeddings": arriving.import_embeddings,
-        "changes": arriving.import_changes,
-        "events": arriving.import_events,
-    }
-    if what not in readers:
-        raise ValueError(f"expected {', '.join(readers)} to import, got {what!r}")
-    done = readers[what](store, path)
+    if what == "embeddings":
+        done = arriving.import_embeddings(store, *paths)
+    elif what in _BY_KEY:
+        several = [_BY_KEY[what](store, path) for path in paths]
+        done = replace(several[0], rows=sum(one.rows for one in several))
+    else:
+        raise ValueError(
+            f"expected embeddings, {', '.join(_BY_KEY)} to import, got {what!r}"
+        )
     if store.settings.model is None:
         store.update(replace(store.settings, model=done.model))
     return done.rows

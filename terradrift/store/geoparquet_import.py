@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from terradrift import schema
 from terradrift.errors import ArchiveError
 from terradrift.grid import Grid, parse_id
 from terradrift.store import names, sameday
 from terradrift.store.geoparquet_source import PLACE, Source
+from terradrift.store.majortom.units import Unit
+from terradrift.store.published.known import Known
+from terradrift.store.published.pending import Pending
 from terradrift.store.tables import Store
 from terradrift.store.units import Writer, embeddings_table
 
@@ -31,30 +35,37 @@ class Imported:
 
 
 def import_embeddings(
-    store: Store, path: str | Path, *, model: str | None = None
+    store: Store, *paths: str | Path, model: str | None = None
 ) -> Imported:
-    """Add the file's observations, and the patches they are of.
+    """Add the observations of files, and the patches they are of.
 
     A (scene, tile) that the archive holds already is left as it is.
 
     Raises:
-        SchemaError: the file does not have the columns or the footer of an export.
+        SchemaError: a file does not have the columns or the footer of an export.
         ModelMismatchError: its vectors are of another model than the archive's.
         ArchiveError: it cannot be read, or its patches are of another grid.
     """
-    source = Source.open(Path(path), "embeddings", model)
-    table = embeddings_table(source.model)
+    sources = [Source.open(Path(path), "embeddings", model) for path in paths]
+    first = sources[0]
+    for other in sources[1:]:
+        names.check_model(first.columns, other.columns, str(first.path))
+        schema.check(other.columns, first.columns, str(other.path))
+    table = embeddings_table(first.model)
     with store.lock("import"):
         before = store.count(table) if store.exists(table) else 0
-        known = _held(store, "patches", "patch_id")
-        with Writer(store, source.model, source.columns) as writer:
-            for rows in source.by_tile():
-                _add_patches(store, rows, known, source.path)
-                for tile, unit in _units(rows.select(source.columns.names)):
-                    scenes = tuple(unit.column("scene_id").unique().to_pylist())
-                    writer.add(tile, scenes, unit)
+        grid = store.settings.grid
+        known = Known(store, grid.tile_patches)
+        with Writer(store, first.model, first.columns) as writer:
+            pending = Pending(store, writer)
+            for source in sources:
+                for rows in source.by_tile():
+                    fresh = _fresh(rows, grid, known, source.path)
+                    units = list(_units(rows.select(first.columns.names)))
+                    pending.add(units, fresh)
+            pending.flush()
         added = (store.count(table) if store.exists(table) else 0) - before
-    return Imported(source.model, added, source.rows - added)
+    return Imported(first.model, added, sum(one.rows for one in sources) - added)
 
 
 def import_changes(
@@ -71,7 +82,7 @@ def import_events(
     return _import_by_key(store, Path(path), "events", model)
 
 
-def _units(rows: pa.Table) -> Iterator[tuple[str, pa.RecordBatch]]:
+def _units(rows: pa.Table) -> Iterator[Unit]:
     """The rows of each tile and day."""
     tiles = rows["tile"].combine_chunks().dictionary_encode()
     code = tiles.indices.to_numpy(zero_copy_only=False)
@@ -83,11 +94,12 @@ def _units(rows: pa.Table) -> Iterator[tuple[str, pa.RecordBatch]]:
     edges = [0, *cut.tolist(), len(key)]
     for start, stop in pairwise(edges):
         for unit in rows.slice(start, stop - start).to_batches():
-            yield tiles.dictionary[int(key[start, 0])].as_py(), unit
+            scenes = tuple(unit.column("scene_id").unique().to_pylist())
+            yield tiles.dictionary[int(key[start, 0])].as_py(), scenes, unit
 
 
-def _add_patches(store: Store, rows: pa.Table, known: set[str], path: Path) -> None:
-    """Add the patches of the rows that are not `known`, and know them from then on.
+def _fresh(rows: pa.Table, grid: Grid, known: Known, path: Path) -> pa.Table:
+    """The patches of the rows that are not `known`, which are from then on.
 
     Raises:
         ArchiveError: they are of another grid than the archive's, or in another tile.
@@ -96,12 +108,8 @@ def _add_patches(store: Store, rows: pa.Table, known: set[str], path: Path) -> N
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     _, first = np.unique(codes, return_index=True)
     one_each = rows.take(pa.array(first)).select(["patch_id", "tile", *PLACE])
-    made = _patches(one_each, store.settings.grid, path)
-    new = pa.array([one not in known for one in made["patch_id"].to_pylist()])
-    fresh = made.filter(new)
-    if fresh.num_rows:
-        store.append("patches", fresh)
-        known.update(fresh["patch_id"].to_pylist())
+    made, cells = _patches(one_each, grid, path)
+    return made.filter(pa.array(known.fresh(cells)))
 
 
 def _held(store: Store, table: str, column: str) -> set[str]:
@@ -113,8 +121,13 @@ def _held(store: Store, table: str, column: str) -> set[str]:
     return found
 
 
-def _patches(rows: pa.Table, grid: Grid, path: Path) -> pa.Table:
-    """The rows as patches of the grid; cells and centres come from their ids."""
+def _patches(
+    rows: pa.Table, grid: Grid, path: Path
+) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The rows as patches of the grid, and their cells (n, 3): EPSG code, row, column.
+
+    Cells and centres come from their ids.
+    """
     ids = rows["patch_id"].to_pylist()
     tiles = rows["tile"].to_pylist()
     cells = np.array([parse_id(one) for one in ids], np.int64).reshape(-1, 3)
@@ -142,7 +155,7 @@ def _patches(rows: pa.Table, grid: Grid, path: Path) -> pa.Table:
         rows["bbox"],
         rows["geometry"],
     ]
-    return pa.Table.from_arrays(columns, schema=schema.patches())
+    return pa.Table.from_arrays(columns, schema=schema.patches()), cells
 
 
 def _in_crs(grid: Grid, epsg: int) -> bool:

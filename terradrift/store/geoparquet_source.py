@@ -33,6 +33,8 @@ class Source:
     described: pa.Schema
     """Names in its metadata the model that made the vectors."""
     rows: int
+    tile: str | None = None
+    """That of all its rows, by the folder it lies in; None: a column says."""
 
     @classmethod
     def open(cls, path: Path, kind: str, model: str | None) -> "Source":
@@ -52,6 +54,9 @@ class Source:
             raise ArchiveError(
                 f"expected a Parquet file, got {path}: {str(error).splitlines()[0]}"
             ) from error
+        tile = _folder(path, found)
+        if tile is not None:
+            found = found.append(pa.field("tile", pa.string()))
         said = _footer(footers, TERRADRIFT)
         described = said.get("model", {})
         columns = _columns(kind, found, described, footers, path)
@@ -65,16 +70,26 @@ class Source:
             raise ArchiveError(
                 f"expected rows of model {model}, {path} is of {name}; pass that model"
             )
-        return cls(path, name, columns, schema.embeddings(1, **described), rows)
+        return cls(path, name, columns, schema.embeddings(1, **described), rows, tile)
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """All rows, cast to the table's types."""
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(batch_size=8192, columns=columns):
-                yield _cast(batch, self.columns)
+                yield _cast(self._with_tile(batch), self.columns)
 
     def by_tile(self) -> Iterator[pa.Table]:
         """Whole tiles, some at a time, with their place columns; bounded memory."""
+        names = [*self.columns.names, *PLACE]
+        if self.tile is not None:
+            with pq.ParquetFile(self.path) as file:
+                batches = [
+                    _cast(self._with_tile(batch), self.columns, keep=PLACE)
+                    for batch in file.iter_batches(batch_size=8192, columns=names)
+                ]
+            if batches:
+                yield pa.Table.from_batches(batches)
+            return
         counts: dict[str, int] = {}
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(columns=["tile"]):
@@ -85,7 +100,7 @@ class Source:
         dataset = pads.dataset(self.path)
         for group in _groups(counts, max(1, _GROUP_BYTES // size)):
             kept = dataset.to_table(
-                columns=[*self.columns.names, *PLACE],
+                columns=names,
                 filter=pc.field("tile").isin(group),
                 batch_readahead=1,
                 fragment_readahead=1,
@@ -94,6 +109,27 @@ class Source:
                 _cast(batch, self.columns, keep=PLACE) for batch in kept.to_batches()
             ]
             yield pa.Table.from_batches(batches)
+
+    def _with_tile(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self.tile is None or "tile" not in self.columns.names:
+            return batch
+        return batch.append_column(
+            "tile", pa.array([self.tile] * batch.num_rows, pa.string())
+        )
+
+
+def _folder(path: Path, found: pa.Schema) -> str | None:
+    """The tile that a folder above a file names, where no column does."""
+    if "tile" in found.names:
+        return None
+    return next(
+        (
+            part.removeprefix("tile=")
+            for part in reversed(path.absolute().parts[:-1])
+            if part.startswith("tile=")
+        ),
+        None,
+    )
 
 
 def _columns(

@@ -117,7 +117,7 @@ class Archive(Judging):
         )
         return bring(self, paths, request)
 
-    def import_table(self, path: str | Path, *, what: str = "embeddings") -> int:
+    def import_table(self, *paths: str | Path, what: str = "embeddings") -> int:
         """Read GeoParquet that `export` wrote; returns the number of rows.
 
         Raises:
@@ -126,8 +126,9 @@ class Archive(Judging):
         """
         from terradrift.archive import moving
 
-        with recorded(self.store, "import", {"path": str(path), "what": what}) as run:
-            run.rows = moving.import_table(self.store, Path(path), what)
+        told = {"paths": [str(path) for path in paths], "what": what}
+        with recorded(self.store, "import", told) as run:
+            run.rows = moving.import_table(self.store, [*map(Path, paths)], what)
         return run.rows
 
     def import_major_tom(

@@ -16,9 +16,10 @@ from terradrift.grid import Grid
 from terradrift.store.majortom.held import table
 from terradrift.store.published import when
 from terradrift.store.published.arrive import Asked
-from terradrift.store.published.cells import coded, decoded, numbered
 from terradrift.store.published.files import RASTER, found
-from terradrift.store.rasters.plan import Task, tasks
+from terradrift.store.published.known import Known
+from terradrift.store.published.pending import Pending
+from terradrift.store.rasters.plan import tasks
 from terradrift.store.rasters.source import Raster, is_scales, raster
 from terradrift.store.rasters.tile import Patches, Readers, batch, read
 from terradrift.store.tables import Store
@@ -26,8 +27,6 @@ from terradrift.store.units import Writer, done, embeddings_table
 
 PATCH_SIZE = 160
 _CACHE_MB = 256
-_PENDING = 64
-"""Tiles whose patches are committed together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +141,22 @@ def pour(
     with store.lock("import"), rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
         grid = _grid(store, opened)
         before = store.count(name) if store.exists(name) else 0
-        held = _Held(store, grid)
+        held = Known(store, grid.tile_patches)
         known, seen = done(store, model), _Seen()
         with (
             Writer(store, model, columns, run_id=run_id) as writer,
             Readers() as readers,
         ):
-            pending = _Pending(store, grid, writer, held)
+            pending = Pending(store, writer)
             for task in tasks(opened, grid):
                 if (task.scene, task.tile) in known:
                     seen.skipped += 1
                     continue
                 patches = read(task, grid, readers)
                 seen.add(patches)
-                pending.add(task, patches, batch(task, patches, grid, columns, run_id))
+                rows = batch(task, patches, grid, columns, run_id)
+                fresh = patches.cells[held.fresh(patches.cells)]
+                pending.add([(task.tile, (task.scene,), rows)], _table(fresh, grid))
             pending.flush()
         if store.settings.model is None:
             store.update(replace(store.settings, model=model))
@@ -197,63 +198,9 @@ class _Seen:
         return int(np.searchsorted(self._spreads.cumsum(), (self.rows + 1) // 2)) / 1000
 
 
-class _Held:
-    """Patches that the archive has, as a bitmap for each tile."""
-
-    def __init__(self, store: Store, grid: Grid) -> None:
-        self._side, self.added = grid.tile_patches, 0
-        self._maps: dict[tuple[int, int, int], NDArray[np.bool_]] = {}
-        if store.exists("patches"):
-            for rows in store.scan(
-                "patches", ["crs", "row", "col"], batch_size=1 << 16
-            ):
-                self.fresh(decoded(numbered(rows)))
-        self.added = 0
-
-    def fresh(self, cells: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n,), which of cells (n, 3) were not known; all are from now on."""
-        new = np.zeros(len(cells), bool)
-        tiles = cells // np.array([1, self._side, self._side])
-        at = cells[:, 1:] % self._side
-        _, group = np.unique(coded(tiles), return_inverse=True)
-        for number in range(int(group.max(initial=-1)) + 1):
-            here = np.flatnonzero(group == number)
-            epsg, row, col = tiles[here[0]].tolist()
-            known = self._maps.setdefault(
-                (epsg, row, col), np.zeros((self._side, self._side), bool)
-            )
-            new[here] = ~known[at[here, 0], at[here, 1]]
-            known[at[here, 0], at[here, 1]] = True
-        self.added += int(new.sum())
-        return new
-
-
-class _Pending:
-    """Tiles that were read: their patches are committed before their rows."""
-
-    def __init__(self, store: Store, grid: Grid, writer: Writer, held: _Held) -> None:
-        self._store, self._grid, self._writer, self._held = store, grid, writer, held
-        self._tasks: list[tuple[Task, pa.RecordBatch]] = []
-        self._patches: list[pa.Table] = []
-
-    def add(self, task: Task, patches: Patches, rows: pa.RecordBatch) -> None:
-        new = self._held.fresh(patches.cells)
-        if new.any():
-            self._patches.append(_table(patches.cells[new], self._grid))
-        self._tasks.append((task, rows))
-        if len(self._tasks) >= _PENDING:
-            self.flush()
-
-    def flush(self) -> None:
-        """Commit the patches, and hand the rows over."""
-        if self._patches:
-            self._store.append("patches", pa.concat_tables(self._patches))
-        for task, rows in self._tasks:
-            self._writer.add(task.tile, (task.scene,), rows)
-        self._tasks, self._patches = [], []
-
-
 def _table(cells: NDArray[np.int64], grid: Grid) -> pa.Table:
+    if not len(cells):
+        return schema.patches().empty_table()
     epsg = int(cells[0, 0])
     row, col = cells[:, 1], cells[:, 2]
     return table(
