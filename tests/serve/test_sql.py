@@ -1,0 +1,226 @@
+"""Questions of visitors in SQL: answers, limits, and what cannot harm the server."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+
+import terradrift as td
+from terradrift.query.sql.apart import Process, Question
+from terradrift.query.sql.limits import Limits
+from terradrift.serve.app import application
+from terradrift.serve.faults import Crowded
+from terradrift.serve.held import Held
+from terradrift.serve.sql.asking import visitors_words
+from terradrift.serve.sql.spares import Ended, Spares
+
+DEAF = "SELECT max(levenshtein(repeat('ab', 40000 + range), repeat('ba', 40000))) FROM range(40)"
+"""One call of a function over one vector of rows: DuckDB looks for no interrupt within."""
+
+
+@pytest.fixture(scope="module")
+def client(many: Path) -> Iterator[TestClient]:
+    with TestClient(application(Held(many))) as client:
+        yield client
+
+
+def test_rows_are_those_of_the_archive_as_json_has_them(
+    client: TestClient, many: Path
+) -> None:
+    text = (
+        "SELECT change_id, onset, score, 'NaN'::DOUBLE AS nothing, geometry "
+        "FROM changes WHERE score > $least ORDER BY score DESC"
+    )
+    asked = {"text": text, "values": {"least": 1}, "limit": 3}
+    told = client.post("/api/sql", json=asked).json()
+    assert [column["name"] for column in told["columns"]] == [
+        "change_id",
+        "onset",
+        "score",
+        "nothing",
+        "geometry",
+    ]
+    assert [column["type"] for column in told["columns"]][:4] == [
+        "VARCHAR",
+        "TIMESTAMP WITH TIME ZONE",
+        "FLOAT",
+        "DOUBLE",
+    ]
+    here = td.open(many).sql(text, least=1).fetchall()
+    assert [row[0] for row in told["rows"]] == [row[0] for row in here[:3]]
+    assert told["rows"][0][2] == pytest.approx(here[0][2])
+    assert told["rows"][0][1].endswith("Z")
+    assert told["rows"][0][3] is None
+    assert told["rows"][0][4]["type"] == "Polygon"
+    assert told["note"].startswith("first 3 of more rows")
+    assert "--" not in told["note"]
+    assert told["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ({"text": "FROM '/etc/passwd'"}, 400, "the archive's tables only"),
+        ({"text": "COPY changes TO 'x.csv'"}, 400, "only reads"),
+        ({"text": "SELECT nonsense FROM changes"}, 400, "nonsense"),
+        ({"text": "SELECT 1", "limit": 0}, 422, "limit"),
+        ({"text": "SELECT 1", "limit": 10**9}, 422, "limit"),
+        ({"text": "SELECT 1", "v": "unknown"}, 410, "newer data"),
+        ({"text": "SELECT 1", "root": "/"}, 422, "root"),
+        ({"text": "SELECT 1", "path": "x"}, 422, "path"),
+        ({"sql": "SELECT 1"}, 422, "text"),
+        ([], 422, "dictionary"),
+    ],
+)
+def test_what_is_refused_is_one_line(
+    client: TestClient, asked: object, status: int, said: str
+) -> None:
+    """Those that reach a process: see `tests/query/attacks.py` for many more."""
+    answer = client.post("/api/sql", json=asked)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+    assert said in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_a_waiting_process_answers_sooner_than_one_that_starts(many: Path) -> None:
+    def seconds(wait: float) -> float:
+        with Process() as process:
+            time.sleep(wait)
+            start = time.perf_counter()
+            process.answer(_question(many, "SELECT count(*) FROM changes"))
+            return time.perf_counter() - start
+
+    assert seconds(wait=4) < seconds(wait=0) / 2
+
+
+def test_the_schema_tells_views_columns_units_and_functions(client: TestClient) -> None:
+    told = client.get("/api/sql/schema").json()
+    views = {view["name"]: view for view in told["views"]}
+    columns = {column["name"]: column for column in views["changes"]["columns"]}
+    assert columns["onset"]["type"] == "TIMESTAMP WITH TIME ZONE"
+    assert all(column["meaning"] for column in columns.values())
+    assert {column["unit"] for column in columns.values()} <= set(told["units"])
+    assert "similar_changes" in {one["name"] for one in told["functions"]}
+
+
+def test_an_answer_as_a_file_has_all_rows(
+    client: TestClient, many: Path, tmp_path: Path
+) -> None:
+    asked = {"text": "SELECT change_id, geometry FROM changes", "format": "parquet"}
+    answer = client.post("/api/sql/download", json=asked)
+    assert answer.status_code == 200
+    assert (
+        answer.headers["content-disposition"]
+        == 'attachment; filename="many-sql.parquet"'
+    )
+    file = tmp_path / "x.parquet"
+    file.write_bytes(answer.content)
+    rows = pq.read_table(file)
+    ((n,),) = td.open(many).sql("SELECT count(*) FROM changes").fetchall()
+    assert len(rows) == n == int(answer.headers["x-rows"])
+    for wrong, status in (("xlsx", 422), ("../x", 422), ("gpkg", 400)):
+        refused = {"text": "SELECT 1 AS x", "format": wrong}
+        told = client.post("/api/sql/download", json=refused)
+        assert told.status_code == status
+        assert list(told.json()) == ["error"]
+
+
+def _question(root: Path, text: str, seconds: float = 20) -> Question:
+    return Question(root=root, text=text, limits=Limits(seconds=seconds, rows=10))
+
+
+def test_a_question_that_nobody_waits_for_is_ended(many: Path) -> None:
+    spares = Spares()
+    asked = spares.ask(_question(many, DEAF))
+    caught: list[BaseException] = []
+
+    def wait() -> None:
+        with pytest.raises(Ended) as error:
+            asked.answer()
+        caught.append(error.value)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(2)
+    asked.stop()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert len(caught) == 1
+    with pytest.raises(Ended):  # stopped before it began
+        asked.answer()
+
+
+def test_more_questions_than_may_be_are_told_so_and_closing_ends_all(
+    many: Path,
+) -> None:
+    spares = Spares(at_once=1, patience=0.1)
+    spares.start()
+    ended: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            spares.ask(_question(many, DEAF)).answer()
+        except Ended as error:
+            ended.append(error)
+
+    first = threading.Thread(target=wait)
+    first.start()
+    time.sleep(0.5)
+    with pytest.raises(Crowded, match="1 questions are under way"):
+        spares.ask(_question(many, "SELECT 1")).answer()
+    spares.close()
+    first.join(5)
+    assert len(ended) == 1
+    with pytest.raises(Ended, match="the server ends"):
+        spares.ask(_question(many, "SELECT 1")).answer()
+
+
+def test_a_waiting_process_ends_with_who_started_it() -> None:
+    process = Process()
+    try:
+        assert process.waits
+        process._process.stdin.close()
+        assert process._process.wait(20) == 0
+    finally:
+        process.end()
+    assert not process.waits
+
+
+def test_versions_asked_for_are_those_answered(many: Path, tmp_path: Path) -> None:
+    import shutil
+
+    place = tmp_path / "a.td"
+    shutil.copytree(many, place)
+    store = td.open(place).store
+    table = f"changes_{store.settings.model}"
+    rows = store.scan(table).read_all()
+    held = Held(place)
+    client = TestClient(application(held))
+    version = client.get("/api/archive").json()["version"]
+    store.overwrite(table, rows.slice(0, 7), rows.schema)
+    text = "SELECT count(*) FROM changes"
+    then = client.post("/api/sql", json={"text": text, "v": version}).json()
+    now = client.post("/api/sql", json={"text": text}).json()
+    assert then["rows"] == [[len(rows)]]
+    assert now["rows"] == [[7]]
+
+
+def test_visitors_have_no_options() -> None:
+    said = (
+        "first 3 of more rows: narrow the question, or raise --limit (in Python "
+        "limits=Limits(rows=...))"
+    )
+    assert (
+        visitors_words(said)
+        == "first 3 of more rows: narrow the question, or raise limit"
+    )
+    for words in (
+        "SQL took longer than 1 s; narrow it, or raise --timeout (in Python limits=Limits(seconds=...))",
+        "SQL took longer than 1 s; narrow it, or allow it more (limits=Limits(...))",
+    ):
+        assert visitors_words(words) == "SQL took longer than 1 s; narrow it"
