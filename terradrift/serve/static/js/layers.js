@@ -16,7 +16,7 @@ const isPoint = ['==', ['geometry-type'], 'Point'];
 const isSquare = ['==', ['geometry-type'], 'Polygon'];
 const chosen = ['boolean', ['feature-state', 'chosen'], false];
 const hovered = ['boolean', ['feature-state', 'hovered'], false];
-const radius = ['interpolate', ['linear'], ['ln', ['max', 1, ['coalesce', ['get', 'n'], 1]]], 0, 3, 2.3, 3.8, 4.6, 4.8, 9.2, 6];
+const radius = ['interpolate', ['linear'], ['ln', ['max', 1, ['coalesce', ['get', 'n'], 1]]], 0, 3, 2.3, 3.6, 4.6, 4.2, 9.2, 5];
 
 /** Where tiles are asked for; `words` is a query string. */
 const address = (what, words) => `${new URL(`tiles/${what}/`, document.baseURI).href}{z}/{x}/{y}.mvt?${words}`;

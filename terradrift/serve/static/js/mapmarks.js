@@ -39,7 +39,7 @@ async function showMatches() {
     const most = Math.max(rows.length, 2);
     map.setPaintProperty('matches-dots', 'circle-color', ['interpolate', ['linear'], ['get', 'rank'], ...ramp([...CIVIDIS].reverse(), 1, most)]);
     map.getSource('matches').setData(collection(rows.map((row, nth) => point(row.longitude, row.latitude, {
-      id: row.change_id, rank: row.rank ?? nth + 1, score: row.score ?? 0, onset: row.onset, kind: row.kind,
+      id: row.change_id, exact: true, rank: row.rank ?? nth + 1, score: row.score ?? 0, onset: row.onset, kind: row.kind,
     }))));
   };
   draw();

@@ -69,7 +69,8 @@ async function ask({ lng, lat }) {
 function pick(point) {
   const found = under(point);
   if (!found) return ask(map.unproject(point)).catch(() => {});
-  const [longitude, latitude] = centre(found);
+  /* A point far out stands at the middle of its cell, not where the change is. */
+  const [longitude, latitude] = found.geometry.type === 'Point' && !found.properties.exact ? [] : centre(found);
   select({ change_id: found.properties.id, longitude, latitude });
   return null;
 }
@@ -99,6 +100,6 @@ export function start() {
     pick(map.project(map.getCenter()));
     return true;
   }, 'Map');
-  on('selected', () => { locate().catch(() => {}); });
+  on(['selected', 'place'], () => { locate().catch(() => {}); });
   locate().catch(() => {});
 }

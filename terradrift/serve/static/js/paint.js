@@ -67,7 +67,10 @@ export function colourOf(theme, what = 'changes') {
     return byClass('patches', (nth, value) => (isolated.length && !isolated.includes(value) ? ink.paper : classLook(nth, theme).colour), ink.unjudged);
   }
   if (state.colour === 'kind') return byClass('changes', (nth) => classLook(nth, theme).colour, ink.other);
-  if (state.colour === 'onset') return ['interpolate', ['linear'], ['to-number', ['get', 'onset'], 0], ...ramp(PLASMA, ...onsetRange())];
+  if (state.colour === 'onset') {
+    const onset = ['interpolate', ['linear'], ['to-number', ['get', 'onset'], 0], ...ramp(PLASMA, ...onsetRange())];
+    return ['case', ['has', 'onset'], onset, ink.other];
+  }
   if (state.colour === 'score') return score;
   return ink.ink;
 }
