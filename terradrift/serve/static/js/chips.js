@@ -13,9 +13,9 @@ const WORDS = { before: 'Before', after: 'After', difference: 'Difference' };
 const url = (id, which, size) =>
   `api/change/${encodeURIComponent(id)}/chip/${which}.png?${new URLSearchParams({ size, v: state.version })}`;
 
-async function picture(image, address) {
+async function picture(image, address, signal) {
   try {
-    const response = await fetch(address);
+    const response = await fetch(address, { signal });
     if (!response.ok) {
       const words = await response.json().then((answer) => answer.error, () => response.statusText);
       throw new Error(words);
@@ -25,6 +25,7 @@ async function picture(image, address) {
     image.src = local;
     image.classList.remove('waiting');
   } catch (error) {
+    if (signal?.aborted) return;
     image.replaceWith(el('span', { class: 'chip-none' }, error.message));
   }
 }
@@ -93,13 +94,13 @@ const caption = (chips, which) =>
   (which === 'difference' ? chips.difference?.of || 'after less before' : day(chips[which]));
 
 /** The three pictures of a change, side by side; `chips` as /api/change/{id} tells them. */
-export function strip(id, chips) {
+export function strip(id, chips, signal) {
   if (!chips?.source) {
     return el('div', { class: 'chip-none chip-none-all' }, 'No pictures: the scenes are not where they were, and no thumbnails were kept.');
   }
   const figures = Object.entries(WORDS).map(([which, words]) => {
     const image = el('img', { class: 'waiting', alt: `${words}, ${caption(chips, which)}`, width: SMALL, height: SMALL });
-    picture(image, url(id, which, SMALL));
+    picture(image, url(id, which, SMALL), signal);
     const scene = chips.scenes?.[which];
     return el('figure', { class: 'change-chip' },
       el('button', { type: 'button', class: 'chip-open', 'aria-label': `Enlarge: ${words}, ${caption(chips, which)}`, onclick: () => large(id, chips, which) }, image),

@@ -18,7 +18,8 @@ import * as verdicts from './verdicts.js';
 const BACK = 'M10 3 5 8l5 5';
 const UP = 'M3 10l5-5 5 5';
 const DOWN = 'M3 6l5 5 5-5';
-const here = { asked: null, told: null };
+const HURRY = 180; // ms
+const here = { stop: null, last: 0, waiting: 0, judged: null };
 
 const root = () => document.getElementById('detail');
 
@@ -113,58 +114,65 @@ function permalink(id) {
   return `${location.origin}${location.pathname}#${words.toString().replaceAll('%2C', ',').replaceAll('%2F', '/')}`;
 }
 
-const asked = (id, what = '') => get(`api/change/${encodeURIComponent(id)}${what}?${new URLSearchParams({ v: state.version })}`);
+const asked = (id, signal, what = '') =>
+  get(`api/change/${encodeURIComponent(id)}${what}?${new URLSearchParams({ v: state.version })}`, { signal });
 
-async function part(place, asking, shown) {
+async function part(place, signal, asking, shown) {
   try {
     shown(await asking);
   } catch (error) {
-    place.replaceChildren(trouble(error));
+    if (!signal.aborted) place.replaceChildren(trouble(error));
   }
 }
 
-function show(id, told) {
-  here.told = told;
+function show(id, told, signal) {
   const chart = new Chart();
   const spectra = el('div', { class: 'spectra' });
   const series = section('Its series', chart.element);
   const body = el('div', { class: 'detail-body' },
     head(told), actions(told),
-    strip(id, told.chips),
+    strip(id, told.chips, signal),
     series,
     section('What is known', el('div', { class: 'words' }, ...(told.words || []).map((one) => el('p', {}, one)))),
     section('What the bands did', spectra),
     members(told), facts(told), links(told));
   root().replaceChildren(body);
-  root().scrollTop = 0;
-  part(series, asked(id, '/series'), (answer) => chart.show(answer));
-  part(spectra, asked(id, '/spectra'), (answer) => spectra.replaceChildren(bars(answer)));
+  part(series, signal, asked(id, signal, '/series'), (answer) => chart.show(answer));
+  part(spectra, signal, asked(id, signal, '/spectra'), (answer) => spectra.replaceChildren(bars(answer)));
   const { change, event } = told;
   if (!state.place) set({ place: { longitude: change.longitude, latitude: change.latitude, bbox: event?.bbox ?? null } });
 }
 
 async function load() {
   const id = state.selected;
-  here.asked = id;
+  here.stop?.abort();
+  here.stop = new AbortController();
+  const { signal } = here.stop;
   if (!id) {
-    here.told = null;
     root().replaceChildren(nothing('Nothing is selected', 'Take a row of the list, or a place on the map.',
       button('To the list', () => set({ panel: 'list' }))));
     return;
   }
   root().setAttribute('aria-busy', 'true');
   try {
-    const told = await asked(id);
-    if (here.asked === id) show(id, told);
+    show(id, await asked(id, signal), signal);
   } catch (error) {
-    if (here.asked === id) root().replaceChildren(trouble(error, load));
+    if (!signal.aborted) root().replaceChildren(trouble(error, load));
   } finally {
-    if (here.asked === id) root().removeAttribute('aria-busy');
+    if (!signal.aborted) root().removeAttribute('aria-busy');
   }
 }
 
+/* One who leafs through the list fast is shown what he stops at. */
+function soon() {
+  const hurried = performance.now() - here.last < HURRY;
+  here.last = performance.now();
+  clearTimeout(here.waiting);
+  here.waiting = setTimeout(load, hurried ? HURRY : 0);
+}
+
 export function start() {
-  on(['selected', 'version'], load);
+  on(['selected', 'version'], soon);
   on('judged', () => here.judged?.());
   load();
 }

@@ -3,7 +3,7 @@
 import { button, dialog, notify, THUMBS } from './bits.js';
 import { el, icon } from './dom.js';
 import { key } from './keys.js';
-import { step } from './list.js';
+import { step, target } from './list.js';
 import { count } from './say.js';
 import { on, set, state } from './state.js';
 import * as verdicts from './verdicts.js';
@@ -26,7 +26,7 @@ export function askName() {
     let chosen = null;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
-      chosen = field.value.trim() || null;
+      chosen = field.value.split(/\s+/).filter(Boolean).join(' ') || null;
       if (chosen) box.close();
     });
     box.addEventListener('close', () => {
@@ -38,10 +38,7 @@ export function askName() {
   });
 }
 
-/* What is judged: what is selected, or else what the list's cursor is on. */
-const target = () => state.selected || state.hovered;
-
-/** Say yes or no of what is selected, then go to the next of the list. */
+/** Say yes or no of what is open, or under the list's cursor; then go to the next. */
 export async function judge(one) {
   const id = target();
   if (!id) { notify('Select a change first: a row of the list, or a place on the map'); return; }
@@ -49,13 +46,13 @@ export async function judge(one) {
   if (!under) return;
   try {
     const before = verdicts.waiting();
-    const example = state.search?.example?.id;
+    const example = state.search?.example?.judged;
     if (example && !verdicts.verdict(example, under)) await verdicts.say(example, under, 'yes');
     given.push({ id, name: under, before: await verdicts.say(id, under, one) });
     if (verdicts.waiting() > before && !before) {
       notify('Another process writes to the archive; labels are stored when it is done');
     }
-    if (!await step(1, true)) notify(`${THUMBS[one][0]}, and that was the last of the list`);
+    if (!await step(1)) notify(`${THUMBS[one][0]}, and that was the last of the list`);
   } catch (error) {
     notify(error.message, 'error');
   }
@@ -66,7 +63,8 @@ async function undo() {
   if (!last) { notify('Nothing to undo'); return; }
   try {
     await verdicts.say(last.id, last.name, last.before);
-    set({ selected: last.id, place: null });
+    if (state.panel === 'detail') set({ selected: last.id, place: null });
+    else await step(-1);
     notify(`Taken back under ${last.name}`);
   } catch (error) {
     given.push(last);

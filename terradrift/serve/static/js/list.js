@@ -86,6 +86,7 @@ const idOf = (row) => row.change_id;
 
 /** Rows of a list as `select` takes them; what has no extent of its own has none on the map. */
 function open(row) {
+  if (row.gone) return;
   select(row);
   if (document.activeElement === document.body) parts.rows.box.focus({ preventScroll: true });
 }
@@ -102,11 +103,20 @@ export async function step(by, opens = state.panel === 'detail') {
   return row;
 }
 
+/** What y, n and s are about: the change that is open, or the row that the list's cursor is on. */
+export function target() {
+  if (state.panel === 'detail' && state.selected) return state.selected;
+  return parts.rows.row(parts.rows.cursor)?.change_id ?? state.selected;
+}
+
 /** Where the selected row stands: {nth (from 1), total, of: 'match' | 'event' | 'change'}, or null. */
 export function standing() {
   const at = parts.rows.find((row) => idOf(row) === state.selected);
   return at < 0 ? null : { nth: at + 1, total: parts.rows.total, of: ONE[here.shown] };
 }
+
+/** The place beside the count, for what else can be listed. */
+export const beside = () => parts.more;
 
 /** The place above the list where the search says what it is. */
 export const above = () => parts.above;
@@ -117,6 +127,7 @@ export function start() {
     name, el('button', { type: 'button', class: 'button quiet', onclick: () => show(name) }, words)]));
   parts.count = el('p', { class: 'list-count number', role: 'status' });
   parts.sort = el('div', { class: 'list-sort' });
+  parts.more = el('div', { class: 'list-more' });
   parts.empty = el('div', { hidden: true });
   parts.rows = new Rows({
     label: 'Events', height: 68, ask, paint, open, told: heading,
@@ -127,7 +138,7 @@ export function start() {
     parts.head = el('div', { class: 'list-head' },
       el('div', { class: 'switch', role: 'group', 'aria-label': 'What is listed' }, ...Object.values(parts.tabs)),
       parts.sort),
-    parts.count, parts.empty, parts.rows.box,
+    el('div', { class: 'list-said' }, parts.count, parts.more), parts.empty, parts.rows.box,
   );
   if (!state.archive.has?.events) here.shown = here.before = 'changes';
   on(['filters', 'version'], () => { if (!state.search) parts.rows.reset(); });

@@ -26,23 +26,27 @@ function when(row) {
 function where(row) {
   const size = row.n_patches
     ? `${area(row.area_km2)}, ${count(row.n_patches, 'patch', 'patches')}`
-    : row.event_id ? 'part of an event' : 'one patch';
+    : row.rank ? `score ${number(row.score, 1)}` : row.event_id ? 'part of an event' : 'one patch';
   return `${size} \u00b7 ${place(row.longitude, row.latitude, 3)}`;
 }
 
 function strength(row) {
   const score = row.max_score ?? row.score;
   const [low, high] = scoreRange();
-  const share = high > low ? (score - low) / (high - low) : 0;
+  const ofScore = high > low ? (score - low) / (high - low) : 0;
+  const share = row.probability ?? (Number.isFinite(row.distance) ? 1 - row.distance : ofScore);
   const bar = el('span', { class: 'score-bar', 'aria-hidden': 'true' },
     el('span', { style: { width: `${Math.max(4, Math.min(100, 100 * share))}%` } }));
-  const far = row.distance !== undefined && row.distance !== null;
-  return el('div', { class: 'entry-side number' },
-    far
-      ? el('span', { class: 'entry-score', title: 'Distance: 0 the same direction, 1 nothing in common, 2 the opposite' }, number(row.distance, 3))
-      : el('span', { class: 'entry-score', title: 'Score' }, number(score, 1)),
-    el('span', { class: 'sr' }, far ? `distance; score ${number(score, 1)}` : 'score'),
-    bar, marks(row));
+  return el('div', { class: 'entry-side number' }, ...told(row, score), bar, marks(row));
+}
+
+/* The number that a row stands by: its score, or of a match its distance or how likely it is liked. */
+function told(row, score) {
+  const shown = (words, value, more) => [
+    el('span', { class: 'entry-score', title: more }, value), el('span', { class: 'sr' }, words)];
+  if (Number.isFinite(row.distance)) return shown(`distance; score ${number(score, 1)}`, number(row.distance, 3), 'Distance: 0 the same direction, 1 nothing in common, 2 the opposite');
+  if (Number.isFinite(row.probability)) return shown(`likely; score ${number(score, 1)}`, `${number(100 * row.probability)} %`, 'How likely it is what you look for, by what was judged so far; of these a verdict teaches most');
+  return shown('score', number(score, 1), 'Score');
 }
 
 /* What was said of it, and under which names. */
@@ -56,6 +60,11 @@ function marks(row) {
 
 /** Fill an option of the list. */
 export function paint(option, row, index) {
+  if (row.gone) {
+    option.append(el('span', { class: 'entry-rank number' }, number(row.rank)),
+      el('p', { class: 'soft' }, 'Not there any more: changes were detected anew'));
+    return;
+  }
   option.append(
     el('span', { class: 'entry-rank number' }, number(row.rank ?? index + 1)),
     el('div', { class: 'entry-main' },

@@ -9,13 +9,15 @@ const EDGE = { left: 38, right: 12, top: 20, bottom: 40 };
 const SHOWN = [
   ['z', 'Score z', 2], ['ndvi', 'NDVI', 3], ['nbr', 'NBR', 3], ['ndwi', 'NDWI', 3],
 ];
+let chosen = 'z'; // stays from change to change
+
 export class Chart {
   constructor() {
-    this.what = 'z';
+    this.what = chosen;
     this.at = -1;
     this.switch = el('div', { class: 'switch', role: 'group', 'aria-label': 'What the chart shows' },
       ...SHOWN.map(([name, words]) => el('button', {
-        type: 'button', class: 'button quiet', 'data-name': name, onclick: () => { this.what = name; this.draw(); },
+        type: 'button', class: 'button quiet', 'data-name': name, onclick: () => { this.what = chosen = name; this.draw(); },
       }, words)));
     this.told = el('p', { class: 'readout number', role: 'status', 'aria-live': 'polite' });
     this.picture = svg('svg', {

@@ -1,11 +1,11 @@
 /* Find changes like one, by one click; refine by what was judged; ask what to judge next. */
 
 import { get, post } from './api.js';
-import { button, choice, closeButton, notify } from './bits.js';
+import { button, choice, closeButton, dialog, notify } from './bits.js';
 import { el } from './dom.js';
 import { key } from './keys.js';
 import { tally } from './labels.js';
-import { above } from './list.js';
+import { above, beside, target } from './list.js';
 import { called } from './row.js';
 import { count, day, number } from './say.js';
 import { NO_FILTERS, on, select, set, state } from './state.js';
@@ -39,7 +39,9 @@ async function asked(path, body, kept) {
   set({ searching: true });
   try {
     const within = options.within || !filtered();
-    const answer = await post(path, { ...body, mode: options.mode, k: Number(options.k), filters: within ? conditions() : {} });
+    const answer = await post(`${path}?${new URLSearchParams({ v: state.version })}`, {
+      mode: options.mode, k: Number(options.k), filters: within ? conditions() : {}, ...body,
+    });
     filtersBefore ??= state.filters;
     set({
       search: { ...answer, ...kept }, panel: 'list', selected: null, place: null,
@@ -62,12 +64,12 @@ async function rowOf(id) {
 export async function find(row) {
   const whole = options.of === 'event' && row.event_id;
   if (state.search?.example?.id !== row.change_id) verdicts.choose(null);
-  const example = { id: row.change_id, row, whole: Boolean(whole) };
+  const example = { id: row.change_id, judged: whole ? row.event_id : row.change_id, row, whole: Boolean(whole) };
   await asked('api/similar', whole ? { event: row.event_id } : { change: row.change_id }, { example, how: 'example' });
 }
 
 async function findSelected() {
-  const id = state.selected || state.hovered;
+  const id = target();
   if (!id) { notify('Select a change first: a row of the list, or a place on the map'); return; }
   try {
     await find(await rowOf(id));
@@ -78,7 +80,7 @@ async function findSelected() {
 
 /* The search anew, by all that was judged; this page's own verdicts where the server only reads. */
 async function refine() {
-  const { example } = state.search;
+  const example = state.search?.example ?? null;
   const { yes, no } = verdicts.judged();
   const body = state.archive.read_only ? { like: yes, unlike: no } : { labels: verdicts.name() };
   await asked('api/similar', body, { example, how: 'refined' });
@@ -86,7 +88,7 @@ async function refine() {
 
 /* Those whose verdict would teach most. */
 async function next() {
-  const { example } = state.search;
+  const example = state.search?.example ?? null;
   const name = verdicts.name();
   await asked('api/uncertain', { name, k: 20 }, { example, how: 'uncertain' });
 }
@@ -106,10 +108,14 @@ const TITLES = {
   sql: 'Rows of your statement',
 };
 
-function exactness(search) {
-  if (search.exact) return 'every candidate compared';
-  if (search.recall === null || search.recall === undefined) return 'by the index';
-  return `by the index, which finds ${number(100 * search.recall, 1)} % of the nearest`;
+/* What was compared with what, how surely these are the nearest, and what else to know: one line. */
+function note(search) {
+  if (search.how === 'sql') return search.note;
+  const { mode, space, plan, exact, recall } = search;
+  const step = MODES.find(([name]) => name === mode)?.[1] ?? mode;
+  const surely = exact ? 'exact' : recall === null ? 'by the index' : `by the index, which finds ${number(100 * recall, 1)} % of the nearest`;
+  const line = `${step[0].toUpperCase()}${step.slice(1)}, compared in ${space}: ${plan || surely}`;
+  return [line, search.note].filter(Boolean).join('; ');
 }
 
 /* The same question under other filters. */
@@ -154,13 +160,13 @@ function pinned({ example }) {
 /** How many were judged under which name, and what to do with them. */
 export function judging() {
   const { yes, no } = verdicts.judged();
-  const ready = Boolean(verdicts.name() && yes.length && state.search?.example);
+  const ready = Boolean(verdicts.name() && yes.length);
   return el('div', { class: 'judging' },
     tally(),
     el('div', { class: 'actions' },
       button('Refine', refine, {
         disabled: !ready,
-        title: ready ? `Search anew by ${yes.length} yes and ${no.length} no (r)` : 'Say yes (y) or no (n) of some matches of a search first',
+        title: ready ? `Search anew by ${yes.length} yes and ${no.length} no (r)` : 'Say yes (y) or no (n) of some changes first',
       }),
       button('Next to judge', next, {
         disabled: !ready, title: 'Changes whose verdict would teach most',
@@ -176,18 +182,38 @@ function show() {
     el('div', { class: 'searching-head' },
       el('h2', {}, TITLES[search.how]), closeButton('Leave the search (Escape)', close)),
     ...(search.example ? [pinned(search)] : []),
-    el('p', { class: 'note soft', title: search.plan || '' }, search.note || exactness(search)),
+    el('p', { class: 'note soft number' }, note(search)),
     ...(search.how === 'example' ? [el('details', { class: 'find-how' },
-      el('summary', {}, `Compares ${MODES.find(([mode]) => mode === search.mode)?.[1] ?? search.mode}; change that`),
+      el('summary', {}, 'Compare otherwise'),
       settings(search.example.row, again))] : []),
-    ...(search.example ? [judging()] : []));
+    ...(search.how === 'sql' ? [] : [judging()]));
 }
 
 
+/* Names under which labels are stored, to go on where an analyst left off. */
+function stored() {
+  const rows = verdicts.names().map(({ name, yes, no }) => el('tr', {},
+    el('th', { scope: 'row' }, name), el('td', { class: 'right' }, number(yes)), el('td', { class: 'right' }, number(no)),
+    el('td', { class: 'right' }, button('Search', () => {
+      box.close();
+      verdicts.choose(name);
+      refine();
+    }, { disabled: !yes, title: yes ? `Changes like what was called ${name}` : 'Nothing was said to be it yet' }))));
+  const box = dialog('Labels', 'dialog-small', el('table', { class: 'plain number' },
+    el('thead', {}, el('tr', {}, ...['Name', 'yes', 'no', ''].map((one) => el('th', { scope: 'col', class: one === 'Name' ? null : 'right' }, one)))),
+    el('tbody', {}, ...rows)));
+}
+
+function offer() {
+  const n = verdicts.names().length;
+  beside().replaceChildren(...(n && !state.search ? [button(`Labels (${number(n)})`, stored, { class: 'follow', 'aria-haspopup': 'dialog' })] : []));
+}
+
 export function start() {
+  on(['search', 'judged'], offer);
   key('s', 'Find changes like the selected one', () => { findSelected(); }, 'Search');
   key('r', 'Refine the search by what was judged', () => {
-    if (!state.search || !verdicts.name()) return false;
+    if (!verdicts.judged().yes.length) return false;
     refine();
     return true;
   }, 'Search');
@@ -198,5 +224,5 @@ export function start() {
     return true;
   }, 'Search');
   on(['search', 'judged'], show);
-  on('filters', (_, changed) => { if (state.search?.example && !changed.includes('search')) again(); });
+  on('filters', (_, changed) => { if (state.search && !changed.includes('search')) again(); });
 }

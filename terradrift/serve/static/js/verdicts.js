@@ -3,12 +3,14 @@
 import { get, post } from './api.js';
 import { set, state } from './state.js';
 
+const LOOK_EVERY = 3000; // ms
+
 const here = {
   name: null,        // under which verdicts are given now
-  names: [],         // [{name, yes, no}] as the archive has them
   of: new Map(),     // id of a change or event -> Map of name -> 'yes' | 'no'
   waiting: 0,        // that the server keeps until another process has done writing
   heard: 0,
+  looking: 0,
 };
 
 const kept = () => `terradrift.label.${state.archive.name}`;
@@ -19,8 +21,18 @@ const changed = () => set({ judged: here.heard += 1 });
 /** Name that verdicts are given under, or null. */
 export const name = () => here.name;
 
-/** [{name, yes, no}] of the archive. */
-export const names = () => here.names;
+/** [{name, yes, no}] of the archive and of this page, in order of name. */
+export function names() {
+  const told = new Map();
+  for (const of of here.of.values()) {
+    for (const [under, one] of of) {
+      const row = told.get(under) || { name: under, yes: 0, no: 0 };
+      row[one] += 1;
+      told.set(under, row);
+    }
+  }
+  return [...told.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
 
 /** Labels that wait for the archive's lock. */
 export const waiting = () => here.waiting;
@@ -66,8 +78,7 @@ export async function say(id, under, one) {
   if (state.archive.read_only) return before;
   try {
     const answer = await post('api/label', { ids: [id], verdict: one || 'none', name: under });
-    here.waiting = answer.waiting || 0;
-    changed();
+    wait(answer.waiting);
   } catch (error) {
     note(id, under, before);
     throw error;
@@ -75,14 +86,21 @@ export async function say(id, under, one) {
   return before;
 }
 
+/* While labels wait for the lock, look now and then whether they were stored. */
+function wait(n) {
+  here.waiting = n;
+  changed();
+  clearTimeout(here.looking);
+  if (n) here.looking = setTimeout(() => load().catch(() => wait(n)), LOOK_EVERY);
+}
+
 /** Ask the archive for all verdicts that stand. */
 export async function load() {
-  const { names: all, rows } = await get('api/labels');
-  here.names = all;
+  const { rows, waiting: n } = await get('api/labels');
   here.of.clear();
   for (const row of rows) {
     const of = here.of.get(row.target_id) || new Map();
     here.of.set(row.target_id, of.set(row.name, row.verdict));
   }
-  changed();
+  wait(n);
 }
