@@ -16,8 +16,8 @@ from terradrift import schema
 from terradrift.archive import Archive
 from terradrift.errors import TerradriftError
 from terradrift.serve.columns.named import Matches, Named
+from terradrift.serve.columns.sized import Sized
 from terradrift.serve.faults import Gone
-from terradrift.serve.kept import Kept
 from terradrift.serve.steady import LIVE, Steady
 from terradrift.store import settings
 from terradrift.store.tables import Store
@@ -28,8 +28,8 @@ KEPT = 4
 _TRIES = 20
 """Openings until one finds no table replaced meanwhile."""
 
-_COLUMNS = 6
-"""Tables whose columns are kept: of two generations, changes, patches and events."""
+_COLUMNS_BYTES = 1 << 30
+"""Of narrow columns that are kept: some three generations of a million changes."""
 
 _Made = TypeVar("_Made")
 
@@ -88,7 +88,7 @@ class Held:
     read_only: bool = False
     who: str | None = None
     """Whose labels are written."""
-    columns: Kept = field(default_factory=lambda: Kept(_COLUMNS))
+    columns: Sized[Any] = field(default_factory=lambda: Sized(_COLUMNS_BYTES))
     """Narrow columns by table and stamp: generations that differ elsewhere share them."""
     regions: Named[BaseGeometry] = field(
         default_factory=lambda: Named("the region", "draw it again")

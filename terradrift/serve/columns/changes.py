@@ -22,7 +22,8 @@ NONE = -1
 """Kind or event of a change that has none."""
 UNKNOWN_DAY = np.iinfo(np.int32).min
 """Onset of a change that has none."""
-_NO_WORD = 255
+NO_WORD = 255
+"""Persistence of a change that has none."""
 
 _READ = ("change_id", "geometry", "score", "kind", "onset", "persistence", "event_id")
 _BATCH_ROWS = 1 << 16
@@ -42,7 +43,7 @@ class Changes:
     onset: NDArray[np.int32]
     """Days since 1970, UTC; `UNKNOWN_DAY` where it has none."""
     persistence: NDArray[np.uint8]
-    """Number of the word in `words`; 255 where it has none."""
+    """Number of the word in `words`; `NO_WORD` where it has none."""
     event: NDArray[np.int32]
     """Number of the event in `events`; `NONE` where it has none."""
     rank: NDArray[np.int32]
@@ -82,6 +83,11 @@ class Changes:
         return sum(one.nbytes for one in arrays) + int(self.change_id.nbytes)
 
     @cached_property
+    def everything(self) -> NDArray[np.bool_]:
+        """(n,) a mask that all pass."""
+        return np.ones(len(self), bool)
+
+    @cached_property
     def by_onset(self) -> NDArray[np.int32]:
         """Where changes stand by onset, the latest first, of equal ones the strongest."""
         latest = np.argsort(-self.onset[self.by_rank].astype(np.int64), kind="stable")
@@ -113,7 +119,10 @@ def of(held: "Held", generation: "Generation") -> Changes:
     """
     table = generation.table("changes")
     key = ("changes", table, generation.stamps.get(table))
-    return held.columns.get(key, lambda: build(generation.archive.store, table))
+    made: Changes = held.columns.get(
+        key, lambda: build(generation.archive.store, table)
+    )
+    return made
 
 
 def build(store: "Store", table: str) -> Changes:
@@ -163,7 +172,7 @@ class _Read:
         ids = pa.chunked_array(self._texts["change_id"]).cast(pa.large_string())
         ids = ids.combine_chunks().take(take)
         persistence, words = _coded(self._texts["persistence"], PERSISTENCE)
-        persistence[persistence < 0] = _NO_WORD
+        persistence[persistence < 0] = NO_WORD
         event, events = _coded(self._texts["event_id"])
         by_rank = strongest(numbers["score"], ids)
         rank = np.empty(len(by_rank), np.int32)

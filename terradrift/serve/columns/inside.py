@@ -83,7 +83,8 @@ def _rim(
     inside &= ~rim
     rim[near] |= ~inside[near]
     found[rows[inside[block]]] = True
-    return rows[rim[block]]
+    left: NDArray[np.int64] = rows[rim[block]]
+    return left
 
 
 def _at_edge(boxes: NDArray[np.int64]) -> NDArray[np.bool_]:

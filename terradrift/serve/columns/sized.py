@@ -1,4 +1,7 @@
-"""What was made is kept up to so many bytes, and made once however many ask for it."""
+"""What was made is kept up to so many bytes, and made once however many ask for it.
+
+Unlike `serve.kept.Kept` it counts bytes, and things of different keys are made side by side.
+"""
 
 import threading
 from collections import OrderedDict
@@ -15,7 +18,7 @@ Thing = TypeVar("Thing", bound="_Measured | bytes")
 
 
 class Sized(Generic[Thing]):
-    """The things that were last asked for; safe in many threads, which make side by side."""
+    """The things that were last asked for, one at least; safe to use from many threads."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -50,12 +53,9 @@ class Sized(Generic[Thing]):
         return made
 
     def _keep(self, key: Hashable, made: Thing) -> None:
-        size = _bytes(made)
-        if size > self._most:
-            return
         self._held[key] = made
-        self._bytes += size
-        while self._bytes > self._most:
+        self._bytes += _bytes(made)
+        while self._bytes > self._most and len(self._held) > 1:
             _, gone = self._held.popitem(last=False)
             self._bytes -= _bytes(gone)
 
