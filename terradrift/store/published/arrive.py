@@ -17,7 +17,7 @@ from terradrift.store.published.gather import Gathered, gather
 from terradrift.store.published.table import Table, table
 from terradrift.store.published.units import patches, units
 from terradrift.store.tables import Store
-from terradrift.store.units import Writer, embeddings_table
+from terradrift.store.units import FLUSH_BYTES, Writer, embeddings_table
 
 PIXEL = 10
 """Metres of a pixel of Sentinel-2, of which all of these were made."""
@@ -213,6 +213,7 @@ def pour(
     rows: Gathered,
     *,
     run_id: str | None = None,
+    flush_bytes: int = FLUSH_BYTES,
 ) -> Imported:
     """Add what was gathered; a killed process leaves whole units, and may run again.
 
@@ -234,7 +235,9 @@ def pour(
         name = embeddings_table(model)
         before = store.count(name) if store.exists(name) else 0
         columns = schema.embeddings(rows.dimensions, **first.identity)
-        with Writer(store, model, columns, run_id=run_id) as writer:
+        with Writer(
+            store, model, columns, run_id=run_id, flush_bytes=flush_bytes
+        ) as writer:
             if len(chosen.fresh):
                 store.append("patches", patches(rows, chosen.fresh), schema.patches())
             for unit in units(

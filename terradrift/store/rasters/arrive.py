@@ -23,7 +23,7 @@ from terradrift.store.rasters.plan import tasks
 from terradrift.store.rasters.source import Raster, is_scales, raster
 from terradrift.store.rasters.tile import Patches, Readers, batch, read
 from terradrift.store.tables import Store
-from terradrift.store.units import Writer, done, embeddings_table
+from terradrift.store.units import FLUSH_BYTES, Writer, done, embeddings_table
 
 PATCH_SIZE = 160
 _CACHE_MB = 256
@@ -127,6 +127,7 @@ def pour(
     opened: Sequence[Raster],
     *,
     run_id: str | None = None,
+    flush_bytes: int = FLUSH_BYTES,
 ) -> Imported:
     """Add rasters, tile by tile; a killed process leaves whole tiles, and may run again.
 
@@ -144,7 +145,9 @@ def pour(
         held = Known(store, grid.tile_patches)
         known, seen = done(store, model), _Seen()
         with (
-            Writer(store, model, columns, run_id=run_id) as writer,
+            Writer(
+                store, model, columns, run_id=run_id, flush_bytes=flush_bytes
+            ) as writer,
             Readers() as readers,
         ):
             pending = Pending(store, writer)

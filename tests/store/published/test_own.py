@@ -1,0 +1,63 @@
+"""What `export` writes comes back, file or folder, into an archive that import makes."""
+
+from pathlib import Path
+
+import pytest
+
+import terradrift as td
+from terradrift.archive.importing import Request, bring
+from terradrift.errors import ArchiveError, ModelMismatchError, SchemaError
+from tests.store.published import made
+
+
+def rows(archive: td.Archive, columns: str = "* EXCLUDE (run_id)") -> list[tuple]:
+    return archive.sql(
+        f"SELECT {columns} FROM embeddings_mosaiks ORDER BY patch_id, datetime"  # noqa: S608
+    ).fetchall()
+
+
+@pytest.mark.parametrize("to", ["parquet", "partitioned", "stac"])
+def test_embeddings_come_back_from_files_and_folders(
+    finished: Path, tmp_path: Path, to: str
+) -> None:
+    ours = td.open(finished)
+    out = tmp_path / ("all.parquet" if to == "parquet" else "all")
+    count = ours.export(out, what="embeddings", to=to)
+    place = tmp_path / "back.td"
+    told = bring(place, [out], Request())
+    assert told.startswith(f"{count:,} embeddings from ")
+    back = td.open(place)
+    assert back.store.settings.grid == ours.store.settings.grid
+    assert rows(back) == rows(ours)
+    assert back.store.count("patches") == ours.store.count("patches")
+    assert back.validate() == []
+    assert bring(place, [out], Request()).startswith("0 embeddings")
+
+
+def test_changes_come_back_from_folders(finished: Path, tmp_path: Path) -> None:
+    ours = td.open(finished)
+    out = tmp_path / "changes"
+    count = ours.export(out, what="changes", to="partitioned")
+    place = tmp_path / "back.td"
+    ours.export(tmp_path / "e.parquet", what="embeddings")
+    bring(place, [tmp_path / "e.parquet"], Request())
+    told = bring(place, [out], Request(what="changes"))
+    assert told.startswith(f"{count:,} changes")
+    text = "SELECT change_id, tile, onset, score FROM changes ORDER BY 1"
+    assert td.open(place).sql(text).fetchall() == ours.sql(text).fetchall()
+
+
+def test_own_files_are_not_mixed_with_others(finished: Path, tmp_path: Path) -> None:
+    file = tmp_path / "e.parquet"
+    td.open(finished).export(file, what="embeddings")
+    place = tmp_path / "a.td"
+    other = made.earth_index_2024(tmp_path)
+    bring(place, [other], Request())
+    with pytest.raises(ArchiveError, match="is of another grid than the archive"):
+        bring(place, [file], Request())
+    with pytest.raises(SchemaError):
+        bring(tmp_path / "b.td", [other], Request(form="terradrift"))
+    with pytest.raises(ValueError, match="--date does not go with terradrift"):
+        bring(tmp_path / "b.td", [file], Request(date="2023"))
+    with pytest.raises((ModelMismatchError, SchemaError)):
+        td.open(place).import_table(file, other)
