@@ -66,34 +66,40 @@ def pictures(
     chip, but no more than twice that of the darkest: a cloud must not black out the
     rest. What is not known is grey.
     """
-    known = [
-        chip[np.isfinite(chip)]
-        for chip in chips
-        if chip is not None and np.isfinite(chip).any()
-    ]
-    if not known:
+    ends = stretch([chip for chip in chips if chip is not None])
+    if ends is None:
         return [None] * len(chips)
-    low = min(float(np.percentile(values, 2)) for values in known)
-    tops = [float(np.percentile(values, 98)) for values in known]
-    high = max(min(max(tops), low + _MOST * (min(tops) - low)), low + _LEAST_RANGE)
     return [
         None
         if chip is None
-        else outlined(_stretch(chip, low, high, side), outline, box)
+        else outlined(_picture(lit(chip, *ends), side), outline, box)
         for chip in chips
     ]
 
 
-def _stretch(
-    chip: NDArray[np.float32], low: float, high: float, side: int
-) -> Image.Image:
-    lit = np.clip((chip - low) / (high - low), 0, 1) ** _GAMMA
+def stretch(chips: list[NDArray[np.float32]]) -> tuple[float, float] | None:
+    """What is darkest and what is brightest in all chips; None where nothing is known."""
+    known = [chip[np.isfinite(chip)] for chip in chips if np.isfinite(chip).any()]
+    if not known:
+        return None
+    low = min(float(np.percentile(values, 2)) for values in known)
+    tops = [float(np.percentile(values, 98)) for values in known]
+    high = max(min(max(tops), low + _MOST * (min(tops) - low)), low + _LEAST_RANGE)
+    return low, high
+
+
+def lit(chip: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    """(y, x, 3) colours of a chip (y, x, 3) or (y, x, 1); grey where it is not known."""
+    bright = np.clip((chip - low) / (high - low), 0, 1) ** _GAMMA
     unknown = ~np.isfinite(chip).all(-1)
-    grey = np.repeat(lit, 3, -1) if chip.shape[-1] == 1 else lit
-    shown = (np.nan_to_num(grey) * 255).astype(np.uint8)
+    grey = np.repeat(bright, 3, -1) if chip.shape[-1] == 1 else bright
+    shown: NDArray[np.uint8] = (np.nan_to_num(grey) * 255).astype(np.uint8)
     shown[unknown] = UNKNOWN
-    picture = Image.fromarray(shown)
-    return picture.resize((side, side), Image.Resampling.BICUBIC)
+    return shown
+
+
+def _picture(shown: NDArray[np.uint8], side: int) -> Image.Image:
+    return Image.fromarray(shown).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def outlined(

@@ -16,7 +16,18 @@ from terradrift.errors import ArchiveLockedError, TerradriftError
 from terradrift.serve.faults import Busy, Fault
 from terradrift.serve.held import Held
 from terradrift.serve.lost import Anew, is_lost
-from terradrift.serve.routes import about, change, download, labels, search, sql
+from terradrift.serve.routes import (
+    about,
+    background,
+    change,
+    download,
+    events,
+    labels,
+    regions,
+    search,
+    sql,
+    tiles,
+)
 from terradrift.serve.sql.spares import Spares
 
 STATIC = Path(__file__).parent / "static"
@@ -51,7 +62,17 @@ def application(held: Held) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    for part in (about, change, download, search, labels):
+    for part in (
+        about,
+        change,
+        background,
+        download,
+        search,
+        labels,
+        tiles,
+        events,
+        regions,
+    ):
         app.include_router(part.router(held))
     app.include_router(sql.router(held, spares))
     app.state.close = spares.close

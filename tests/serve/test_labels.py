@@ -16,11 +16,12 @@ from terradrift.serve.app import application
 from terradrift.serve.held import Held
 from terradrift.serve.search import said as saying
 from terradrift.serve.search.said import Said
+from terradrift.store import lock
 
 HOLD = """
-import sys, time
-from terradrift.store.tables import Store
-with Store.open(sys.argv[1]).lock("detect"):
+import fcntl, sys
+with open(sys.argv[1], "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -35,7 +36,7 @@ def place(many: Path, tmp_path: Path) -> Path:
 def locked(place: Path) -> Iterator[None]:
     """Another process holds the archive's lock inside the block."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(place)],
+        [sys.executable, "-c", HOLD, str(place / lock.NAME)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
