@@ -74,7 +74,7 @@ def export(
 
     path = target or output
     if path is None or (target and output):
-        raise typer.BadParameter("expected one file to write: FILE, or -o FILE")
+        raise typer.BadParameter("expected one file or folder to write: TARGET, or -o TARGET")
     opened = td.open(archive)
     with usage():
         count = opened.export(
@@ -96,5 +96,6 @@ def export(
             quiet=quiet,
         )
     form = exporting.form_of(exporting.Request(target=path, to=to))
-    rows = f"{count:,} {what or exporting.usual(form)}"
+    named = "rows" if what == exporting.ALL else what or exporting.usual(form)
+    rows = f"{count:,} {named}"
     say(f"{rows} would go to {path}" if dry_run else f"{rows} to {path}")

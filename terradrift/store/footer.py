@@ -14,7 +14,6 @@ import pyproj
 
 EXTENSION = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
 
-# The store keeps float16; a float32 export widens those values, exactly.
 _QUANTIZATION = {
     "method": "cast",
     "original_dtype": "float32",
@@ -96,12 +95,17 @@ def emb(contents: Contents) -> dict[str, Any]:
         "datasets": list(contents.collections),
         "embedding": {
             "dim": contents.dimensions,
-            "quantization": quantization(),
+            "quantization": quantization(contents),
         },
-        "stac_item_id_column": "stac_item_id",
+        # Of changes no row is of one item: they lie between two.
+        **(
+            {"stac_item_id_column": "stac_item_id"}
+            if contents.kind == "embeddings"
+            else {}
+        ),
         "stac_extensions": [EXTENSION],
         **collection_fields(contents),
-        "emb:quantization": quantization(),
+        "emb:quantization": quantization(contents),
         "emb:preprocessing": preprocessing(contents),
         "processing:software": {"terradrift": version("terradrift")},
     }
@@ -127,8 +131,13 @@ def collection_fields(contents: Contents) -> dict[str, Any]:
     }
 
 
-def quantization() -> dict[str, Any]:
-    """How stored vectors were made of the model's, by the extension's names."""
+def quantization(contents: Contents) -> dict[str, Any]:
+    """How stored vectors were made of the model's, by the extension's names.
+
+    Those that leave as float32 were float16 in the archive, and are widened exactly.
+    """
+    if contents.dtype == "float32":
+        return {"method": "cast to float16 and back", "original_dtype": "float32"}
     return dict(_QUANTIZATION)
 
 

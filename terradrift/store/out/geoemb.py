@@ -116,6 +116,8 @@ def _quantization(dtype: str) -> dict[str, Any]:
             "quantized_dtype": "int8",
             "scale": {"type": "array", "array_name": SCALES, "nodata": "NaN"},
         }
+    if dtype == "float32":
+        return {"method": "cast to float16 and back", "original_dtype": "float32"}
     return {
         "method": "cast",
         "original_dtype": "float32",

@@ -93,7 +93,7 @@ def item(made: Made) -> dict[str, Any]:
             **_processing(made),
             **_projection(made),
             "emb:preprocessing": footer.preprocessing(contents),
-            "emb:quantization": footer.quantization(),
+            "emb:quantization": footer.quantization(contents),
         },
         "assets": {"embeddings": _asset(made)},
         "links": [
