@@ -25,7 +25,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE = 8000
+PATIENCE = 20_000
 """Milliseconds to wait for what must come."""
 
 
@@ -138,7 +138,7 @@ def watched(browser: Browser, complaints: Complaints) -> Iterator[Opener]:
         page = _watched(context, urlsplit(address).netloc, complaints)
         page.goto(address)
         page.wait_for_selector("body[data-map=ready]")
-        settled(page)
+        _settle(page)
         return page
 
     yield opening
@@ -153,9 +153,15 @@ def opened(address: str, watched: Opener) -> Opener:
     return lambda *, link="", **how: watched(address + link, **how)
 
 
-def settled(page: Page) -> None:
+def _settle(page: Page) -> None:
     """Wait until tiles are drawn and what is counted is what the filters let pass."""
     page.wait_for_function(
         """() => document.querySelector('#map').getAttribute('aria-busy') === 'false'
         && document.querySelector('.passing').getAttribute('aria-busy') === 'false'"""
     )
+
+
+@pytest.fixture
+def settled() -> Callable[[Page], None]:
+    """Waits until tiles are drawn and what is counted is what the filters let pass."""
+    return _settle

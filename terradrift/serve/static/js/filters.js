@@ -3,7 +3,7 @@
 import { el, number } from './dom.js';
 import { begin, limitToView, paste, unlimit } from './draw.js';
 import { key } from './keys.js';
-import { toggled } from './legend.js';
+import { passing, toggled } from './legend.js';
 import { scoreRange } from './paint.js';
 import { NO_FILTERS, filter, on, set, state } from './state.js';
 
@@ -14,7 +14,7 @@ const until = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset u
 const score = el('input', { type: 'range', id: 'min-score' });
 const scoreSaid = el('output', { class: 'number', for: 'min-score' });
 const persistence = el('ul', { class: 'classes', 'aria-label': 'How long it lasted; press to filter' });
-const passing = el('p', { class: 'passing number', role: 'status' });
+const told = el('p', { class: 'passing number', role: 'status' });
 const area = el('div', { class: 'block-area' });
 
 /** Chips of what is filtered, over the map. */
@@ -65,7 +65,7 @@ function showPersistence() {
   persistence.replaceChildren(...(state.archive.persistence ?? []).map(({ persistence: one, n }) => el('li', {}, el('button', {
     type: 'button', class: `class${chosen.length && !chosen.includes(one) ? ' off' : ''}`, 'aria-pressed': String(chosen.includes(one)),
     onclick: () => filter({ persistence: toggled(state.filters.persistence, one) }),
-  }, el('span', { class: 'class-name' }, WORDS[one] ?? one, el('span', { class: 'faint' }, WORDS[one] ? ` (${one})` : '')), el('span', { class: 'number faint' }, number(state.count?.persistence?.[one] ?? n))))));
+  }, el('span', { class: 'class-name' }, WORDS[one] ?? one, el('span', { class: 'faint' }, WORDS[one] ? ` (${one})` : '')), el('span', { class: 'number faint' }, passing(state.count?.persistence, one, chosen, n))))));
 }
 
 function showFields() {
@@ -83,9 +83,9 @@ function showFields() {
 
 function showPassing() {
   const { count, archive } = state;
-  if (!count) { passing.textContent = '\u2026'; return; }
+  if (!count) { told.textContent = '\u2026'; return; }
   const all = archive.counts.changes;
-  passing.replaceChildren(el('strong', {}, number(count.changes)), count.changes === all ? ' changes' : ` of ${number(all)} changes`, count.events === undefined ? '' : ` in ${number(count.events)} events`);
+  told.replaceChildren(el('strong', {}, number(count.changes)), count.changes === all ? ' changes' : ` of ${number(all)} changes`, count.events === undefined ? '' : ` in ${number(count.events)} events`);
 }
 
 function build() {
@@ -93,7 +93,7 @@ function build() {
   Object.assign(score, { min: Math.floor(low * 100) / 100, max: Math.ceil(high * 100) / 100, step: (high - low) / 100 || 0.01 });
   const heading = (words) => el('h3', {}, words);
   place.append(
-    el('h2', { class: 'sr' }, 'Filters'), passing,
+    el('h2', { class: 'sr' }, 'Filters'), told,
     el('div', { class: 'block' }, heading('Onset'), el('div', { class: 'row pair' }, since, until)),
     el('div', { class: 'block' }, heading('How long it lasted'), persistence),
     el('div', { class: 'block' }, el('label', { for: 'min-score', class: 'row' }, heading('Score at least'), scoreSaid), score),
@@ -119,7 +119,7 @@ export function start() {
   show();
   showPassing();
   on(['filters', 'search', 'area', 'archive'], show);
-  on('counting', () => passing.setAttribute('aria-busy', String(state.counting)));
+  on('counting', () => told.setAttribute('aria-busy', String(state.counting)));
   on(['count', 'archive'], () => { showPassing(); showPersistence(); });
   key('/', 'To the filters', () => { document.body.dataset.drawer = 'filters'; since.focus(); });
 }

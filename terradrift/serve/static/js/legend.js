@@ -38,7 +38,7 @@ function scale(colours, marks, words) {
 function row({ nth, value, words, count, chosen, any, press }) {
   return el('li', {}, el('button', {
     type: 'button', class: `class${any && !chosen ? ' off' : ''}`, 'aria-pressed': String(chosen), onclick: () => press(value), title: words,
-  }, swatch(nth), el('span', { class: 'class-name' }, words), el('span', { class: 'number faint' }, number(count))));
+  }, swatch(nth), el('span', { class: 'class-name' }, words), el('span', { class: 'number faint' }, count)));
 }
 
 function classList(rows, words) {
@@ -50,25 +50,31 @@ function classList(rows, words) {
   ];
 }
 
+/** How many of a class pass, as words: of classes that a filter leaves out nothing is said. */
+export function passing(counts, value, chosen, all) {
+  if (chosen.length && !chosen.includes(value)) return '';
+  return number(counts ? counts[value] ?? 0 : all);
+}
+
 export const toggled = (values, value) => (values.includes(value) ? values.filter((one) => one !== value) : [...values, value]);
 
 function kinds() {
   const chosen = state.filters.kinds;
   const press = (kind) => filter({ kinds: toggled(state.filters.kinds, kind) });
-  const of = (kind) => state.count?.kinds?.[kind];
+  const of = (kind, size) => passing(state.count?.kinds, kind, chosen, size);
   const ordered = kindsInOrder();
   const rows = ordered.map(({ kind, name, label, size }, nth) => ({
-    nth, value: kind, words: name || label || `Kind ${kind}`, count: of(kind) ?? size, chosen: chosen.includes(kind), any: chosen.length > 0, press,
+    nth, value: kind, words: name || label || `Kind ${kind}`, count: of(kind, size), chosen: chosen.includes(kind), any: chosen.length > 0, press,
   }));
   const none = state.archive.counts.changes - ordered.reduce((sum, { size }) => sum + size, 0);
-  if (none > 0) rows.push({ nth: -1, value: -1, words: 'of no kind', count: of(-1) ?? none, chosen: chosen.includes(-1), any: chosen.length > 0, press });
+  if (none > 0) rows.push({ nth: -1, value: -1, words: 'of no kind', count: of(-1, none), chosen: chosen.includes(-1), any: chosen.length > 0, press });
   return classList(rows, 'Kinds of change; press to filter');
 }
 
 function regimes() {
   const press = (regime) => set({ isolated: toggled(state.isolated, regime) });
   const rows = regimesInOrder().map(({ regime, label, size }, nth) => ({
-    nth, value: regime, words: label || `Regime ${regime}`, count: size, chosen: state.isolated.includes(regime), any: state.isolated.length > 0, press,
+    nth, value: regime, words: label || `Regime ${regime}`, count: number(size), chosen: state.isolated.includes(regime), any: state.isolated.length > 0, press,
   }));
   return [...classList(rows, 'Regimes of patches; press to show alone'),
     el('p', { class: 'small faint' }, 'Patches by their whole history; pressing shows some alone, the changes stay.')];

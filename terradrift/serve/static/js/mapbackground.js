@@ -10,7 +10,7 @@ function show() {
   if (!url) return;
   if (!map.getSource('background')) {
     map.addSource('background', { type: 'image', url: new URL(url, document.baseURI).href, coordinates });
-    map.addLayer({ id: 'background', type: 'raster', source: 'background', paint: { 'raster-fade-duration': 0 } }, underAll());
+    map.addLayer({ id: 'background', type: 'raster', source: 'background', paint: { 'raster-fade-duration': 0, 'raster-saturation': -0.3 } }, underAll());
   }
   map.setLayoutProperty('background', 'visibility', state.backdropOn ? 'visible' : 'none');
   map.setPaintProperty('background', 'raster-opacity', state.backdropOpacity);

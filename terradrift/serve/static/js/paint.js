@@ -88,8 +88,8 @@ export function hatchOf(theme, what = 'changes') {
 /** How much of the ground shows through a square: what is of no kind is hollow. */
 export function filling() {
   if (state.colour === 'taxonomy' || state.colour === 'event') return 0.12;
-  if (state.colour !== 'kind') return 0.72;
-  return ['case', ['>=', ['to-number', ['coalesce', ['get', 'kind'], -1], -1], 0], 0.72, 0.1];
+  if (state.colour !== 'kind') return 0.88;
+  return ['case', ['>=', ['to-number', ['coalesce', ['get', 'kind'], -1], -1], 0], 0.88, 0.15];
 }
 
 /** Points have no room for texture: the second seven are rings, the third have a thick dark edge,

@@ -23,7 +23,7 @@ export const state = {
   ground: false,     // patches under the changes, grey where they were not judged
   backdrop: null,    // answer of /api/background
   backdropOn: true,
-  backdropOpacity: 0.8,
+  backdropOpacity: 0.7,
   judged: 0,         // counts verdicts of labels as they change: see verdicts.js
   searching: false,  // a search is under way
   trouble: null,     // one line for all to see, or null

@@ -1,0 +1,284 @@
+"""The page's map in a headless browser: what it shows, filters, selects, and how it is used."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import lance
+import pytest
+from playwright.sync_api import Page, expect
+
+import terradrift as td
+from terradrift.serve import served
+from terradrift.serve.app import STATIC
+
+# ES modules are there once: these are the page's own.
+MAP = "import('/static/js/map.js').then(({map}) => %s)"
+STATE = "import('/static/js/state.js').then(({state}) => %s)"
+POINTS = "map.queryRenderedFeatures({layers: ['changes-points', 'changes-squares']})"
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true; as a function, since the page lets nothing be evaluated."""
+    page.wait_for_function(f"() => {expression}")
+
+
+def _asked(archive: Path, text: str) -> dict[str, Any]:
+    (row,) = td.open(archive).sql(text).to_arrow().to_pylist()
+    return dict(row)
+
+
+def _count(archive: Path, where: str = "true") -> int:
+    asked = f"SELECT count(*) AS n FROM changes WHERE {where}"  # noqa: S608 - our own words
+    return int(_asked(archive, asked)["n"])
+
+
+@pytest.fixture
+def passing(settled: Callable[[Page], None]) -> Callable[[Page], int]:
+    """How many changes the page says pass, once it is sure."""
+
+    def told(page: Page) -> int:
+        settled(page)
+        return int(page.locator(".passing strong").inner_text().replace(",", ""))
+
+    return told
+
+
+def _pixel(page: Page, longitude: float, latitude: float) -> tuple[float, float]:
+    at = page.evaluate(MAP % f"map.project([{longitude}, {latitude}])")
+    box = page.locator("#map").bounding_box()
+    assert box
+    return box["x"] + at["x"], box["y"] + at["y"]
+
+
+def test_all_changes_are_shown_and_a_link_opens_the_same_view(
+    opened, settled, passing, simulated: Path
+):
+    page = opened()
+    assert passing(page) == _count(simulated)
+    drawn = page.evaluate(MAP % f"{POINTS}.reduce((sum, f) => sum + f.properties.n, 0)")
+    assert drawn == pytest.approx(_count(simulated), rel=0.02)  # some lie on two tiles
+    page.mouse.move(560, 300)
+    page.mouse.down()
+    page.mouse.move(460, 250, steps=4)
+    page.mouse.up()
+    page.mouse.wheel(0, -300)
+    page.get_by_role("radio", name="Kind").check(force=True)
+    settled(page)
+    page.wait_for_function("() => location.hash.includes('colour=kind')")
+    settled(page)
+    view = MAP % "[map.getZoom(), map.getCenter().lng, map.getCenter().lat]"
+    seen = page.evaluate(view)
+    page.wait_for_timeout(300)  # the address follows a quarter of a second later
+    again = opened(link="#" + urlsplit(page.url).fragment)
+    assert again.evaluate(view) == pytest.approx(seen, abs=0.01)
+    assert again.evaluate(STATE % "state.colour") == "kind"
+
+
+def test_a_click_selects_the_strongest_change_and_the_map_stays(opened):
+    page = opened()
+    point = page.evaluate(
+        MAP
+        % f"{POINTS}.map((f) => ({{...f.properties, at: map.project(f.geometry.coordinates)}}))"
+        ".reduce((best, one) => (one.score > best.score ? one : best))"
+    )
+    before = page.evaluate(MAP % "map.getCenter().toArray()")
+    box = page.locator("#map").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + point["at"]["x"], box["y"] + point["at"]["y"])
+    expect(page.locator("#detail")).to_be_visible()
+    assert page.evaluate(STATE % "state.selected") == point["id"]
+    assert page.evaluate(MAP % "map.getCenter().toArray()") == before
+    page.evaluate(
+        "([id]) => import('/static/js/state.js').then(({select}) => select("
+        "{change_id: id, longitude: 5.0, latitude: 48.0}, 'list'))",
+        [point["id"]],
+    )
+    until(page, MAP % "map.getBounds().contains([5.0, 48.0])")
+
+
+def test_filters_show_what_sql_counts(opened, passing, simulated: Path):
+    page = opened(link="#colour=kind")
+    kind = page.locator("#legend .class").first
+    name = kind.locator(".class-name").inner_text()
+    kind.click()
+    wanted = int(kind.locator(".number").inner_text().replace(",", ""))
+    assert passing(page) == wanted
+    chip = page.locator("#active .chip", has_text=name)
+    page.get_by_label("Onset from").first.fill("2021-01-01")
+    page.get_by_label("Onset until").first.fill("2022-06-30")
+    chosen = page.evaluate(STATE % "state.filters.kinds[0]")
+    during = "onset >= '2021-01-01' AND onset < '2022-07-01'"
+    assert passing(page) == _count(simulated, f"kind = {chosen} AND {during}")
+    chip.click()
+    assert passing(page) == _count(simulated, during)
+    page.locator("#filters .class", has_text="transient").click()
+    page.locator("#min-score").evaluate(
+        "(e) => { e.value = 12; e.dispatchEvent(new Event('input')); }"
+    )
+    least = page.evaluate(STATE % "state.filters.minScore")
+    told = f"{during} AND persistence = 'transient' AND score >= {least}"
+    assert 0 < passing(page) == _count(simulated, told)
+    page.get_by_role("button", name="Clear all").click()
+    assert passing(page) == _count(simulated)
+
+
+def test_an_area_is_drawn_and_kept_in_the_link(opened, passing, simulated: Path):
+    page = opened()
+    extent = _asked(
+        simulated,
+        "SELECT min(longitude) AS w, median(longitude) AS e, min(latitude) AS s, "
+        "max(latitude) AS n FROM changes",
+    )
+    west, east = extent["w"] - 0.01, extent["e"]
+    south, north = extent["s"] - 0.01, extent["n"] + 0.01
+    page.keyboard.press("d")
+    for corner in ((west, south), (east, south), (east, north), (west, north)):
+        page.mouse.click(*_pixel(page, *corner))
+    page.keyboard.press("Enter")
+    expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
+    half = passing(page)
+    assert half == pytest.approx(_count(simulated) / 2, rel=0.03)  # to a pixel
+    page.wait_for_function("() => location.hash.includes('area=')")
+    again = opened(link="#" + urlsplit(page.url).fragment)
+    expect(again.locator("#active .chip", has_text="Area")).to_be_visible()
+    assert passing(again) == half
+
+
+def test_everything_goes_by_keyboard(opened, passing, simulated: Path):
+    page = opened()
+    before = page.evaluate(MAP % "map.getCenter().lng")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    until(page, MAP % f"!map.isMoving() && map.getCenter().lng > {before}")
+    page.keyboard.press("0")
+    page.get_by_role("slider", name="Onset from").focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    first = page.evaluate(STATE % "state.filters.since")
+    assert passing(page) == _count(simulated, f"onset >= '{first}'")
+    page.keyboard.press("Home")
+    assert page.evaluate(STATE % "state.filters.since") is None
+    page.keyboard.press("/")
+    expect(page.get_by_label("Onset from").first).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    for arrow in ("ArrowUp", "ArrowLeft", "ArrowDown"):
+        for _ in range(3):
+            page.keyboard.press(arrow)
+        until(page, MAP % "!map.isMoving()")
+        page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
+    assert 0 < passing(page) < _count(simulated)
+
+
+CONTRAST = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 200) return colour;
+    }
+    return rgba(getComputedStyle(document.body).backgroundColor);
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.checkVisibility({visibilityProperty: true})) continue;
+    if (element.closest('script, style, .sr, :disabled, #map .maplibregl-ctrl-scale')) continue;
+    const [a, b] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${element.className} ${walker.currentNode.data.trim().slice(0, 40)}`);
+  }
+  return faint;
+}"""
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_text_stands_out_in_both_themes(opened, theme: str):
+    page = opened(theme=theme, link="#colour=kind&kind=1&kind=2&since=2021-01-01")
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert page.evaluate(CONTRAST) == []
+    ground = MAP % "JSON.stringify(map.getPaintProperty('paper', 'background-color'))"
+    before = page.evaluate(ground)
+    for _ in range(2):  # as the system, light, dark
+        page.keyboard.press("t")
+    other = page.evaluate("document.documentElement.dataset.theme")
+    assert (page.evaluate(ground) == before) == (other == theme)
+
+
+def test_a_small_screen_has_drawers_and_a_sheet(opened):
+    page = opened(width=390, height=844)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#map").bounding_box()
+    assert box
+    assert box["width"] == 390
+    assert box["height"] > 500
+    legend = page.locator("#legend")
+    expect(legend).not_to_be_visible()
+    page.get_by_role("button", name="Legend", exact=True).click()
+    expect(legend).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(legend).not_to_be_visible()
+    page.get_by_role("button", name="Filters", exact=True).click()
+    expect(page.locator("#filters")).to_be_visible()
+    page.mouse.click(370, 400)
+    expect(page.locator("#filters")).not_to_be_visible()
+    page.get_by_role("tab", name="Changes").click()
+    expect(page.locator("#list")).to_be_visible()
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('button, [role=tab], input, [role=slider]')]
+        .filter((e) => e.checkVisibility({visibilityProperty: true}))
+        .map((e) => ({...e.getBoundingClientRect().toJSON(), name: e.outerHTML.slice(0, 60)}))
+        .filter((b) => b.width > 1 && (b.width < 24 || b.height < 24)).map((b) => b.name)"""
+    )
+    assert small == []
+
+
+def test_newer_data_are_told_and_shown(
+    watched, passing, simulated: Path, tmp_path: Path
+):
+    place = tmp_path / "growing.td"
+    shutil.copytree(simulated, place)
+    with served(place) as address:
+        page = watched(address)
+        before = passing(page)
+        assert page.locator("#news").inner_text() == ""
+        weakest = "score < 9"
+        gone = _count(place, weakest)
+        (table,) = place.glob("changes_*.lance")
+        lance.dataset(str(table)).delete(weakest)
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.locator("#news button", has_text="Show").click()
+        page.wait_for_function(
+            f"() => document.querySelector('.passing strong').innerText !== '{before:,}'"
+        )
+        assert passing(page) == before - gone
+        assert page.locator("#news").inner_text() == ""
+        page.context.close()
+
+
+def test_modules_are_named_ahead_so_that_they_load_at_once() -> None:
+    page = (STATIC / "index.html").read_text()
+    named = set(re.findall(r'modulepreload" href="static/js/(\w+)\.js"', page))
+    reached, ahead = set(), ["main"]
+    while ahead:
+        text = (STATIC / "js" / f"{(module := ahead.pop())}.js").read_text()
+        reached.add(module)
+        found = set(re.findall(r"from '\./(\w+)\.js'", text))
+        ahead += found - reached
+    assert named == reached - {"main"}
