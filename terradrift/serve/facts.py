@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from terradrift.archive.kinds import rows as kind_rows
 from terradrift.archive.thumbnails import FOLDER as THUMBNAILS
 from terradrift.query.flat import records
-from terradrift.serve.held import Generation
+from terradrift.serve.held import Generation, Held
 from terradrift.serve.kept import Kept
 from terradrift.store import names
 
@@ -176,6 +176,12 @@ class Facts:
         return self._kept.get(
             (part, table, generation.model, generation.stamps.get(table)), make
         )
+
+
+def facts_of(held: Held) -> Facts:
+    """The one that a server keeps."""
+    found: Facts = held.shared.setdefault("facts", Facts())
+    return found
 
 
 def models(generation: Generation) -> list[str]:

@@ -52,12 +52,9 @@ class Generation:
     """Whose changes are shown."""
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     """Of each table; what was made of tables whose stamps are the same need not be made anew."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """For what is made once per generation."""
     _made: dict[Hashable, Any] = field(default_factory=dict)
-
-    @cached_property
-    def lock(self) -> threading.RLock:
-        """For what is made once per generation."""
-        return threading.RLock()
 
     @cached_property
     def versions(self) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """The server's process: an address, uvicorn inside, and an end that leaves nothing behind."""
 
+import os
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from terradrift.serve.faults import ServeError
 from terradrift.serve.guard import Guard
 from terradrift.serve.held import Held
 from terradrift.serve.keys import Key
+from terradrift.serve.warm import warm
 
 PORT = 8765
 HOST = "127.0.0.1"
@@ -48,16 +51,30 @@ def serve(
     """
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
     place = _prepared(held, host, port, token)
+    ending = threading.Event()
+    ahead = threading.Thread(target=warm, args=[held, ending.is_set])
 
     def started() -> None:
         say(place.address)
-        if open_browser:
+        ahead.start()
+        if open_browser and _has_browser():
             threading.Thread(
                 target=webbrowser.open, args=[place.address], daemon=True
             ).start()
 
-    with place.listening, suppress(KeyboardInterrupt):
-        _Server(place, started).run(sockets=[place.listening])
+    try:
+        with place.listening, suppress(KeyboardInterrupt):
+            _Server(place, started).run(sockets=[place.listening])
+    finally:
+        ending.set()
+        if ahead.ident is not None:  # else it never began
+            ahead.join()
+
+
+def _has_browser() -> bool:
+    """Whether one may have a window; a browser for terminals would take this one."""
+    shown = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in shown)
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """What the archive holds, how faults are told, and the server's process."""
 
+import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -175,3 +179,32 @@ def test_what_cannot_be_served_is_told_before_anything_listens(
             serve.served(**given),
         ):
             pass
+
+
+def test_the_command_tells_its_address_and_ends_in_peace(many: Path) -> None:
+    """A question that is under way is ended with it, and no process stays."""
+    command = [sys.executable, "-m", "terradrift", "serve", str(many)]
+    with subprocess.Popen(
+        [*command, "--port", "0", "--no-open"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().strip()
+            assert _get(f"{address}api/fresh")[0] == 200
+            children = _children(server.pid)
+            assert len(children) == 1
+            server.send_signal(signal.SIGINT)
+            rest, errors = server.communicate(timeout=20)
+        finally:
+            server.kill()
+    assert server.returncode == 0
+    assert rest == ""
+    assert errors == ""
+    assert not [pid for pid in children if psutil.pid_exists(pid)]
+
+
+def _children(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]

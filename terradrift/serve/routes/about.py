@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from terradrift.errors import TerradriftError
 from terradrift.serve import writing
-from terradrift.serve.facts import Facts
+from terradrift.serve.facts import Facts, facts_of
 from terradrift.serve.faults import Gone
 from terradrift.serve.held import Held
 
@@ -17,7 +17,7 @@ _SAID = {"observations": "observation", "changes": "change", "scenes": "scene"}
 def router(held: Held) -> APIRouter:
     """`/api/archive` and `/api/fresh`."""
     routes = APIRouter()
-    facts = Facts()
+    facts = facts_of(held)
 
     @routes.get("/api/archive")
     def archive(v: str | None = None) -> dict[str, Any]:
