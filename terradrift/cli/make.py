@@ -252,6 +252,7 @@ def detect(
     archive: opt.ArchivePath,
     model: opt.Model = None,
     max_false_alarms: opt.MaxFalseAlarms = None,
+    min_segment: opt.MinSegment = None,
     method: opt.Method = None,
     since: opt.Since = None,
     until: opt.Until = None,
@@ -275,12 +276,18 @@ def detect(
         with usage():
             methods_only({**alone, "device": device})
         rule = reported(max_false_alarms)
+        if min_segment is not None:
+            rule["min_segment"] = min_segment
         done = opened.detect(model, threads=threads, quiet=quiet, **rule)
     else:
         if max_false_alarms is not None:
             raise typer.BadParameter(
                 "--max-false-alarms rules what detect reports, and a method reports no "
                 "changes; leave it or --method out"
+            )
+        if min_segment is not None:
+            raise typer.BadParameter(
+                "--min-segment rules which changes detect finds; leave it or --method out"
             )
         with usage():
             done = opened.detect(

@@ -76,6 +76,14 @@ MaxFalseAlarms = Annotated[
         help="Report so that at most N unchanged patches per 1,000 km2 and year are expected to be told as changed, with one change or more [default: the 1 % least likely of unchanged patches, more where much changed].",
     ),
 ]
+MinSegment = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Clear dates that a state before or after a change needs [default: 3]; 1 for annual series of few dates.",
+    ),
+]
 Bands = Annotated[
     str | None,
     typer.Option(metavar="A,B,...", help="Bands by common name [default: all common]."),
