@@ -18,7 +18,8 @@ from terradrift.report.data import Box
 from terradrift.store.tables import Store
 
 _RGB = ("red", "green", "blue")
-_NOT_READ = ("stac_item", "geometry")
+NOT_READ = ("stac_item", "geometry")
+"""Large columns of scenes that pixels do not need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Pixels:
         self._grid = store.settings.grid
         self.bands: tuple[str, ...] = tuple(store.settings.bands)
         self.colour = colour(self.bands)
-        there = [name for name in scenes.column_names if name not in _NOT_READ]
+        there = [name for name in scenes.column_names if name not in NOT_READ]
         self._scenes = scenes.select(there)
         self._rows: dict[datetime, list[int]] = {}
         self._days: dict[date, list[int]] = {}

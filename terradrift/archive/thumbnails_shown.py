@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from terradrift.archive.pixels_of import Pixels
+from terradrift import schema
+from terradrift.archive.pixels_of import NOT_READ, Pixels
 from terradrift.archive.rows_of_patch import PatchRows
 from terradrift.archive.thumbnails import Thumbnails
 from terradrift.archive.thumbnails_read import Windows
@@ -104,7 +105,8 @@ class Pictured:
 
     @cached_property
     def _windows(self) -> Windows:
-        scenes = self.store.scan("scenes").read_all()
+        names = [name for name in schema.scenes().names if name not in NOT_READ]
+        scenes = self.store.scan("scenes", names).read_all()
         return Windows(Pixels(self.store, scenes), self._kept)
 
     @cached_property

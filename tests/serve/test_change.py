@@ -1,5 +1,6 @@
 """What the server tells of one change, one event, one patch."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,52 @@ def test_a_patch_without_a_change_says_so(client: TestClient, held: Held) -> Non
     assert told["words"][0] == "No change is reported here."
     assert "strongest candidate" in told["words"][1]
     assert client.get(f"/api/patch/{patch}/series").json()["controls"] == []
+
+
+def test_analogues_of_the_same_event_are_named_as_such(
+    client: TestClient, held: Held
+) -> None:
+    archive = held.newest().archive
+    rows = archive.sql("SELECT change_id, event_id, patch_id, controls FROM changes")
+    rows = rows.to_arrow_table().to_pylist()
+    patches: dict[str, set[str]] = {}
+    for row in rows:
+        patches.setdefault(row["event_id"], set()).add(row["patch_id"])
+    moved = {
+        row["change_id"]: [one in patches[row["event_id"]] for one in row["controls"]]
+        for row in rows
+    }
+    most = max(moved, key=lambda one: (sum(moved[one]), one))
+    assert sum(moved[most]) > 1
+    told = client.get(f"/api/change/{most}/series").json()["controls"]
+    assert [one["same_event"] for one in told] == moved[most]
+    words = client.get(f"/api/change/{most}").json()["words"]
+    said = f"{sum(moved[most])} of the {len(moved[most])} nearest analogues are part"
+    assert any(one.startswith(said) for one in words)
+
+
+def test_ids_of_before_are_gone_when_changes_were_found_anew(
+    many: Path, tmp_path: Path
+) -> None:
+    import terradrift as td
+
+    place = Path(shutil.copytree(many, tmp_path / "anew.td"))
+    held = Held(place)
+    client = TestClient(application(held))
+    version = held.newest().version
+    ids = held.newest().archive.sql("SELECT change_id FROM changes ORDER BY score")
+    weakest = ids.fetchall()[0][0]
+    td.open(place).detect(quiet=True)
+    gone = client.get(f"/api/change/{weakest}")
+    assert gone.status_code == 404
+    assert "detect was run again since" in gone.json()["error"]
+    searched = client.post("/api/similar", json={"change": weakest})
+    assert searched.status_code == 404
+    # A page that is open goes on with what it shows.
+    for part in ("", "/series", "/chip/before.png"):
+        url = f"/api/change/{weakest}{part}?v={version}"
+        assert client.get(url).status_code == 200
+    assert client.get(f"/api/change/{weakest}?v=0000").status_code == 410
 
 
 @pytest.mark.parametrize(

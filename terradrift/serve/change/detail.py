@@ -86,6 +86,7 @@ def _about(rows: Rows, change: Row) -> About:
         reason=reason,
         clustered=rows.clustered,
         kind=rows.kind(change["kind"]),
+        moved_too=rows.moved_too(change),
     )
 
 

@@ -43,6 +43,12 @@ class Ids:
         found[there.take(pa.array(rows)).to_numpy()] = rows
         return found
 
+    def patches_of(self, event_id: str) -> set[str]:
+        """The patches of an event's changes."""
+        coded = self._others["patch_id"]
+        numbers = pc.unique(coded.indices.take(pa.array(self.of("event_id", event_id))))
+        return set(coded.dictionary.take(numbers).to_pylist())
+
     def of(self, key: str, value: str) -> NDArray[np.int64]:
         """Positions of the rows of an event (`event_id`) or of a patch (`patch_id`)."""
         coded = self._others[key]

@@ -92,6 +92,15 @@ class Rows:
             found |= {row["event_id"] for row in rows}
         return found
 
+    def moved_too(self, change: Row) -> list[bool]:
+        """Of each of the change's named analogues: whether it is part of the same event."""
+        named = list(change["controls"] or [])
+        if change["event_id"] is None:
+            return [False] * len(named)
+        _, where = self._changes
+        patches = where.patches_of(change["event_id"])
+        return [one in patches for one in named]
+
     def changes_of(
         self, key: str, value: str | None, columns: Sequence[str]
     ) -> list[Row]:

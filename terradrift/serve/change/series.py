@@ -45,9 +45,12 @@ _CONTROLS = (
 def of_change(rows: Rows, change: Row) -> dict[str, Any]:
     """As `/api/change/{id}/series`."""
     names = list(change["controls"] or [])[:MOST_CONTROLS]
+    found = of_patch(rows, change["patch_id"], names)
+    for one, moved in zip(found["controls"], rows.moved_too(change), strict=False):
+        one["same_event"] = moved
     dates = ("onset", "onset_early", "onset_late", "ended", "date_before", "date_after")
     return {
-        **of_patch(rows, change["patch_id"], names),
+        **found,
         **{name: plain.instant(change[name]) for name in dates},
     }
 

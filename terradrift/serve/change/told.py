@@ -42,6 +42,8 @@ class About:
     """Whether kinds were looked for."""
     kind: Row | None
     """The change's kind."""
+    moved_too: Sequence[bool] = ()
+    """Of each analogue that the change names: whether it is part of the same event."""
 
 
 def change(row: Row, about: About) -> list[str]:
@@ -125,8 +127,8 @@ def _when(row: Row) -> list[str]:
     early, late = row["onset_early"], row["onset_late"]
     if early and late:
         said.append(
-            f"With 95 % confidence the onset lies after {words.day(early)} and not after "
-            f"{words.day(late)}."
+            f"With 95 % confidence it began after {words.day(early)}, and by "
+            f"{words.day(late)} at the latest."
         )
     return said
 
@@ -183,6 +185,12 @@ def _against(row: Row, about: About) -> list[str]:
             "both were chosen by what was seen before that day."
         )
     ]
+    if too := sum(about.moved_too):
+        are = "is" if too == 1 else "are"
+        said.append(
+            f"{too} of the {words.count(len(about.moved_too), 'nearest analogue')} {are} part "
+            "of the same event, so beside them that day looks less unusual than it was."
+        )
     if row["z"] is not None:
         spread = (
             "how far such patches lay from their own likes"
