@@ -139,20 +139,17 @@ let waiting = 0;
 
 /* MapLibre forgets that tiles were asked anew while the ones before were still on their way (it
    reads those again), so the next are asked for when all are there; old ones stay in view till then. */
-function askFor(what) {
-  const words = wordsFor[what]();
-  if (asked[what] === words || !map.getSource(what) || !map.isSourceLoaded(what)) return;
-  asked[what] = words;
-  map.getSource(what).setTiles([address(what, words)]);
-}
-
-const askForAll = () => Object.keys(wordsFor).forEach(askFor);
-
 function askAgain() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     last = performance.now();
-    askForAll();
+    for (const what of Object.keys(wordsFor)) {
+      const words = wordsFor[what]();
+      if (asked[what] === words || !map.getSource(what)) continue;
+      if (!map.isSourceLoaded(what)) { askAgain(); continue; }
+      asked[what] = words;
+      map.getSource(what).setTiles([address(what, words)]);
+    }
   }, Math.max(0, last + AGAIN - performance.now()));
 }
 
@@ -201,8 +198,6 @@ export function start() {
   on(['search', 'isolated'], paintAll);
   on(['filters', 'search', 'version'], askAgain);
   on('archive', arrange);
-  map.on('idle', askAgain);
-  map.on('sourcedata', (event) => { if (event.tile && event.sourceId in wordsFor) askAgain(); });
   onTurn(paintAll);
   const markChosen = marked('selected', 'chosen');
   on('selected', markChosen);

@@ -86,13 +86,23 @@ function readout() {
   show(map.getCenter());
 }
 
-/* Whether tiles are on their way, for those who see the page and those who wait for it. */
+/* Whether tiles are on their way, for those who see the page and those who wait for it. Tiles
+   that turn out to be the same as before are not drawn again, so `idle` alone would not tell. */
 function tellBusy() {
   const place = map.getContainer();
-  const busy = () => place.setAttribute('aria-busy', 'true');
+  let watching = 0;
+  const calm = () => {
+    clearInterval(watching);
+    watching = 0;
+    place.setAttribute('aria-busy', 'false');
+  };
+  const busy = () => {
+    place.setAttribute('aria-busy', 'true');
+    watching ||= setInterval(() => { if (map.loaded() && !map.isMoving()) calm(); }, 150);
+  };
   map.on('dataloading', busy);
   map.on('movestart', busy);
-  map.on('idle', () => place.setAttribute('aria-busy', 'false'));
+  map.on('idle', calm);
   busy();
 }
 
