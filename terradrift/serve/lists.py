@@ -10,8 +10,7 @@ from terradrift.serve.change.plain import row as plain
 from terradrift.serve.change.rows import Rows
 from terradrift.serve.columns import changes as change_columns
 from terradrift.serve.columns import events as event_columns
-from terradrift.serve.columns.changes import NONE, UNKNOWN_DAY, Changes
-from terradrift.serve.columns.events import Events
+from terradrift.serve.columns.changes import UNKNOWN_DAY
 from terradrift.serve.filters import Filters, mask
 from terradrift.serve.held import Generation, Held
 
@@ -104,7 +103,6 @@ def events(
 
     Raises: as `changes`.
     """
-    columns = change_columns.of(held, generation)
     found = event_columns.of(held, generation)
     n = passing(held, generation, filters)
     shown = np.flatnonzero(n)
@@ -117,7 +115,7 @@ def events(
     order = np.argsort(by[sort][shown], kind="stable")
     page = shown[order][offset : offset + limit]
     told = rows(generation, "events", EVENT, found.row[page])
-    peaks = _peaks(columns, found, page)
+    peaks = _peaks(held, generation, page)
     for one, event, peak in zip(told, page.tolist(), peaks, strict=True):
         one |= {"n": int(n[event]), "change_id": peak}
     return {"total": len(shown), "rows": told}
@@ -130,17 +128,21 @@ def counts(held: Held, generation: Generation, filters: Filters) -> Row:
     """
     columns = change_columns.of(held, generation)
     passes = mask(held, generation, filters)
-    kinds, of_kind = np.unique(columns.kind[passes], return_counts=True)
-    lasting = np.bincount(columns.persistence[passes], minlength=1)
+    kind = columns.kind[passes]
+    least = int(kind.min(initial=0))
+    of_kind = np.bincount(kind - least)
+    lasting = np.bincount(columns.persistence[passes], minlength=len(columns.words))
     return {
         "changes": int(passes.sum()),
         "events": int((passing(held, generation, filters) > 0).sum()),
         "onsets": _months(columns.onset[passes]),
-        "kinds": dict(zip(map(str, kinds.tolist()), of_kind.tolist(), strict=True)),
+        "kinds": {
+            str(at + least): int(of_kind[at]) for at in np.flatnonzero(of_kind).tolist()
+        },
         "persistence": {
             word: int(lasting[at])
             for at, word in enumerate(columns.words)
-            if at < len(lasting) and lasting[at]
+            if lasting[at]
         },
     }
 
@@ -175,19 +177,17 @@ def rows(
 
 
 def _peaks(
-    changes: Changes, events: Events, at: NDArray[np.integer]
+    held: Held, generation: Generation, at: NDArray[np.integer]
 ) -> list[str | None]:
     """Id of the strongest change of each event; None where it has none."""
-    wanted = np.full(len(events) + 1, NONE)
-    wanted[at] = np.arange(len(at))
-    best = np.full(len(at), len(changes), np.int64)
-    place = wanted[events.numbers(changes)]
-    here = place >= 0
-    np.minimum.at(best, place[here], changes.rank[here])
-    there = best < len(changes)
+    changes = change_columns.of(held, generation)
+    events = event_columns.of(held, generation)
+    key = ("peaks", generation.stamps.get(generation.table("changes")))
+    best = events.counts.get(key, lambda: events.peaks(changes))[at]
+    there = np.flatnonzero(best >= 0)
     found: list[str | None] = [None] * len(at)
-    ids = changes.ids(changes.by_rank[best[there]])
-    for number, change_id in zip(np.flatnonzero(there).tolist(), ids, strict=True):
+    ids = changes.ids(best[there])
+    for number, change_id in zip(there.tolist(), ids, strict=True):
         found[number] = change_id
     return found
 

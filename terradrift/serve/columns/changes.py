@@ -1,5 +1,6 @@
-"""The changes of a generation in narrow columns: 81 bytes each, and their ids."""
+"""The changes of a generation in narrow columns: 77 bytes each, and their ids."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ UNKNOWN_DAY = np.iinfo(np.int32).min
 NO_WORD = 255
 """Persistence of a change that has none."""
 
-_READ = ("change_id", "geometry", "score", "kind", "onset", "persistence", "event_id")
+READ = ("change_id", "geometry", "score", "kind", "onset", "persistence", "event_id")
+"""Columns of the table that are read."""
 _BATCH_ROWS = 1 << 16
 _MASKS_BYTES = 64 << 20
 
@@ -35,7 +37,7 @@ class Changes:
     """`n` changes along the curve; all columns are of equal length."""
 
     squares: Squares
-    """44 bytes a change."""
+    """40 bytes a change."""
     score: NDArray[np.float32]
     """As `changes.score`; 0 where it is null."""
     kind: NDArray[np.int32]
@@ -90,20 +92,19 @@ class Changes:
     @cached_property
     def by_onset(self) -> NDArray[np.int32]:
         """Where changes stand by onset, the latest first, of equal ones the strongest."""
-        latest = np.argsort(-self.onset[self.by_rank].astype(np.int64), kind="stable")
-        return self.by_rank[latest]
+        known = self.onset != UNKNOWN_DAY
+        last = int(self.onset.max(initial=0))
+        ago = np.where(known, last - self.onset.astype(np.int64), -1)
+        ago[~known] = ago.max(initial=0) + 1
+        # Few values sort several times as fast.
+        small = ago.max(initial=0) <= np.iinfo(np.uint16).max
+        ago = ago[self.by_rank].astype(np.uint16 if small else np.int64)
+        return self.by_rank[np.argsort(ago, kind="stable")]
 
     @cached_property
     def blocks(self) -> NDArray[np.int64]:
         """Boxes of neighbours, see `inside`."""
         return inside.blocks(self.squares.corners)
-
-    @cached_property
-    def of_row(self) -> NDArray[np.int32]:
-        """Where the change of each row of the table stands."""
-        found = np.empty(len(self.row), np.int32)
-        found[self.row] = np.arange(len(self.row), dtype=np.int32)
-        return found
 
     def ids(self, at: NDArray[np.integer]) -> list[str]:
         """Ids of the changes that stand at (k,) places."""
@@ -126,11 +127,25 @@ def of(held: "Held", generation: "Generation") -> Changes:
 
 
 def build(store: "Store", table: str) -> Changes:
-    """Read a table of changes; streams, and holds no vector; no change where it is not there."""
+    """Read a table of changes, but for its vectors; no change where it is not there.
+
+    Raises:
+        ArchiveError: it cannot be read, or a change has no place.
+    """
+    if not store.exists(table):
+        return collect([], table)
+    return collect(store.scan(table, list(READ), batch_size=_BATCH_ROWS), table)
+
+
+def collect(batches: Iterable[pa.RecordBatch], table: str) -> Changes:
+    """Columns of a stream of rows, which have the columns `READ`; `table` is for what is said.
+
+    Raises:
+        ArchiveError: a change has no place.
+    """
     read = _Read()
-    if store.exists(table):
-        for batch in store.scan(table, list(_READ), batch_size=_BATCH_ROWS):
-            read.add(batch, table)
+    for batch in batches:
+        read.add(batch, table)
     return read.sorted()
 
 

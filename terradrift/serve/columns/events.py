@@ -41,7 +41,7 @@ class Events:
     counts: Sized[NDArray[np.int64]] = field(
         default_factory=lambda: Sized(_COUNTS_BYTES), repr=False
     )
-    """What was counted by filters."""
+    """What was counted by filters, and `peaks`."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -75,7 +75,13 @@ class Events:
     def passing(self, changes: Changes, passes: NDArray[np.bool_]) -> NDArray[np.int64]:
         """(e,) how many changes of each event pass."""
         found = self.numbers(changes)[passes]
-        return np.bincount(found[found >= 0], minlength=len(self))
+        return np.bincount(found + 1, minlength=len(self) + 1)[1:]
+
+    def peaks(self, changes: Changes) -> NDArray[np.int64]:
+        """(e,) where the strongest change of each event stands; -1 where it has none."""
+        best = np.full(len(self) + 1, len(changes), np.int64)
+        np.minimum.at(best, self.numbers(changes), changes.rank)
+        return np.append(changes.by_rank, NONE)[best[:-1]].astype(np.int64)
 
 
 def of(held: "Held", generation: "Generation") -> Events:

@@ -1,4 +1,4 @@
-"""The patches of a generation in narrow columns: 57 bytes each, and their ids."""
+"""The patches of a generation in narrow columns: 60 bytes each, and their ids."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
