@@ -3,7 +3,7 @@
 import { button, dialog, notify, THUMBS } from './bits.js';
 import { el, icon } from './dom.js';
 import { key } from './keys.js';
-import { step, target } from './list.js';
+import { goTo, step, target } from './list.js';
 import { count } from './say.js';
 import { on, set, state } from './state.js';
 import * as verdicts from './verdicts.js';
@@ -38,38 +38,40 @@ export function askName() {
   });
 }
 
-/** Say yes or no of what is open, or under the list's cursor; then go to the next. */
-export async function judge(one) {
+/* Verdicts are given one after another: each is of what the one before moved on to. */
+let turn = Promise.resolve();
+const inTurn = (act) => { turn = turn.then(act).catch((error) => notify(error.message, 'error')); };
+
+function store(id, under, one) {
+  const before = verdicts.waiting();
+  const said = verdicts.say(id, under, one);
+  said.stored.then(() => {
+    if (verdicts.waiting() && !before) notify('Another process writes to the archive; labels are stored when it is done');
+  }, (error) => notify(error.message, 'error'));
+  return said.before;
+}
+
+async function give(one) {
   const id = target();
   if (!id) { notify('Select a change first: a row of the list, or a place on the map'); return; }
   const under = verdicts.name() || await askName();
   if (!under) return;
-  try {
-    const before = verdicts.waiting();
-    const example = state.search?.example?.judged;
-    if (example && !verdicts.verdict(example, under)) await verdicts.say(example, under, 'yes');
-    given.push({ id, name: under, before: await verdicts.say(id, under, one) });
-    if (verdicts.waiting() > before && !before) {
-      notify('Another process writes to the archive; labels are stored when it is done');
-    }
-    if (!await step(1)) notify(`${THUMBS[one][0]}, and that was the last of the list`);
-  } catch (error) {
-    notify(error.message, 'error');
-  }
+  const example = state.search?.example?.judged;
+  if (example && !verdicts.verdict(example, under)) store(example, under, 'yes');
+  given.push({ id, name: under, before: store(id, under, one) });
+  if (!await step(1)) notify(`${THUMBS[one][0]}, and that was the last of the list`);
 }
 
-async function undo() {
+/** Say yes or no of what is open, or under the list's cursor; then go to the next. */
+export const judge = (one) => inTurn(() => give(one));
+
+function takeBack() {
   const last = given.pop();
   if (!last) { notify('Nothing to undo'); return; }
-  try {
-    await verdicts.say(last.id, last.name, last.before);
-    if (state.panel === 'detail') set({ selected: last.id, place: null });
-    else await step(-1);
-    notify(`Taken back under ${last.name}`);
-  } catch (error) {
-    given.push(last);
-    notify(error.message, 'error');
-  }
+  store(last.id, last.name, last.before);
+  if (state.panel === 'detail') set({ selected: last.id, place: null });
+  else goTo(last.id);
+  notify(`Taken back under ${last.name}`);
 }
 
 /** Yes and no, of the change that is shown. */
@@ -98,7 +100,7 @@ export function tally() {
 export function start() {
   key('y', 'Yes: it is what I look for', () => { judge('yes'); }, 'Labels');
   key('n', 'No: it is not', () => { judge('no'); }, 'Labels');
-  key('u', 'Undo the last verdict', () => { undo(); }, 'Labels');
+  key('u', 'Undo the last verdict', () => { inTurn(takeBack); }, 'Labels');
   const load = () => verdicts.load().catch((error) => notify(`Labels: ${error.message}`, 'error'));
   on('version', load);
   load();

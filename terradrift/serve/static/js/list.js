@@ -103,6 +103,12 @@ export async function step(by, opens = state.panel === 'detail') {
   return row;
 }
 
+/** Put the cursor on a row that was listed before. */
+export function goTo(id) {
+  const at = parts.rows.find((row) => idOf(row) === id);
+  if (at >= 0) parts.rows.move(at);
+}
+
 /** What y, n and s are about: the change that is open, or the row that the list's cursor is on. */
 export function target() {
   if (state.panel === 'detail' && state.selected) return state.selected;

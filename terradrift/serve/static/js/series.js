@@ -174,6 +174,7 @@ export class Chart {
   }
 
   #keys(event) {
+    if (!this.xs) return;
     const end = this.when.length - 1;
     const to = {
       ArrowRight: Math.min(end, this.at + 1), ArrowLeft: this.at < 0 ? end : Math.max(0, this.at - 1), Home: 0, End: end,

@@ -38,6 +38,7 @@ const filtered = () => JSON.stringify(state.filters) !== JSON.stringify(NO_FILTE
 async function asked(path, body, kept) {
   set({ searching: true });
   try {
+    await verdicts.settled();
     const within = options.within || !filtered();
     const answer = await post(`${path}?${new URLSearchParams({ v: state.version })}`, {
       mode: options.mode, k: Number(options.k), filters: within ? conditions() : {}, ...body,

@@ -11,6 +11,7 @@ const here = {
   waiting: 0,        // that the server keeps until another process has done writing
   heard: 0,
   looking: 0,
+  stored: Promise.resolve(),
 };
 
 const kept = () => `terradrift.label.${state.archive.name}`;
@@ -71,20 +72,29 @@ function note(id, under, one) {
   changed();
 }
 
-/** Say 'yes' or 'no' of an id, or take back what was said (null); answers what was said before. */
-export async function say(id, under, one) {
+/**
+ * Say 'yes' or 'no' of an id, or take back what was said (null). It is shown at once and stored
+ * in turn; the promise is of the storing. What was said before is in `before` of the answer.
+ */
+export function say(id, under, one) {
   const before = verdict(id, under) || null;
   note(id, under, one);
-  if (state.archive.read_only) return before;
-  try {
-    const answer = await post('api/label', { ids: [id], verdict: one || 'none', name: under });
-    wait(answer.waiting);
-  } catch (error) {
-    note(id, under, before);
-    throw error;
-  }
-  return before;
+  const stored = here.stored.then(async () => {
+    if (state.archive.read_only) return;
+    try {
+      const answer = await post('api/label', { ids: [id], verdict: one || 'none', name: under });
+      wait(answer.waiting);
+    } catch (error) {
+      note(id, under, before);
+      throw error;
+    }
+  });
+  here.stored = stored.catch(() => {});
+  return { before, stored };
 }
+
+/** When all that was said is stored, or waits at the server. */
+export const settled = () => here.stored;
 
 /* While labels wait for the lock, look now and then whether they were stored. */
 function wait(n) {
@@ -96,6 +106,7 @@ function wait(n) {
 
 /** Ask the archive for all verdicts that stand. */
 export async function load() {
+  await here.stored;
   const { rows, waiting: n } = await get('api/labels');
   here.of.clear();
   for (const row of rows) {

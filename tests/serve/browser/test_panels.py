@@ -1,0 +1,214 @@
+"""The panels beside the map, as an analyst goes through them by mouse and keys."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pytest
+from playwright.sync_api import Page, expect
+
+import terradrift as td
+from terradrift.serve import served
+
+
+@pytest.fixture(scope="module")
+def judged(many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive whose scenes are there, and that may be labelled."""
+    place = tmp_path_factory.mktemp("judged") / "judged.td"
+    shutil.copytree(many, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def address(judged: Path) -> Iterator[str]:
+    """Where that archive is served."""
+    with served(judged, who="ann") as place:
+        yield place
+
+
+def of(archive: Path, text: str, **values: object) -> Any:
+    """The only value that a statement answers."""
+    return td.open(archive).sql(text, **values).fetchall()[0][0]
+
+
+def loaded(page: Page, images: str, nth: int) -> None:
+    """Wait until an image has pixels."""
+    page.wait_for_function(
+        "([images, nth]) => document.querySelectorAll(images)[nth]?.naturalWidth > 200",
+        arg=[images, nth],
+    )
+
+
+NAMELESS = """() => [...document.querySelectorAll(
+  '#side :is(button, select, input, textarea, a, summary, [tabindex="0"])')]
+  .filter((one) => one.checkVisibility() && !one.textContent.trim() && !one.labels?.length
+    && !one.getAttribute('aria-label') && !one.querySelector('img[alt]'))
+  .map((one) => one.outerHTML)"""
+"""What a screen reader has no words for."""
+
+
+def test_list_detail_and_chips(opened, judged: Path):
+    page = opened(theme="light")
+    events = of(judged, "SELECT count(*) FROM events")
+    expect(page.locator(".list-count")).to_have_text(f"{events} events")
+    page.locator("#list .entry").nth(1).click()
+    where = page.locator("#detail .detail-nav span")
+    expect(where).to_have_text(f"event 2 of {events}")
+    second = of(
+        judged,
+        "SELECT arg_max(change_id, c.score) FROM changes c JOIN events e USING (event_id) "
+        "WHERE e.rank = 2",
+    )
+    for nth in range(3):
+        loaded(page, "#detail .change-chip img", nth)
+    scored = of(
+        judged,
+        "SELECT count(z) FROM scores SEMI JOIN "
+        "(FROM changes WHERE change_id = $id) c USING (patch_id)",
+        id=second,
+    )
+    expect(page.locator("#detail .chart .point")).to_have_count(scored)
+    assert page.locator("#detail .words p").count() >= 4
+    expect(page.locator("#detail .bands").first).to_contain_text("nir")
+    assert f"selected={second}" in page.url
+    assert page.evaluate(NAMELESS) == []
+
+    page.locator("#detail .chart").focus()
+    page.keyboard.press("End")
+    last = of(judged, "SELECT max(datetime)::DATE FROM scenes")
+    expect(page.locator(".readout")).to_contain_text(str(last.day))
+    expect(page.locator(".readout")).to_contain_text("NDVI")
+
+    page.locator(".chip-open").nth(1).click()
+    loaded(page, "dialog .layer", 1)
+    after = page.locator("dialog[open] .layer").nth(1)
+    shares = []
+    for press in (None, "ArrowRight", " "):
+        if press == " ":
+            page.keyboard.down(press)
+        elif press:
+            page.keyboard.press(press)
+        shares.append(after.evaluate("one => one.style.clipPath"))
+    page.keyboard.up(" ")
+    assert [share.split()[-1] for share in shares] == ["50%)", "51%)", "100%)"]
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+    page.keyboard.press("j")
+    expect(where).to_have_text(f"event 3 of {events}")
+    page.keyboard.press("Escape")
+    rank = page.locator("#list .entry[aria-selected=true] .entry-rank")
+    expect(rank).to_have_text("3")
+    page.keyboard.press("?")
+    for words in ("Next in the list", "Yes: it is what I look for", "Find changes"):
+        expect(page.locator("dialog .keys", has_text=words)).to_be_visible()
+
+
+def test_similar_labels_refined(opened, judged: Path):
+    page = opened(theme="light")
+    page.locator("#list .entry").first.click()
+    page.wait_for_selector("#detail h2")
+    page.keyboard.press("s")
+    title, note = page.locator(".searching h2"), page.locator(".note")
+    expect(title).to_have_text("Like this")
+    expect(note).to_contain_text("compared in raw: exact")
+    expect(page.locator("#list .entry-name").nth(5)).to_be_visible()
+
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.keyboard.press("y")
+    page.locator("#label-name").fill("new houses")
+    page.keyboard.press("Enter")
+    tally = page.locator("#detail .tally")
+    expect(tally).to_contain_text("2 yes · 0 no")
+    expect(page.locator("#detail .detail-nav span")).to_contain_text("match 2 of")
+    for key in "nnu":
+        page.keyboard.press(key)
+    expect(page.locator("#told")).to_contain_text("Taken back")
+    expect(tally).to_contain_text("2 yes · 1 no")
+
+    page.evaluate("import('/static/js/verdicts.js').then((told) => told.settled())")
+    held = td.open(judged).labels("new houses").to_pylist()
+    assert sorted(row["verdict"] for row in held) == ["no", "yes", "yes"]
+    assert {row["who"] for row in held} == {"ann"}
+    said = {row["target_id"] for row in held}
+    assert of(judged, "SELECT event_id FROM events WHERE rank = 1") in said
+
+    page.keyboard.press("r")
+    expect(title).to_have_text("Refined by what you judged")
+    expect(note).to_contain_text("2 liked and 1 unliked")
+    shown = page.evaluate(
+        "import('/static/js/state.js').then(({ state }) => state.search.rows)"
+    )
+    assert shown
+    assert not said & {row["change_id"] for row in shown}
+    page.get_by_role("button", name="Next to judge").click()
+    expect(title).to_contain_text("Next to judge")
+    expect(page.locator("#list .entry-score").first).to_contain_text("%")
+
+    page.keyboard.press("Escape")
+    expect(page.locator(".searching")).to_be_hidden()
+    expect(page.locator("#list .mark-yes").first).to_be_visible()
+
+
+def test_download_is_read_elsewhere(opened, judged: Path, tmp_path: Path):
+    least = of(judged, "SELECT median(score) FROM changes")
+    passing = of(
+        judged, "SELECT count(*) FROM changes WHERE score >= $least", least=least
+    )
+    page = opened(link=f"#min_score={least}")
+    read = {"gpkg": geopandas.read_file, "parquet": geopandas.read_parquet}
+    for name, ending in (("GeoPackage", "gpkg"), ("GeoParquet", "parquet")):
+        page.keyboard.press("e")
+        page.locator("dialog select").select_option("changes")
+        page.get_by_label(name).check()
+        told = page.locator("dialog [role=status]")
+        expect(told).to_contain_text(f"{passing} rows")
+        with page.expect_download() as given:
+            page.locator("dialog a[download]").click()
+        expect(page.locator("dialog")).to_have_count(0)
+        path = tmp_path / f"selection.{ending}"
+        given.value.save_as(path)
+        rows = read[ending](path)
+        assert len(rows) == passing
+        assert rows["score"].min() >= least
+        assert rows.crs.to_authority()[1] in ("4326", "CRS84")
+
+
+def test_sql(opened, judged: Path, complaints):
+    page = opened()
+    page.keyboard.press("q")
+    box = page.locator("#sql-text")
+    box.fill("SELECT change_id, score FROM changes ORDER BY score DESC LIMIT 120;")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".answer .pager")).to_contain_text("1 to 100 of 120 rows")
+    page.get_by_role("button", name="On", exact=True).click()
+    expect(page.locator(".grid tbody tr")).to_have_count(20)
+    page.get_by_role("button", name="Show on the map").click()
+    expect(page.locator(".list-count")).to_contain_text("120")
+    page.locator("#list .entry").first.click()
+    best = of(judged, "SELECT arg_max(change_id, score) FROM changes")
+    expect(page.locator("#detail .facts")).to_contain_text(best)
+
+    complaints.expected.append("400")
+    page.locator("#tab-sql").click()
+    wrong = page.locator("#sql .trouble")
+    for text, words in (
+        ("SELECT * FROM change", "did you mean changes"),
+        ("COPY changes TO 'x.csv'", "SELECT"),
+    ):
+        box.fill(text)
+        page.keyboard.press("Control+Enter")
+        expect(wrong).to_contain_text(words)
+
+
+def test_nothing_passes_on_a_small_screen(opened):
+    page = opened(link="#since=2035-01-01", width=390, height=844)
+    page.locator("#tab-list").click()
+    expect(page.locator("#list .nothing-title")).to_have_text("No event passes")
+    page.locator("#list").get_by_role("button", name="Clear filters").click()
+    page.locator("#list .entry").first.click()
+    expect(page.locator("#detail .chart")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
