@@ -1,5 +1,6 @@
 """What the archive holds, how faults are told, and the server's process."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -208,3 +209,18 @@ def test_the_command_tells_its_address_and_ends_in_peace(many: Path) -> None:
 
 def _children(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def test_the_page_of_the_docs_names_every_route_and_no_other(
+    client: TestClient,
+) -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs" / "serve.md"
+    told = {
+        (verb, path.partition("?")[0])
+        for verb, path in re.findall(
+            r"^\| `(GET|POST) (/[^`]*)`", docs.read_text(), re.MULTILINE
+        )
+    }
+    paths = client.get("/api/openapi.json").json()["paths"]
+    there = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
+    assert told == there
