@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
     import polars as pl
+    from lonboard import Map
 
 BATCH_ROWS = 10_000
 _SHOWN_ROWS = 20
@@ -214,9 +215,33 @@ class Relation:
             for clock, cursor in self._running.values():
                 clock.stop(cursor)
 
+    def explore(
+        self, *, by: str | None = None, limit: int | None = None, basemap: bool = False
+    ) -> "Map":
+        """The first `limit` rows on a map that one can move; see `query.shown.explore.draw`.
+
+        Raises:
+            QueryError: the statement fails, lonboard is not installed, or the rows have no
+                places.
+        """
+        from terradrift.query.shown import explore
+
+        most = explore.ROWS if limit is None else limit
+        rows = self._first(most + 1)
+        left = rows.num_rows > most
+        return explore.draw(rows.slice(0, most), by=by, basemap=basemap, left=left)
+
     def _repr_html_(self) -> str:
-        html: str = self._head(_SHOWN_ROWS).to_html(index=False)
-        return f"<p>{self.note}</p>{html}" if self.note else html
+        from terradrift.query.shown import answers
+
+        rows = self._first(_SHOWN_ROWS + 1)
+        types = dict(zip(self.columns, self.types, strict=True))
+        more = rows.num_rows > _SHOWN_ROWS
+        shown = rows.slice(0, _SHOWN_ROWS)
+        # A preview is short by itself; only a limit of the relation's own is worth saying.
+        own = self._limits.rows is not None and self._limits.rows <= _SHOWN_ROWS
+        note = self.note if own else self._hint
+        return answers.relation(shown, types, note, more=more)
 
     def __repr__(self) -> str:
         return f"Relation of {len(self.columns)} columns: {', '.join(self.columns)}"
@@ -225,6 +250,10 @@ class Relation:
         """The first rows as people read them."""
         from terradrift.query import write
 
+        return write.shown(self._first(rows))
+
+    def _first(self, rows: int) -> pa.Table:
+        """The first rows, as far as the limits let; `note` is theirs."""
         most = rows if self._limits.rows is None else min(rows, self._limits.rows)
         first = replace(self._limits, rows=most)
         part = Relation(
@@ -235,9 +264,9 @@ class Relation:
             described=self.described,
             hint=self._hint,
         )
-        shown = write.shown(part.to_arrow())
+        table = part.to_arrow()
         self.note = part.note
-        return shown
+        return table
 
     def _describe(self) -> Described:
         """Plan the statement, without running it."""

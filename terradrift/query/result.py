@@ -1,18 +1,33 @@
 """What a search gives: rows as Arrow, and the forms people want them in."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from terradrift.errors import QueryError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import geopandas as gpd
     import pandas as pd
     import polars as pl
+    from lonboard import Map
+    from matplotlib.figure import Figure
 
     from terradrift.query.index.protocol import Recall
+
+
+class Pictures(Protocol):
+    """Draws the matches of a result."""
+
+    def chips(self, found: "Result") -> "Sequence[str]":
+        """Pictures of the first matches as HTML, those that are quickly at hand."""
+
+    def grid(self, found: "Result", matches: int) -> "Figure":
+        """A figure of the first matches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +47,8 @@ class Result:
     """How many of them are, as measured; None where the answer is exact."""
     plan: str = ""
     """How the answer was got, in words."""
+    pictures: "Pictures | None" = None
+    """What draws matches from the archive's scenes; None where no archive was asked."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -76,11 +93,42 @@ class Result:
         rows: list[dict[str, Any]] = self.table.to_pylist()
         return rows
 
-    def _repr_html_(self) -> str:
-        from terradrift.query import write
+    def explore(
+        self, *, by: str | None = None, limit: int | None = None, basemap: bool = False
+    ) -> "Map":
+        """The matches on a map that one can move; see `query.shown.explore.draw`.
 
-        html: str = write.shown(self.table.slice(0, 20)).to_html(index=False)
-        return f"<p>{self!r}</p>{html}"
+        Raises:
+            QueryError: lonboard is not installed, or the rows have no places.
+        """
+        from terradrift.query.shown import explore
+
+        most = explore.ROWS if limit is None else limit
+        left = len(self) > most
+        rows = self.table.slice(0, most)
+        return explore.draw(rows, by=by, basemap=basemap, left=left)
+
+    def plot(self, matches: int = 6) -> "Figure":
+        """The first matches, before beside after, with their dates and distances.
+
+        Raises:
+            QueryError: no matches, or this is no answer of `Archive.similar` or
+                `Archive.uncertain`, which know the scenes.
+        """
+        if self.pictures is None:
+            raise QueryError(
+                "expected an answer of Archive.similar or Archive.uncertain, which know the "
+                "scenes; got rows without an archive"
+            )
+        if not len(self):
+            raise QueryError("expected matches to draw, got none; widen the question")
+        return self.pictures.grid(self, matches)
+
+    def _repr_html_(self) -> str:
+        from terradrift.query.shown import answers
+
+        chips = [] if self.pictures is None else self.pictures.chips(self)
+        return answers.result(self, chips)
 
     def __repr__(self) -> str:
         note = f"; {self.note}" if self.note else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from terradrift import threads as threading_
 from terradrift.archive.front.finding import Finding
-from terradrift.archive.front.handed import Handed
+from terradrift.archive.front.matches import Matches
 from terradrift.archive.runs import recorded
 
 if TYPE_CHECKING:
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     import pyarrow as pa
+    from lonboard import Map
+    from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
 
+    from terradrift.archive.front.handed import Handed
     from terradrift.detect.kinds.fates import Fate
     from terradrift.query.relation import Relation
     from terradrift.query.search.similar import similar as _similar
@@ -80,8 +83,43 @@ class Asking(Finding):
         similar = Handed(_similar)
         uncertain = Handed(_uncertain)
     else:
-        similar = Handed("terradrift.query.search.similar:similar")
-        uncertain = Handed("terradrift.query.search.uncertain:uncertain")
+        similar = Matches("terradrift.query.search.similar:similar")
+        uncertain = Matches("terradrift.query.search.uncertain:uncertain")
+
+    def explore(
+        self,
+        what: Literal["changes", "events", "patches"] = "changes",
+        *,
+        by: str | None = None,
+        limit: int | None = None,
+        basemap: bool = False,
+    ) -> Map:
+        """Changes, events or patches on a map that one can move, the strongest first.
+
+        `by` is the column of its colours, `limit` how many are drawn (see
+        `query.shown.explore.draw`); `basemap` fetches streets to draw beneath.
+
+        Raises:
+            QueryError: another table, or lonboard is not installed.
+        """
+        from terradrift.archive import exploring
+
+        return exploring.explore(self.store, what, by=by, limit=limit, basemap=basemap)
+
+    def plot(self, what: str = "map", name: str | None = None) -> Figure:
+        """A matplotlib figure.
+
+        `what` is `series` (`name`: a patch), `change` (a change, or an event for its
+        strongest), or of the whole archive `map`, `timeline`, `kinds`, `taxonomy` (where
+        regimes are) or `dendrogram` (what regimes are alike).
+
+        Raises:
+            QueryError: no such figure, or no such patch, change or event.
+            ArchiveError: there are no kinds or no taxonomy yet.
+        """
+        from terradrift.archive import plotting
+
+        return plotting.plot(self.store, self.model, what, name)
 
     def series(self, patch: str) -> pa.Table:
         """Observations of a patch in order of time, with their scores.

@@ -25,6 +25,11 @@ class Base:
         )
         return f"Archive({str(self.store.root)!r}: {counts or 'empty'})"
 
+    def _repr_html_(self) -> str:
+        from terradrift.archive import showing
+
+        return showing.card(self.store, self.model)
+
     @property
     def model(self) -> str:
         """The model that SQL's views and the later verbs speak of."""

@@ -1,12 +1,14 @@
 """`taxonomy --output FOLDER`: pictures of regimes, and what lies between them."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from terradrift import grid as grids
@@ -47,6 +49,12 @@ _OWN = """
       AND {index} IS NOT NULL AND {index} = {index}
     ORDER BY ALL
 """
+_FIGURES: Mapping[str, Callable[[Drawn], Figure]] = {
+    "regimes": pictures.regime_map,
+    "colours": pictures.colour_map,
+    "tree": pictures.tree,
+    "cards": pictures.cards,
+}
 _SHARE = 0.2
 """Of a leaf's members that a day must show for it to be in the course."""
 
@@ -57,31 +65,38 @@ def draw(store: Store, model: str, folder: Path, *, threads: int) -> list[Path]:
     Raises:
         ArchiveError: the model has no taxonomy.
     """
-    stamp = taxonomy_model.stamp(store, model)
-    if not stamp:
-        raise ArchiveError(
-            f"{store.root} holds no taxonomy of {model}; run terradrift taxonomy first"
-        )
-    fitted = taxonomy_model.read(store, model, stamp["number"])
-    drawn, told = _gathered(store, model, fitted, threads)
+    drawn, told = _gathered(store, model, _fitted(store, model), threads)
     parts = {
-        folder / f"{name}.png": ink.png(make(drawn))
-        for name, make in (
-            ("regimes", pictures.regime_map),
-            ("colours", pictures.colour_map),
-            ("tree", pictures.tree),
-            ("cards", pictures.cards),
-        )
+        folder / f"{name}.png": ink.png(make(drawn)) for name, make in _FIGURES.items()
     }
     text = json.dumps(told, indent=1, sort_keys=True, allow_nan=False)
     parts[folder / "taxonomy.json"] = f"{text}\n".encode()
     return whole.write(parts)
 
 
-def _gathered(
-    store: Store, model: str, fitted: Fitted, threads: int
-) -> tuple[Drawn, dict[str, Any]]:
-    name = schema.suffix(model)
+def figure(store: Store, model: str, name: Literal["regimes", "tree"]) -> Figure:
+    """One of the pictures that need no histories, in a moment.
+
+    Raises:
+        ArchiveError: the model has no taxonomy.
+    """
+    drawn, _, _ = _base(store, schema.suffix(model), _fitted(store, model))
+    return _FIGURES[name](drawn)
+
+
+def _fitted(store: Store, model: str) -> Fitted:
+    stamp = taxonomy_model.stamp(store, model)
+    if not stamp:
+        raise ArchiveError(
+            f"{store.root} holds no taxonomy of {model}; run terradrift taxonomy first"
+        )
+    return taxonomy_model.read(store, model, stamp["number"])
+
+
+def _base(
+    store: Store, name: str, fitted: Fitted
+) -> tuple[Drawn, NDArray[np.str_], NDArray[np.int64]]:
+    """What needs no histories: places, leaves and how alike they are; ids, cells."""
     rows = store.scan(f"regimes_{name}", ["patch_id", "regime"]).read_all()
     ids = np.array(rows["patch_id"].to_pylist(), np.str_)
     leaf = rows["regime"].fill_null(_NONE).to_numpy().astype(np.int64)
@@ -98,22 +113,36 @@ def _gathered(
         )
         for row in sorted(tree, key=lambda row: row["regime"])
     )
-    index, courses = _courses(store, name, fitted, regimes)
-    empty = Drawn(
+    drawn = Drawn(
         title=store.root.stem,
         regimes=regimes,
-        index=index.upper(),
-        courses=courses,
+        index="",
+        courses={},
         corners=places.corners(store.settings.grid, cells),
         leaf=leaf,
         distances=np.zeros((0, 0)),
         colours=np.full((len(ids), 3), np.nan),
         explained=0.0,
     )
-    order = [one.number for one in empty.leaves]
-    paths = np.stack([fitted.taxonomy.regimes[number].path for number in order])
+    paths = _paths(drawn, fitted)
     distances = path_distances(paths, paths)
-    graph = spanning(distances)
+    return replace(drawn, distances=(distances + distances.T) / 2), ids, cells
+
+
+def _paths(drawn: Drawn, fitted: Fitted) -> NDArray[Any]:
+    """Paths of the leaves in their order."""
+    return np.stack([fitted.taxonomy.regimes[one.number].path for one in drawn.leaves])
+
+
+def _gathered(
+    store: Store, model: str, fitted: Fitted, threads: int
+) -> tuple[Drawn, dict[str, Any]]:
+    name = schema.suffix(model)
+    base, ids, cells = _base(store, name, fitted)
+    index, courses = _courses(store, name, fitted, base.regimes)
+    order = [one.number for one in base.leaves]
+    paths = _paths(base, fitted)
+    graph = spanning(path_distances(paths, paths))
     shade, explained, between = _read(
         Histories.of(store, model, fitted),
         fitted,
@@ -123,12 +152,13 @@ def _gathered(
         threads=threads,
     )
     drawn = replace(
-        empty,
-        distances=(distances + distances.T) / 2,
+        base,
+        index=index.upper(),
+        courses=courses,
         colours=shade,
         explained=explained,
     )
-    return drawn, _told(drawn, order, graph, between, coherence_of(cells, leaf))
+    return drawn, _told(drawn, order, graph, between, coherence_of(cells, base.leaf))
 
 
 def coherence_of(cells: NDArray[np.int64], leaf: NDArray[np.int64]) -> dict[str, Any]:
