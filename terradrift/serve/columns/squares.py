@@ -30,7 +30,8 @@ class Squares:
     key: Keys
     """(n,), ascending."""
     corners: Corners
-    """Units of `mercator`; a patch on the antimeridian goes on beyond the world's edge."""
+    """Units of `mercator`; a patch on the antimeridian goes on beyond the world's edge, or is
+    beyond it altogether where it is stored so."""
     reach: int
     """Units from the middle of the box of any of them to its sides, at most."""
 
@@ -54,6 +55,8 @@ class Squares:
             west - grown, north - grown, east + grown, south + grown
         )
         low, high = bounds(self.corners[rows])
+        # The curve goes on at the other side with what is stored beyond the edge.
+        shift -= middles(low, high)[:, 0] // WORLD * WORLD
         touches = (low[:, 0] + shift <= east) & (high[:, 0] + shift >= west)
         touches &= (low[:, 1] <= south) & (high[:, 1] >= north)
         return rows[touches], shift[touches]
@@ -82,15 +85,11 @@ class Squares:
 def sort(corners: Corners) -> tuple[Squares, NDArray[np.int64]]:
     """Squares, and of each of them its row in `corners`."""
     low, high = bounds(corners)
-    middle = low + ((high - low) >> 1)
+    middle = middles(low, high)
     key = curve.keys(middle[:, 0] % WORLD, middle[:, 1])
     order = np.argsort(key, kind="stable")
     reach = int((high - low).max(initial=0) // 2 + 1)
-    sorted_corners = corners[order]
-    beyond = middle[order, 0] // WORLD * WORLD
-    if beyond.any():
-        sorted_corners[..., 0] -= beyond[:, None]
-    return Squares(key[order], sorted_corners, reach), order
+    return Squares(key[order], corners[order], reach), order
 
 
 def bounds(corners: Corners) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -101,6 +100,11 @@ def bounds(corners: Corners) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         np.minimum(low, corner, out=low)
         np.maximum(high, corner, out=high)
     return low, high
+
+
+def middles(low: NDArray[np.int32], high: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(n, 2) middle of each box."""
+    return np.asarray(low + ((high - low) >> 1))
 
 
 def of_wkb(geometry: pa.Array, table: str) -> Corners:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.serve.columns.mercator import BITS
-from terradrift.serve.columns.squares import Squares, bounds
+from terradrift.serve.columns.mercator import BITS, WORLD
+from terradrift.serve.columns.squares import Squares, bounds, middles
 from terradrift.serve.tiles.place import EXTENT, Place
 
 LEVELS = 6
@@ -54,6 +54,6 @@ def corner(
 ) -> NDArray[np.float64]:
     """(c, 2) corner of the cell of each row, in whole numbers of the tile."""
     low, high = bounds(squares.corners[rows])
-    middle = (low + ((high - low) >> 1)).astype(np.int64)
+    middle = middles(low, high) % np.array([WORLD, WORLD])
     inside = middle - np.array([place.west, place.north])
     return np.asarray(inside * (1 << LEVELS) // place.size * CELL, np.float64)
