@@ -59,6 +59,8 @@ def test_what_fails_or_never_ends_is_one_line(
 def test_values_that_cannot_be_handed_over_are_told(store: Store) -> None:
     with pytest.raises(QueryError, match="values that JSON holds"):
         apart.answer(store.root, "SELECT $a", Limits(seconds=1), {"a": b"x"})
+    with pytest.raises(QueryError, match="half of one"):
+        apart.answer(store.root, "SELECT '\ud800'", Limits(seconds=1))
 
 
 def test_who_waits_is_told_that_an_interrupt_is_not_heard(

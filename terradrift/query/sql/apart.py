@@ -205,11 +205,15 @@ def _written(asked: Question) -> bytes:
         "path": None if asked.path is None else str(asked.path),
     }
     try:
-        return json.dumps(told).encode() + b"\n"
+        return json.dumps(told, ensure_ascii=False).encode() + b"\n"
     except TypeError as error:
         raise QueryError(
             f"expected values that JSON holds, such as text and numbers, got {error}; "
             "pass instants as ISO text"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise QueryError(
+            "expected text of whole characters, got half of one (a lone surrogate)"
         ) from error
 
 
