@@ -31,7 +31,7 @@ _PERSISTENCE = """
 """
 _SCORES = """
     SELECT min(score) AS low, max(score) AS high,
-        quantile_cont(score, [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1]) AS eighths
+        quantile_cont(score, [0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999, 1]) AS steps
     FROM {changes}
 """
 _KINDS = ("kind", "name", "label", "size", "rarity", "d_ndvi", "d_nbr", "d_ndwi")

@@ -1,20 +1,33 @@
 /* How much passes the filters: asked after each change of them, a few times a second at most. */
 
-import { get } from './api.js';
-import { on, query, set } from './state.js';
+import { get, post } from './api.js';
+import { on, query, set, state } from './state.js';
 
 const AGAIN = 200;
+const GONE = 410;
 
 let waiting = 0;
 let newest = 0;
 
+/* A server that was started anew, or has much to keep, forgot the area; it has the same name when
+   it is told of it again. */
+async function counted() {
+  try {
+    return await get(`api/count?${query()}`);
+  } catch (error) {
+    if (error.status !== GONE || !state.area) throw error;
+    await post('api/regions', state.area.geometry);
+    return get(`api/count?${query()}`);
+  }
+}
+
 async function ask() {
   const mine = newest += 1;
   try {
-    const count = await get(`api/count?${query()}`);
+    const count = await counted();
     if (mine === newest) set({ count, counting: false, trouble: null });
   } catch (error) {
-    if (mine === newest && error.status !== 410) set({ counting: false, trouble: error.message });
+    if (mine === newest) set({ counting: false, trouble: error.message });
   }
 }
 

@@ -46,7 +46,7 @@ async function ask() {
       const now = await get(`api/fresh?v=${encodeURIComponent(state.version)}`);
       showWriting(now.writing);
       if (now.newer) tell(`Newer data are there${now.added ? ` (+${now.added})` : ''}`, 'Show', moveOn);
-      else tell('');
+      else tell(state.trouble ?? '', state.trouble ? 'Close' : null, () => set({ trouble: null }));
     } catch (error) {
       if (error.status === 410) tell('Newer data are there', 'Show', moveOn);
       else { tell('The server does not answer; trying again', null); next = SOON; }
@@ -58,6 +58,6 @@ async function ask() {
 export function start() {
   document.getElementById('tools').before(writing);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
-  on('trouble', () => { if (state.trouble) ask(); });
+  on('trouble', ask); // is the server there, and has it what is asked for
   clock = setTimeout(ask, EVERY);
 }

@@ -2,7 +2,7 @@
 
 import { el } from './dom.js';
 import { map } from './map.js';
-import { colourOf, filling, hatchOf, lookOf } from './paint.js';
+import { colourOf, filling, hatchOf, lookOf, widthFrom } from './paint.js';
 import { INKS } from './scales.js';
 import { on, query, state } from './state.js';
 import { onTurn, shown } from './theme.js';
@@ -112,7 +112,7 @@ function paintAll() {
   set('events', {
     'line-color': byEvent ? colourOf(theme, 'events') : ink.ink,
     'line-width': byEvent ? ['interpolate', ['linear'], ['zoom'], 8, 1.4, 13, 2.4] : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
-    'line-opacity': (byEvent ? 1 : 0.65) * dim,
+    'line-opacity': byEvent ? dim : ['interpolate', ['linear'], ['zoom'], widthFrom(1.5), 0, widthFrom(5), 0.65 * dim],
   });
 }
 

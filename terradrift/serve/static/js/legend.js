@@ -27,11 +27,12 @@ const swatch = (nth) => {
 
 const plain = (colour, words) => el('p', { class: 'key small soft' }, el('span', { class: 'swatch', style: { '--of': colour }, 'aria-hidden': 'true' }), words);
 
+/** A scale; `marks` are [value, what it is?] at equal steps along it. */
 function scale(colours, marks, words) {
   return [
     el('p', { class: 'small soft' }, words),
-    el('div', { class: 'ramp', style: { background: gradient(colours) }, role: 'img', 'aria-label': `${words}: ${marks.join(', ')}` }),
-    el('div', { class: 'ends number small' }, ...marks.map((mark) => el('span', {}, mark))),
+    el('div', { class: 'ramp', style: { background: gradient(colours) }, role: 'img', 'aria-label': `${words}: ${marks.map((mark) => mark.join(' ')).join(', ')}` }),
+    el('div', { class: 'ends number small' }, ...marks.map(([value, what]) => el('span', {}, value, what && el('span', { class: 'faint' }, what)))),
   ];
 }
 
@@ -84,9 +85,11 @@ function meaning() {
   const ink = INKS[shown()];
   if (state.colour === 'kind') return kinds();
   if (state.colour === 'taxonomy') return regimes();
-  if (state.colour === 'onset') return scale(PLASMA, onsetRange().map((n) => dayOf(n).slice(0, 7)), 'Month of onset');
+  if (state.colour === 'onset') return scale(PLASMA, onsetRange().map((n) => [dayOf(n).slice(0, 7)]), 'Month of onset');
   if (state.colour === 'event') return [el('p', { class: 'small soft' }, 'Outlines are events: changes connected in space and time. Numbers are ranks; colours go round and only tell neighbours apart.'), plain(ink.ink, 'a change')];
-  return scale(CIVIDIS, [0, 2, 4, 6, 8].map((nth) => scoreSteps()[nth].toPrecision(3)), 'Score, no unit: a quarter of the changes between two marks');
+  const steps = scoreSteps();
+  const marks = [[0, 'lowest'], [2, 'half'], [4, 'top 10 %'], [6, 'top 1 %'], [8, 'highest']];
+  return scale(CIVIDIS, marks.map(([nth, what]) => [steps[nth].toPrecision(3), what]), 'Score of a change, no unit');
 }
 
 function choices() {
@@ -106,8 +109,7 @@ function layers() {
     state.backdrop && el('div', { class: 'row' }, check(`Scenes, ${String(state.backdrop.datetime).slice(0, 10)}`, 'backdropOn', 'A mosaic of clear scenes'), opacity),
     state.archive.has.events && check('Outlines of events', 'outlines', 'Changes connected in space and time'),
     check('Patches looked at', 'ground', 'All patches of the archive; grey where a history could not be judged'),
-    (state.ground || state.colour === 'taxonomy') && plain(INKS[shown()].unjudged, state.colour === 'taxonomy' ? 'grey: of no regime' : 'grey: patches; full where not judged'),
-    state.search && el('p', { class: 'small soft' }, 'Matches of the search: brightest first; the rest is dimmed.'));
+    (state.ground || state.colour === 'taxonomy') && plain(INKS[shown()].unjudged, state.colour === 'taxonomy' ? 'grey: of no regime' : 'grey: patches; full where not judged'));
 }
 
 const body = el('div', { class: 'block' });
@@ -115,7 +117,8 @@ const under = el('div', { class: 'block' });
 
 function show() {
   const focused = document.activeElement?.closest?.('#legend') ? [...place.querySelectorAll('button, input')].indexOf(document.activeElement) : -1;
-  body.replaceChildren(el('h2', { class: 'sr' }, 'Legend'), choices(), ...[meaning()].flat().filter(Boolean));
+  const shownMatches = state.search ? el('div', { class: 'matches' }, ...scale([...CIVIDIS].reverse(), [['1', 'nearest'], [number(state.search.total), 'farthest']], 'Matches by rank; the rest is dimmed')) : null;
+  body.replaceChildren(...[el('h2', { class: 'sr' }, 'Legend'), shownMatches, choices(), meaning()].flat().filter(Boolean));
   under.replaceChildren(layers());
   if (focused >= 0) place.querySelectorAll('button, input')[focused]?.focus();
 }

@@ -152,6 +152,10 @@ export async function start() {
   map.addControl(new ScaleControl({ maxWidth: 120, unit: 'metric' }), 'bottom-left');
   tellBusy();
   map.on('moveend', tellView);
+  map.on('error', ({ error }) => {
+    if (error.name === 'AbortError') return;
+    set({ trouble: error.status ? `Part of the map could not be read (${error.status})` : error.message });
+  });
   onTurn((theme) => reground(map, theme));
   /* The sheet of small screens comes up first. */
   on('place', () => setTimeout(() => { if (state.place) reveal(state.place); }, small.matches ? 300 : 0));

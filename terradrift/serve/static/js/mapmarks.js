@@ -2,6 +2,7 @@
 
 import { get } from './api.js';
 import { map } from './map.js';
+import { widthFrom } from './paint.js';
 import { CIVIDIS, INKS, ramp } from './scales.js';
 import { on, set, state } from './state.js';
 import { onTurn, shown } from './theme.js';
@@ -10,14 +11,6 @@ const RING = 11; // px
 const MOST = 2000; // matches that are drawn
 const collection = (features = []) => ({ type: 'FeatureCollection', features });
 const point = (longitude, latitude, properties = {}) => ({ type: 'Feature', properties, geometry: { type: 'Point', coordinates: [longitude, latitude] } });
-
-/* The zoom from which on a patch is wider than so many pixels: its own outline marks it then. */
-function squareFrom(pixels) {
-  const { bbox, patch_size: metres } = state.archive;
-  const latitude = bbox ? (bbox[1] + bbox[3]) / 2 : 0;
-  const round = 40_075_016 * Math.cos((latitude * Math.PI) / 180);
-  return Math.min(24, Math.max(1, Math.log2((pixels * round) / (metres * 512))));
-}
 
 function colours() {
   const ink = INKS[shown()];
@@ -59,7 +52,7 @@ export function start() {
   });
   const ring = (id, width) => map.addLayer({
     id, type: 'circle', source: 'chosen',
-    maxzoom: squareFrom(2.2 * RING),
+    maxzoom: widthFrom(2.2 * RING),
     paint: { 'circle-radius': RING, 'circle-opacity': 0, 'circle-stroke-width': width },
   });
   ring('chosen-halo', 5);

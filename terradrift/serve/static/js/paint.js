@@ -9,11 +9,12 @@ export function scoreRange() {
   return [low ?? 0, high ?? 1];
 }
 
-/** Scores that part the changes into eighths, nine of them: few are far above the others, and on
-    a scale in equal steps most would look alike. */
+/** Scores that so many of the changes lie below: 0, 25, 50, 75, 90, 97, 99, 99.9 and 100 %. Few are
+    far above the others; on a scale in equal steps most would look alike, and far out, where a point
+    is the strongest of hundreds, so would all in steps of equal numbers. */
 export function scoreSteps() {
-  const eighths = state.archive.scores?.eighths;
-  if (eighths) return eighths;
+  const steps = state.archive.scores?.steps;
+  if (steps) return steps;
   const [low, high] = scoreRange();
   return CIVIDIS.map((_, nth) => low + ((high - low) * nth) / (CIVIDIS.length - 1));
 }
@@ -105,4 +106,12 @@ export function lookOf(theme) {
     ring: pick(0.8, 2.4, 2.4, 1.2),
     stroke: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? own(nth) : ink.edge), ink.other),
   };
+}
+
+/** The zoom from which on a patch is wider than so many pixels. */
+export function widthFrom(pixels) {
+  const { bbox, patch_size: metres } = state.archive;
+  const latitude = bbox ? (bbox[1] + bbox[3]) / 2 : 0;
+  const round = 40_075_016 * Math.cos((latitude * Math.PI) / 180);
+  return Math.min(22, Math.max(1, Math.log2((pixels * round) / (metres * 512))));
 }
