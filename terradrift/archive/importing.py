@@ -18,7 +18,7 @@ from terradrift.store.majortom.source import is_published
 from terradrift.store.published import arrive as tables
 from terradrift.store.published import files, forms
 from terradrift.store.published.arrive import Asked
-from terradrift.store.published.table import described
+from terradrift.store.published.table import described, recognised
 from terradrift.store.rasters import arrive as rasters
 from terradrift.store.rasters import products
 from terradrift.store.tables import Store
@@ -135,7 +135,7 @@ def form_of(paths: Sequence[str | Path]) -> str:
         return moving.MAJOR_TOM
     if FOOTER in said:
         return moving.TERRADRIFT
-    form = forms.recognised(columns, said.get("emb", {}))
+    form = recognised(first, columns, said.get("emb", {}))
     # What has neither is told by the reader of exports, which names what is missing.
     return form or moving.TERRADRIFT
 

@@ -15,6 +15,8 @@ from terradrift.store.published.files import File
 
 EARTH_INDEX, CLAY, LGND, VECTORS = "earth-index", "clay", "lgnd", "vectors"
 NAMES = (EARTH_INDEX, CLAY, LGND, VECTORS)
+_VECTOR = ("embedding", "embeddings")
+_EARTH_INDEX = 384
 _CLIP = 5.0
 """Earth Index of 2025: bytes from 0 to 255 stand for values from -5 to 5."""
 _SIDE = {EARTH_INDEX: 320.0}
@@ -42,25 +44,33 @@ class Form:
     """Whether vectors are bytes between -5 and 5."""
 
 
-def recognised(columns: pa.Schema, said: Mapping[str, Any]) -> str | None:
-    """Which form a file is of, by its columns and its `emb` footer; None: none known."""
-    names = set(columns.names)
-    if "geometry" not in names:
+def vector_of(columns: pa.Schema) -> str | None:
+    """The column of vectors: `embedding`, or `embeddings` as Clay has it; None: neither."""
+    return next((one for one in _VECTOR if one in columns.names), None)
+
+
+def recognised(
+    columns: pa.Schema, said: Mapping[str, Any], dimensions: int
+) -> str | None:
+    """Which form a file is of; None: it has no vectors or no places.
+
+    Args:
+        columns: of the file.
+        said: its `emb` footer, or {}.
+        dimensions: of a vector.
+    """
+    names, vector = set(columns.names), vector_of(columns)
+    if vector is None or "geometry" not in names:
         return None
     if {"chips_id", "embedding"} <= names:
         return LGND
-    if "embeddings" in names:
+    if vector == "embeddings":
         return CLAY
-    if "embedding" in names and (
-        "earth" in str(said.get("model", "")).lower()
-        or (said and _length(columns, "embedding") == 384)
-        or pa.types.is_uint8(_value(columns, "embedding"))
-        or (names <= {"id", "tile_id", "embedding", "geometry", "bbox"})
-    ):
+    bare = names <= {"id", "tile_id", "embedding", "geometry", "bbox"}
+    of_model = "earth" in str(said.get("model", "")).lower()
+    if of_model or (dimensions == _EARTH_INDEX and (said or bare)):
         return EARTH_INDEX
-    if "embedding" in names:
-        return VECTORS
-    return None
+    return VECTORS
 
 
 def form(name: str, columns: pa.Schema, file: File) -> Form:
@@ -70,7 +80,7 @@ def form(name: str, columns: pa.Schema, file: File) -> Form:
         SchemaError: it has no column of vectors, or none of places.
     """
     names = columns.names
-    vector = next((one for one in ("embedding", "embeddings") if one in names), None)
+    vector = vector_of(columns)
     if vector is None or "geometry" not in names:
         missing = "embedding" if vector is None else "geometry"
         raise SchemaError(
@@ -169,7 +179,3 @@ def span() -> tuple[float, float]:
 def _value(columns: pa.Schema, name: str) -> pa.DataType:
     kind = columns.field(name).type
     return getattr(kind, "value_type", pa.null())
-
-
-def _length(columns: pa.Schema, name: str) -> int:
-    return int(getattr(columns.field(name).type, "list_size", 0))

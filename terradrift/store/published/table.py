@@ -130,14 +130,15 @@ def table(
     """
     columns, said, rows = described(file)
     emb = said.get("emb", {})
-    name = form or forms.recognised(columns, emb)
+    name = form or recognised(file, columns, emb)
     if name is None:
         raise SchemaError(
             f"expected a table with geometry and embedding or embeddings, {file.path} has "
             f"{', '.join(columns.names)}"
         )
     how = forms.form(name, columns, file)
-    dimensions, collection = _first(file, how)
+    dimensions = _dimensions(file, how.vector)
+    collection = _collection(file, how.product) if how.product else None
     times = when.columns(columns.names)
     # Of a file whose rows say when, one that is null stays so, unless a date was given.
     time, told_by = when.of_file(file, emb, date)
@@ -165,24 +166,52 @@ def table(
     )
 
 
-def _first(file: File, how: Form) -> tuple[int, str | None]:
-    """Length of the first vector, and the one collection of the first rows."""
-    wanted = [how.vector] + ([how.product] if how.product else [])
+def recognised(file: File, columns: pa.Schema, emb: dict[str, Any]) -> str | None:
+    """Which form a file is of, by its columns, footer and first vector; None: of none."""
+    vector = forms.vector_of(columns)
+    if vector is None or "geometry" not in columns.names:
+        return None
+    return forms.recognised(columns, emb, _dimensions(file, vector))
+
+
+def _dimensions(file: File, vector: str) -> int:
+    """Length of the first vector.
+
+    Raises:
+        SchemaError: there is none.
+    """
     with _opened(file) as opened:
-        for batch in opened.iter_batches(batch_size=_ROWS, columns=wanted):
-            if dimensions := vectors.length(batch.column(how.vector)):
-                collection = None
-                if how.product:
-                    collections = batch.column(how.product).drop_null().unique()
-                    if len(collections) > 1:
-                        raise SchemaError(
-                            f"{file.path} holds vectors of "
-                            f"{' and of '.join(map(str, collections))}, which are of different "
-                            "models; split it by collection"
-                        )
-                    collection = str(collections[0]) if len(collections) else None
-                return dimensions, collection
+        if not hasattr(opened.schema_arrow.field(vector).type, "value_type"):
+            raise SchemaError(
+                f"{file.path}: expected lists of numbers in {vector}, got "
+                f"{opened.schema_arrow.field(vector).type}"
+            )
+        for batch in opened.iter_batches(batch_size=_ROWS, columns=[vector]):
+            if dimensions := vectors.length(batch.column(0)):
+                return dimensions
     raise SchemaError(f"{file.path} holds no vectors")
+
+
+def _collection(file: File, column: str) -> str | None:
+    """The one collection that all rows are of; None: it is null.
+
+    Raises:
+        SchemaError: several.
+    """
+    with _opened(file) as opened:
+        met = pa.chunked_array(
+            [
+                batch.column(0).cast(pa.string()).drop_null().unique()
+                for batch in opened.iter_batches(batch_size=1 << 16, columns=[column])
+            ],
+            pa.string(),
+        ).unique()
+    if len(met) > 1:
+        raise SchemaError(
+            f"{file.path} holds vectors of {' and of '.join(map(str, met))}, which are of "
+            f"different models; split it by {column}"
+        )
+    return str(met[0]) if len(met) else None
 
 
 def _opened(file: File) -> pq.ParquetFile:

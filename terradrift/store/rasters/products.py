@@ -17,6 +17,7 @@ from terradrift.errors import SchemaError
 ALPHAEARTH, TESSERA, RASTER = "alphaearth", "tessera", "raster"
 NAMES = (ALPHAEARTH, TESSERA, RASTER)
 _NOTHING = -128
+_TESSERA = 128
 _AXES = tuple(f"A{number:02}" for number in range(64))
 
 
@@ -36,38 +37,44 @@ class Product:
     """In all bands or any: a pixel without a vector."""
 
 
-def recognised(
-    bands: int, dtype: str, described: Sequence[str | None], *, scales: bool
-) -> str:
-    """Which product a raster is of.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a file shows of itself."""
 
-    Args:
-        bands: their number.
-        dtype: of the pixels.
-        described: names of the bands.
-        scales: whether a raster of scales lies beside.
-    """
-    if bands == len(_AXES) and dtype == "int8":
+    bands: int
+    dtype: str
+    nodata: float | None
+    described: Sequence[str | None]
+    """Names of the bands."""
+    named: bool
+    """Whether tags or its name are those of TESSERA."""
+    scales: bool
+    """Whether a raster of scales lies beside."""
+
+
+def recognised(seen: Seen) -> str:
+    """Which product a raster is of; of numbers alone none is taken for one."""
+    if seen.bands == len(_AXES) and (
+        tuple(seen.described) == _AXES
+        or (seen.dtype == "int8" and seen.nodata == _NOTHING)
+    ):
         return ALPHAEARTH
-    if tuple(described) == _AXES:
-        return ALPHAEARTH
-    if bands == 128 and (scales or dtype in ("float32", "float16")):
+    if seen.bands == _TESSERA and (seen.named or seen.scales):
         return TESSERA
     return RASTER
 
 
-def product(
-    name: str, bands: int, dtype: str, nodata: float | None, *, scales: bool, where: str
-) -> Product:
+def product(name: str, seen: Seen, where: str) -> Product:
     """How a raster of a product is read.
 
     Raises:
         SchemaError: bands or numbers that the product does not have.
     """
+    bands, dtype, scales = seen.bands, seen.dtype, seen.scales
     floats = dtype in ("float16", "float32", "float64")
     if name == ALPHAEARTH and bands != len(_AXES):
         raise SchemaError(f"expected 64 bands of AlphaEarth, {where} has {bands}")
-    if name == TESSERA and bands != 128:
+    if name == TESSERA and bands != _TESSERA:
         raise SchemaError(f"expected 128 bands of TESSERA, {where} has {bands}")
     if name == TESSERA and not floats and not scales:
         raise SchemaError(
@@ -77,7 +84,7 @@ def product(
     if not floats and (name == RASTER or dtype != "int8"):
         raise SchemaError(
             f"expected floats, or the int8 of AlphaEarth or TESSERA, {where} has {dtype}; "
-            "turn its numbers into floats"
+            "turn its numbers into floats, or say which with --form"
         )
     squared = name == ALPHAEARTH and not floats
     return Product(
@@ -86,7 +93,7 @@ def product(
         unit=name == ALPHAEARTH,
         squared=squared,
         scaled=scales and not floats,
-        nodata=_NOTHING if squared else nodata,
+        nodata=_NOTHING if squared else seen.nodata,
     )
 
 

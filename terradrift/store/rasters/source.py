@@ -21,7 +21,7 @@ from terradrift.grid import utm_zone
 from terradrift.store.published import when
 from terradrift.store.published.files import File
 from terradrift.store.rasters import products
-from terradrift.store.rasters.products import Product
+from terradrift.store.rasters.products import Product, Seen
 
 _SCALES = "_scales"
 _TILE = re.compile(r"grid_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)")
@@ -81,7 +81,7 @@ class Raster:
             if self.file.path.suffix.lower() == ".npy":
                 numbers = np.load(self.file.path, mmap_mode="r", allow_pickle=False)
                 scales = np.load(str(self.scales), mmap_mode="r", allow_pickle=False)
-                yield Reader(self, _Array(numbers), _Array(scales))
+                yield Reader(self, _Numbers(numbers), _Numbers(scales))
                 return
             with rasterio.open(self.file.path) as numbers:
                 if self.scales is None:
@@ -101,7 +101,7 @@ class _Tiff:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Array:
+class _Numbers:
     numbers: NDArray[Any]
 
     def read(self, rows: slice, cols: slice) -> NDArray[Any]:
@@ -114,8 +114,8 @@ class Reader:
     """Windows of an open raster."""
 
     raster: Raster
-    numbers: _Tiff | _Array
-    scales: _Tiff | _Array | None
+    numbers: _Tiff | _Numbers
+    scales: _Tiff | _Numbers | None
 
     def window(
         self, rows: slice, cols: slice
@@ -154,54 +154,78 @@ def raster(
     path = file.path
     beside = (path.with_name(f"{path.stem}{_SCALES}{path.suffix}"),)
     scales = next((one for one in beside if one.exists()), None)
-    if path.suffix.lower() == ".npy":
-        with _reading(path):
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if array.ndim != 3:
-            raise SchemaError(
-                f"expected an array of height, width and 128 values, {path} has shape "
-                f"{array.shape}"
-            )
-        bands, dtype, nodata = int(array.shape[2]), array.dtype.name, None
-        height, width = int(array.shape[0]), int(array.shape[1])
-        crs, transform = _tessera(path, height, width)
-        tags: Mapping[str, str] = {}
-        name = form or products.TESSERA
-        if scales is None:
-            raise SchemaError(
-                f"{path} has no scales beside it, which make vectors of its bytes: expected "
-                f"{beside[0].name}"
-            )
-    else:
-        with _reading(path), rasterio.open(path) as opened:
-            bands, dtype, nodata = opened.count, opened.dtypes[0], opened.nodata
-            height, width = opened.height, opened.width
-            crs, transform, tags = opened.crs, opened.transform, opened.tags()
-            described = opened.descriptions
-        if crs is None or transform.is_identity:
-            raise SchemaError(
-                f"{path} does not say where it lies: it has no CRS or transform"
-            )
-        name = form or products.recognised(
-            bands, dtype, described, scales=scales is not None
+    array = path.suffix.lower() == ".npy"
+    seen, where, tags = (_array if array else _tiff)(path, scales=scales is not None)
+    if array and scales is None:
+        raise SchemaError(
+            f"{path} has no scales beside it, which make vectors of its bytes: expected "
+            f"{beside[0].name}"
         )
-    how = products.product(
-        name, bands, dtype, nodata, scales=scales is not None, where=str(path)
-    )
+    default = products.TESSERA if array else products.recognised(seen)
+    how = products.product(form or default, seen, str(path))
     time, told_by = _when(file, tags, date)
     return Raster(
         file=file,
         scene=file.scene,
         product=how,
-        crs=crs,
-        transform=transform,
-        height=height,
-        width=width,
+        crs=where.crs,
+        transform=where.transform,
+        height=where.height,
+        width=where.width,
         time=time,
         told_by=told_by,
         identity=products.identity(how, tags, model, str(path)),
         scales=scales if how.scaled else None,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Where:
+    crs: CRS
+    transform: Affine
+    height: int
+    width: int
+
+
+def _array(path: Path, *, scales: bool) -> tuple[Seen, _Where, dict[str, str]]:
+    with _reading(path):
+        numbers = np.load(path, mmap_mode="r", allow_pickle=False)
+    if numbers.ndim != 3:
+        raise SchemaError(
+            f"expected an array of height, width and 128 values, {path} has shape "
+            f"{numbers.shape}"
+        )
+    height, width, bands = numbers.shape
+    seen = Seen(
+        bands=int(bands),
+        dtype=numbers.dtype.name,
+        nodata=None,
+        described=(),
+        named=True,
+        scales=scales,
+    )
+    crs, transform = _tessera(path, height, width)
+    return seen, _Where(crs, transform, int(height), int(width)), {}
+
+
+def _tiff(path: Path, *, scales: bool) -> tuple[Seen, _Where, dict[str, str]]:
+    with _reading(path), rasterio.open(path) as opened:
+        where = _Where(opened.crs, opened.transform, opened.height, opened.width)
+        tags = dict(opened.tags())
+        seen = Seen(
+            bands=opened.count,
+            dtype=opened.dtypes[0],
+            nodata=opened.nodata,
+            described=opened.descriptions,
+            named=any(key.startswith("TESSERA") for key in tags)
+            or _TILE.search(path.stem) is not None,
+            scales=scales,
+        )
+    if where.crs is None or where.transform.is_identity:
+        raise SchemaError(
+            f"{path} does not say where it lies: it has no CRS or transform"
+        )
+    return seen, where, tags
 
 
 def _when(file: File, tags: Mapping[str, str], date: str | None) -> tuple[int, str]:

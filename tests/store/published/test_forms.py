@@ -253,3 +253,32 @@ def test_an_archive_with_scenes_of_its_own_is_not_mixed(
     file = made.earth_index_2024(tmp_path)
     with pytest.raises(ArchiveError, match=r"squares of .* are 320 m wide"):
         td.open(finished).import_(file)
+
+
+def test_a_bare_table_is_of_earth_index_only_by_its_length(tmp_path: Path) -> None:
+    columns = {
+        "id": pa.array([str(n) for n in range(16)]),
+        "embedding": made.fixed(made.vectors(16, 64)),
+        "geometry": made.wkb(made.shapes(4, 4)),
+    }
+    file = made.write(tmp_path / "x_2023.parquet", columns)
+    with pytest.raises(SchemaError, match="does not say which model"):
+        bring(tmp_path / "a.td", [file], Request())
+    columns["embedding"] = pa.array([[1, 2]] * 16, pa.list_(pa.uint8()))
+    file = made.write(tmp_path / "y_2023.parquet", columns)
+    with pytest.raises(SchemaError, match="pass --form earth-index, or turn"):
+        bring(tmp_path / "a.td", [file], Request())
+
+
+def test_a_file_of_two_collections_is_refused(tmp_path: Path) -> None:
+    shapes = made.shapes(4, 4)
+    columns = {
+        "chips_id": pa.array([str(n) for n in range(16)]),
+        "collection": pa.array(["sentinel-2-l2a"] * 15 + ["naip"]),
+        "datetime": pa.array([np.datetime64("2024-06-12", "us")] * 16),
+        "embedding": made.fixed(made.vectors(16, 8)),
+        "geometry": made.wkb(shapes),
+    }
+    file = made.write(tmp_path / "x.parquet", columns)
+    with pytest.raises(SchemaError, match="different models; split it by collection"):
+        bring(tmp_path / "a.td", [file], Request())

@@ -90,7 +90,10 @@ def test_alphaearth_is_turned_back_into_unit_vectors(tmp_path: Path) -> None:
         mean = want[key] / np.linalg.norm(want[key])
         assert vector @ mean > 0.999
     half = np.array([[[-128]], [[127]], [[-64]], [[0]]], np.int8)
-    product = products.product("alphaearth", 64, "int8", -128, scales=False, where="x")
+    seen = products.Seen(
+        bands=64, dtype="int8", nodata=-128, described=(), named=False, scales=False
+    )
+    product = products.product("alphaearth", seen, "x")
     numbers = np.repeat(half, 16, 0)
     _, good = products.vectors(product, numbers, None)
     assert not good.any()  # one band of -128 is a pixel without a vector
@@ -282,3 +285,18 @@ def test_published_vectors_stand_beside_those_of_own_scenes(
     assert archive.store.count("patches") == before
     assert archive.model == "mosaiks"
     assert len(held(place, "toy")) == 16
+
+
+def test_numbers_alone_are_not_taken_for_a_product(tmp_path: Path) -> None:
+    vectors = made.unit(16, 16, 64)
+    plain = made.geotiff(tmp_path / "a_2020.tif", made.alphaearth_bytes(vectors))
+    with pytest.raises(SchemaError, match="say which with --form"):
+        bring(tmp_path / "a.td", [plain], Request(model="toy"))
+    told = bring(tmp_path / "a.td", [plain], Request(form="alphaearth"))
+    assert told.startswith("alphaearth: 1 embeddings")
+    floats = made.unit(16, 16, 128).astype(np.float32)
+    other = made.geotiff(tmp_path / "b_2020.tif", floats)
+    with pytest.raises(SchemaError, match="pass --model"):
+        bring(tmp_path / "b.td", [other], Request())
+    told = bring(tmp_path / "b.td", [other], Request(form="tessera"))
+    assert told.startswith("tessera: 1 embeddings of tessera")
