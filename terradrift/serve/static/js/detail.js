@@ -28,11 +28,14 @@ function head(told) {
   const row = { ...event, ...change, kind_name: kind?.name || kind?.label || event?.kind_name, n_patches: event?.n_patches };
   const held = interval(change.onset_early, change.onset_late, change.onset);
   const at = standing();
-  const ranked = event ? `event ${number(event.rank)}${state.archive.counts?.events ? ` of ${number(state.archive.counts.events)}` : ''}` : 'part of no event';
+  const ranked = event ? `event ${number(event.rank)}` : 'part of no event';
+  const where = at && at.of !== 'event'
+    ? `${at.of} ${number(at.nth)} of ${number(at.total)} \u00b7 ${ranked}`
+    : `${ranked}${event ? ` of ${number(state.archive.counts.events)}` : ''}`;
   return el('header', { class: 'detail-head' },
     el('div', { class: 'detail-nav' },
       iconButton(BACK, 'Back to the list (Escape)', () => set({ panel: 'list' })),
-      el('span', { class: 'soft number' }, at && at.of !== 'event' ? `${at.of} ${number(at.nth)} of ${number(at.total)} \u00b7 ${ranked}` : ranked),
+      el('span', { class: 'soft number' }, where),
       iconButton(UP, 'Previous in the list (k)', () => step(-1, true)),
       iconButton(DOWN, 'Next in the list (j)', () => step(1, true))),
     el('h2', { tabindex: -1 }, swatch(change.kind), called(row)),
@@ -136,7 +139,9 @@ function show(id, told, signal) {
     section('What is known', el('div', { class: 'words' }, ...(told.words || []).map((one) => el('p', {}, one)))),
     section('What the bands did', spectra),
     members(told), facts(told), links(told));
+  const astray = document.activeElement === document.body || document.activeElement.closest('#list, #detail h2');
   root().replaceChildren(body);
+  if (astray && state.panel === 'detail') body.querySelector('h2').focus({ preventScroll: true });
   part(series, signal, asked(id, signal, '/series'), (answer) => chart.show(answer));
   part(spectra, signal, asked(id, signal, '/spectra'), (answer) => spectra.replaceChildren(bars(answer)));
   const { change, event } = told;

@@ -88,7 +88,6 @@ const idOf = (row) => row.change_id;
 function open(row) {
   if (row.gone) return;
   select(row);
-  if (document.activeElement === document.body) parts.rows.box.focus({ preventScroll: true });
 }
 
 /** Go `by` rows along; in the detail the row is opened. Answers the row, or undefined at an end. */
@@ -151,6 +150,10 @@ export function start() {
   on('search', () => {
     if (state.search) show('matches');
     else show(here.before);
+  });
+  on('panel', () => {
+    const astray = document.activeElement === document.body || document.activeElement.closest('#detail');
+    if (state.panel === 'list' && astray) parts.rows.box.focus({ preventScroll: true });
   });
   on('judged', () => parts.rows.repaint());
   on('selected', () => {

@@ -24,10 +24,10 @@ function when(row) {
 }
 
 function where(row) {
-  const size = row.n_patches
-    ? `${area(row.area_km2)}, ${count(row.n_patches, 'patch', 'patches')}`
-    : row.rank ? `score ${number(row.score, 1)}` : row.event_id ? 'part of an event' : 'one patch';
-  return `${size} \u00b7 ${place(row.longitude, row.latitude, 3)}`;
+  const at = place(row.longitude, row.latitude, 3);
+  if (row.n_patches) return `${area(row.area_km2)}, ${count(row.n_patches, 'patch', 'patches')} \u00b7 ${at}`;
+  const match = Number.isFinite(row.distance) || Number.isFinite(row.probability);
+  return [match && `score ${number(row.score, 1)}`, row.persistence, at].filter(Boolean).join(' \u00b7 ');
 }
 
 function strength(row) {
@@ -69,7 +69,7 @@ export function paint(option, row, index) {
     el('span', { class: 'entry-rank number' }, number(row.rank ?? index + 1)),
     el('div', { class: 'entry-main' },
       el('p', { class: 'entry-title' }, swatch(row.kind), el('span', { class: 'entry-name' }, called(row))),
-      el('p', { class: 'entry-when number' }, [when(row), row.persistence].filter(Boolean).join(' \u00b7 ')),
+      el('p', { class: 'entry-when number' }, [when(row), row.n_patches && row.persistence].filter(Boolean).join(' \u00b7 ')),
       el('p', { class: 'entry-where number faint' }, where(row))),
     strength(row));
 }
