@@ -49,7 +49,12 @@ def write(rows: pa.RecordBatchReader, path: Path) -> None:
     group_rows = min(_GROUP_ROWS_MAX, rows_per_group(rows.schema))
     box = _Box()
     plain = pa.schema([pa.field(f.name, f.type) for f in rows.schema])
-    with parquet.ParquetWriter(path, plain, compression="zstd") as file:
+    # Readers of Arrow's schema, which is written first, look for `geo` there.
+    first = {"geo": json.dumps(_geo(box, covered=_covers(plain)))}
+    begun = plain.with_metadata(first if has_geometry(plain) else None)
+    with parquet.ParquetWriter(
+        path, begun, compression="zstd", write_page_index=True
+    ) as file:
         for table in _groups(rows, group_rows):
             box.add(table)
             file.write_table(table.cast(plain), row_group_size=group_rows)

@@ -162,7 +162,7 @@ def _multi(found: np.ndarray) -> list[bytes | None]:
 
 def _keep_styles(path: Path, layers: Iterable[Layer]) -> None:
     rows = [
-        (layer_name(layer.name), GEOMETRY, name, qml, at == 0, layer.description)
+        (name, qml, at == 0, layer.description, layer_name(layer.name))
         for layer in layers
         for at, (name, qml) in enumerate(layer.styles.items())
     ]
@@ -173,7 +173,8 @@ def _keep_styles(path: Path, layers: Iterable[Layer]) -> None:
         connection.executemany(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, "
             "f_geometry_column, styleName, styleQML, useAsDefault, description) "
-            "VALUES ('', '', ?, ?, ?, ?, ?, ?)",
+            "SELECT '', '', table_name, column_name, ?, ?, ?, ? "
+            "FROM gpkg_geometry_columns WHERE table_name = ?",
             rows,
         )
         # A table that the file's contents name is a layer without a place to readers.

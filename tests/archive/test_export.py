@@ -93,6 +93,13 @@ def test_one_geopackage_holds_styled_layers(
         styles = file.execute(
             "SELECT f_table_name, styleName, useAsDefault, styleQML FROM layer_styles"
         ).fetchall()
+        places = file.execute(
+            "SELECT table_name, column_name FROM gpkg_geometry_columns"
+        ).fetchall()
+        named = file.execute(
+            "SELECT DISTINCT f_table_name, f_geometry_column FROM layer_styles"
+        ).fetchall()
+    assert sorted(named) == sorted(places)  # or QGIS does not find the style
     assert [row[:3] for row in styles] == [
         ("events", "score", 1),
         ("events", "kind", 0),
@@ -258,3 +265,21 @@ def test_targets_of_others_are_left_alone(archive: td.Archive, tmp_path: Path) -
     archive.export(folder, to="partitioned", overwrite=True)
     with pytest.raises(ArchiveError, match="expected a file to write"):
         archive.export(folder.rename(tmp_path / "f.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "to"), [("e.parquet", None), ("tiles", "partitioned"), ("stac", "stac")]
+)
+def test_embeddings_come_back_the_same(
+    archive: td.Archive, tmp_path: Path, name: str, to: str | None
+) -> None:
+    rows = archive.export(tmp_path / name, what="embeddings", to=to)
+    fresh = td.create(tmp_path / "back.td", td.Grid(80, 10.0))
+    fresh.import_(tmp_path / name)
+    key = [("patch_id", "ascending"), ("datetime", "ascending")]
+    before, after = (
+        one.store.scan("embeddings_mosaiks").read_all().sort_by(key)
+        for one in (archive, fresh)
+    )
+    assert len(after) == rows
+    assert after.drop_columns("run_id").equals(before.drop_columns("run_id"))
