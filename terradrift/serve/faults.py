@@ -39,5 +39,11 @@ class Crowded(Fault):
     status = 429
 
 
+class Ended(Fault):
+    """Nobody waits for the answer any more, or the server ends."""
+
+    status = 503
+
+
 class ServeError(TerradriftError, ValueError):
     """The server cannot start as asked."""

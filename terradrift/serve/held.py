@@ -151,7 +151,11 @@ class Held:
         return self._version(self.stamps())
 
     def _version(self, stamps: Mapping[str, Stamp]) -> str:
-        about = (self.store.root / settings.NAME).stat()
+        try:
+            about = (self.store.root / settings.NAME).stat()
+        except FileNotFoundError:
+            settings.read(self.store.root)  # says what there is instead
+            raise
         told = [f"{self.model} {about.st_ino} {about.st_mtime_ns}"]
         told += [f"{table} {stamp}" for table, stamp in sorted(stamps.items())]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

@@ -1,10 +1,14 @@
 """How many may do something at once."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from terradrift.serve.faults import Crowded
+from terradrift.serve.faults import Crowded, Ended
+
+_LOOK_EVERY = 0.1
+"""Seconds between looks whether anybody still waits."""
 
 
 class Places:
@@ -18,17 +22,22 @@ class Places:
         self._what = what
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """One of them inside the block.
+    def taken(self, stopped: Callable[[], bool]) -> Iterator[None]:
+        """One of them inside the block; `stopped` says that nobody waits for it any more.
 
         Raises:
             Crowded: none was free in time.
+            Ended: it was stopped.
         """
-        if not self._free.acquire(timeout=self._patience):
-            raise Crowded(
-                f"{self._at_once} {self._what} are under way, as many as there may be; "
-                "ask again when one has ended"
-            )
+        last = time.monotonic() + self._patience
+        while not self._free.acquire(timeout=min(_LOOK_EVERY, self._patience)):
+            if stopped():
+                raise Ended("nobody waits for it any more")
+            if time.monotonic() >= last:
+                raise Crowded(
+                    f"{self._at_once} {self._what} are under way, as many as there may "
+                    "be; ask again when one has ended"
+                )
         try:
             yield
         finally:

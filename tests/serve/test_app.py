@@ -1,14 +1,19 @@
 """What the archive holds, how faults are told, and the server's process."""
 
+import contextlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from fastapi.testclient import TestClient
@@ -18,6 +23,9 @@ from terradrift import serve
 from terradrift.serve.app import application
 from terradrift.serve.faults import Busy, NotThere, ServeError
 from terradrift.serve.held import Held
+
+DEAF = "SELECT max(levenshtein(repeat('ab', 40000 + range), repeat('ba', 40000))) FROM range(40)"
+"""Hears no interrupt, and takes minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +191,7 @@ def test_what_cannot_be_served_is_told_before_anything_listens(
 
 
 def test_the_command_tells_its_address_and_ends_in_peace(many: Path) -> None:
-    """A question that is under way is ended with it, and no process stays."""
+    """A question is ended with the visitor that asked it, and with the server."""
     command = [sys.executable, "-m", "terradrift", "serve", str(many)]
     with subprocess.Popen(
         [*command, "--port", "0", "--no-open"],
@@ -195,16 +203,35 @@ def test_the_command_tells_its_address_and_ends_in_peace(many: Path) -> None:
             assert server.stdout is not None
             address = server.stdout.readline().strip()
             assert _get(f"{address}api/fresh")[0] == 200
+            assert len(_children(server.pid)) == 1
+            _ask(address, DEAF, seconds=2)  # and goes away
+            _until(lambda: len(_children(server.pid)) == 1)
+            asking = threading.Thread(target=_ask, args=[address, DEAF, 30])
+            asking.start()
+            _until(lambda: len(_children(server.pid)) == 2)
             children = _children(server.pid)
-            assert len(children) == 1
             server.send_signal(signal.SIGINT)
             rest, errors = server.communicate(timeout=20)
+            asking.join()
         finally:
             server.kill()
     assert server.returncode == 0
     assert rest == ""
     assert errors == ""
     assert not [pid for pid in children if psutil.pid_exists(pid)]
+
+
+def _ask(address: str, text: str, seconds: float) -> None:
+    """Ask, and go away where no answer comes in time."""
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.post(f"{address}api/sql", json={"text": text}, timeout=seconds)
+
+
+def _until(met: Callable[[], bool]) -> None:
+    last = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < last
+        time.sleep(0.05)
 
 
 def _children(pid: int) -> list[int]:

@@ -192,3 +192,19 @@ def test_who_wrote_last_does_not_write_any_more(place: Path) -> None:
     assert writing.now(place) is None  # no such lock is held
     (place / ".lock").write_text("no json")
     assert writing.now(place) is None
+
+
+def test_an_archive_that_went_away_is_told_and_found_again(
+    place: Path, many: Path
+) -> None:
+    client = TestClient(application(Held(place)))
+    first = client.get("/api/archive").json()
+    shutil.rmtree(place)
+    for path in ("/api/archive", "/api/fresh"):
+        gone = client.get(path)
+        assert gone.status_code == 400
+        assert "no archive at" in gone.json()["error"]
+    shutil.copytree(many, place)
+    again = client.get("/api/archive").json()
+    assert again["version"] != first["version"]
+    assert again["counts"] == first["counts"]

@@ -12,10 +12,10 @@ import terradrift as td
 from terradrift.query.sql.apart import Process, Question
 from terradrift.query.sql.limits import Limits
 from terradrift.serve.app import application
-from terradrift.serve.faults import Crowded
+from terradrift.serve.faults import Crowded, Ended
 from terradrift.serve.held import Held
 from terradrift.serve.sql.asking import visitors_words
-from terradrift.serve.sql.spares import Ended, Spares
+from terradrift.serve.sql.spares import Spares
 
 DEAF = "SELECT max(levenshtein(repeat('ab', 40000 + range), repeat('ba', 40000))) FROM range(40)"
 """One call of a function over one vector of rows: DuckDB looks for no interrupt within."""

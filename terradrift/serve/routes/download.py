@@ -52,7 +52,7 @@ def router(held: Held) -> APIRouter:
             work = job.changes if what == "changes" else job.events
 
             def take_turn() -> int:
-                with places.taken():
+                with places.taken(job.stopped):
                     return work()
 
             rows = await waited(take_turn, job.stop, request)
@@ -85,6 +85,10 @@ class _Job:
         """Have it end at the next batch."""
         self._stopped.set()
 
+    def stopped(self) -> bool:
+        """Whether it is to end."""
+        return self._stopped.is_set()
+
     def changes(self) -> int:
         """Write changes; returns how many."""
         rows = picked.changes(
@@ -92,13 +96,13 @@ class _Job:
             self._generation,
             self._asked,
             vectors=self._vectors,
-            stopped=self._stopped.is_set,
+            stopped=self.stopped,
         )
         return write.write(rows, self._path)
 
     def events(self) -> int:
         """Write events; returns how many."""
         rows = picked.events(
-            self._held, self._generation, self._asked, stopped=self._stopped.is_set
+            self._held, self._generation, self._asked, stopped=self.stopped
         )
         return write.write(rows, self._path)

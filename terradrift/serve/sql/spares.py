@@ -1,24 +1,18 @@
 """Processes that wait for questions, and how many questions there may be at once."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from terradrift.errors import QueryError
 from terradrift.query.sql.apart import Answer, Process, Question
-from terradrift.serve.faults import Fault
+from terradrift.serve.faults import Ended
 from terradrift.serve.places import Places
 
 AT_ONCE = 2
 """Questions at once; those that come meanwhile wait for `PATIENCE` seconds."""
 
 PATIENCE = 10.0
-
-
-class Ended(Fault):
-    """Nobody waits for the answer any more, or the server ends."""
-
-    status = 503
 
 
 class Asked:
@@ -39,7 +33,7 @@ class Asked:
             QueryError: as `Process.answer`.
             Ended: it was stopped.
         """
-        with self._spares.taken() as process:
+        with self._spares.taken(self._ends) as process:
             with self._changing:
                 if self._stopped:
                     raise Ended("the question was stopped")
@@ -47,9 +41,12 @@ class Asked:
             try:
                 return process.answer(self._question)
             except QueryError as error:
-                if self._stopped or self._spares.closed:
+                if self._ends():
                     raise Ended("the question was stopped") from error
                 raise
+
+    def _ends(self) -> bool:
+        return self._stopped or self._spares.closed
 
     def stop(self) -> None:
         """End its process, whether it has begun or not."""
@@ -95,14 +92,16 @@ class Spares:
         return Asked(self, question)
 
     @contextmanager
-    def taken(self) -> Iterator[Process]:
+    def taken(self, stopped: Callable[[], bool]) -> Iterator[Process]:
         """A process for one question, which ends with the block.
+
+        `stopped` says that nobody waits for it any more.
 
         Raises:
             Crowded: none is free for `PATIENCE` seconds.
-            Ended: the server ends.
+            Ended: it was stopped, or the server ends.
         """
-        with self._places.taken():
+        with self._places.taken(stopped):
             process = self._take()
             try:
                 self._fill()
