@@ -3,20 +3,19 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from terradrift import schema
 from terradrift.archive.pixels_of import NOT_READ, Pixels
 from terradrift.archive.rows_of_patch import PatchRows
 from terradrift.archive.thumbnails import Thumbnails
 from terradrift.archive.thumbnails_read import Windows
-from terradrift.archive.thumbnails_view import Extent, Side, View, side, view
+from terradrift.archive.thumbnails_view import Extent, Seen, Side, View, side, view
 from terradrift.grid import parse_id
 from terradrift.store.tables import Store
 from terradrift.store.units import embeddings_table
@@ -65,7 +64,7 @@ class Pictured:
         cell = parse_id(change["patch_id"])
         found = view(self.grid, cell, extents.get(cell[0]))
         before, after = change["date_before"], change["date_after"]
-        seen, window = self._clear(found, change["patch_id"])
+        seen = self._seen(found, change["patch_id"])
         began = [one["date_after"] for one in others if one["date_after"]]
         ends = [one["date_before"] for one in others if one["date_before"]]
         first = max((at for at in began if before and at <= before), default=None)
@@ -78,30 +77,33 @@ class Pictured:
             )
         return Shown(
             found,
-            None if before is None else side(before, seen, window, (first, before)),
-            None if after is None else side(after, seen, window, (after, last)),
+            None if before is None else side(before, seen, (first, before)),
+            None if after is None else side(after, seen, (after, last)),
         )
 
-    def _clear(
-        self, found: View, patch: str
-    ) -> tuple[dict[datetime, float], dict[datetime, float]]:
-        """How clear the patch was at each instant, and how clear what is held around it."""
+    def _seen(self, found: View, patch: str) -> dict[datetime, Seen]:
+        """The dates of a patch, and how clear and how green what is held around it was."""
         ids = found.patch_ids(self.grid).tolist()
-        rows = self.seen.of(ids, ["datetime", "clear_percent"])
-        around = pa.concat_tables(
-            [one for one in rows.values() if len(one)] or rows.values()
-        )
+        rows = self.seen.of(ids, ["datetime", "clear_percent", "ndvi"])
+        around = pa.concat_tables(rows.values())
         held = sum(1 for one in rows.values() if len(one))
-        days = pc.cast(around["datetime"], pa.timestamp("us")).to_numpy()
+        days = around["datetime"].cast(pa.timestamp("us")).to_numpy()
         names, number = np.unique(days.astype("datetime64[D]"), return_inverse=True)
         clear = np.nan_to_num(around["clear_percent"].to_numpy())
-        sums = np.bincount(number, clear, minlength=len(names)) / max(held, 1)
-        of_day: dict[date, float] = dict(
-            zip(names.tolist(), sums.tolist(), strict=True)
-        )
-        own = rows[patch].to_pylist()
-        seen = {row["datetime"]: row["clear_percent"] or 0.0 for row in own}
-        return seen, {at: of_day.get(at.date(), 0.0) for at in seen}
+        shares = np.bincount(number, clear, minlength=len(names)) / max(held, 1)
+        ndvi = around["ndvi"].to_numpy().astype(np.float64)
+        known = np.isfinite(ndvi)
+        count = np.bincount(number[known], minlength=len(names))
+        sums = np.bincount(number[known], ndvi[known], minlength=len(names))
+        means = np.divide(sums, count, out=np.full(len(names), np.nan), where=count > 0)
+        place = {day: at for at, day in enumerate(names.tolist())}
+        dates = {}
+        for row in rows[patch].to_pylist():
+            at = place[row["datetime"].date()]
+            dates[row["datetime"]] = Seen(
+                row["clear_percent"] or 0.0, float(shares[at]), float(means[at])
+            )
+        return dates
 
     @cached_property
     def _windows(self) -> Windows:

@@ -4,6 +4,7 @@ Dates are chosen by what is stored of clear fractions alone, so they are the sam
 the scenes can still be read or not.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from terradrift.archive.pixels_of import Place
 from terradrift.grid import Grid
+from terradrift.report import words
 
 ACROSS = 13
 """Patches from side to side, where they are small; always odd, so the patch is in the middle."""
@@ -25,6 +27,13 @@ WINDOW_CLEAR_PERCENT = 70.0
 """Below this the surroundings count as clouded, and another date is looked for."""
 NEAR = timedelta(days=60)
 """How far that date may be from the change's own: farther, the season would show."""
+BESIDE = 6
+"""Nearest dates of the same side that a date is held against; with fewer than 4 it is not."""
+_LEAST_BESIDE = 4
+_GREEN = 0.75
+"""Quantile of their NDVI: where clouds are common, half of them may be clouded too."""
+DIMMER = 0.3
+"""Loss of NDVI, of all the ground around, that weeks do not make but clouds and snow do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,48 +115,76 @@ def view(grid: Grid, cell: tuple[int, int, int], extent: Extent | None) -> View:
     return View(place, patch, low, left, across)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A date on which a patch was observed, and the patches around it."""
+
+    clear_percent: float
+    """0..100, of the patch."""
+    around: float
+    """0..100, of the patches around that are held."""
+    ndvi: float
+    """Mean of those that were seen; NaN where the archive has none."""
+
+
 def side(
     own: datetime,
-    seen: Mapping[datetime, float],
-    window_clear: Mapping[datetime, float],
+    seen: Mapping[datetime, Seen],
     between: tuple[datetime | None, datetime | None],
 ) -> Side:
     """The change's own date, or where it is clouded around the patch, a clear one near it.
 
+    Masks miss clouds, so a date that looks unlike those beside it counts as clouded too.
+
     Args:
         own: `date_before` or `date_after`.
-        seen: instants of the patch's observations and how clear each is, in percent.
-        window_clear: the same instants and how clear the patches around are.
+        seen: the dates of the patch's observations.
         between: first and last instant of the same side; None is open.
     """
     first, last = between
-    held = window_clear.get(own, 0.0)
-    if held >= WINDOW_CLEAR_PERCENT:
-        return Side(own, held, None)
-    others = [
-        at
-        for at, clear in seen.items()
-        if clear >= CLEAR_PERCENT
+    others = {
+        at: one
+        for at, one in seen.items()
+        if one.clear_percent >= CLEAR_PERCENT
         and abs(at - own) <= NEAR
         and (first is None or at >= first)
         and (last is None or at <= last)
-    ]
-    clear = [at for at in others if window_clear.get(at, 0.0) >= WINDOW_CLEAR_PERCENT]
-    told = f"on {own:%Y-%m-%d} {held:.0f} % of the ground around was clear"
-    if clear:
-        chosen = min(clear, key=lambda at: (abs(at - own), at))
+    }
+    here = seen.get(own, Seen(0.0, 0.0, math.nan))
+    why = _wrong(own, here, others)
+    if why is None:
+        return Side(own, here.around, None)
+    good = [at for at, one in others.items() if _wrong(at, one, others) is None]
+    if good:
+        chosen = min(good, key=lambda at: (abs(at - own), at))
         return Side(
-            chosen, window_clear[chosen], f"{told}; this is the nearest clear date"
+            chosen, others[chosen].around, f"{why}; this is the nearest clear date"
         )
     chosen = max(
-        others, key=lambda at: (window_clear.get(at, 0.0), -abs(at - own)), default=own
+        others, key=lambda at: (others[at].around, -abs(at - own)), default=own
     )
-    what = (
-        "no date near it is clearer"
-        if chosen == own
-        else "this is the clearest near it"
+    if chosen == own:
+        return Side(own, here.around, f"{why}; no date near it is clearer")
+    return Side(chosen, others[chosen].around, f"{why}; this is the clearest near it")
+
+
+def _wrong(at: datetime, one: Seen, others: Mapping[datetime, Seen]) -> str | None:
+    """What is wrong with a date as a picture; None: nothing."""
+    if one.around < WINDOW_CLEAR_PERCENT:
+        return f"on {words.day(at)} {one.around:.0f} % of the ground around was clear"
+    beside = sorted(
+        (other for other in others if other != at), key=lambda other: abs(other - at)
     )
-    return Side(chosen, window_clear.get(chosen, held), f"{told}; {what}")
+    values = [others[other].ndvi for other in beside[:BESIDE]]
+    if len(values) < _LEAST_BESIDE or not np.isfinite([*values, one.ndvi]).all():
+        return None
+    usual = float(np.quantile(values, _GREEN))
+    if one.ndvi > usual - DIMMER:
+        return None
+    return (
+        f"on {words.day(at)} all the ground around was less green than on the dates beside it "
+        f"(NDVI {one.ndvi:.2f}, then {usual:.2f}), as under snow or a cloud that no mask told"
+    )
 
 
 def _inwards(low: int, across: int, extent: tuple[int, int]) -> int:

@@ -59,14 +59,15 @@ def pictures(
     outline: BaseGeometry,
     box: Box,
     side: int = SIDE,
+    ends: tuple[float, float] | None = None,
 ) -> list[Image.Image | None]:
     """Chips with one common stretch, so that a difference is a difference; `side` pixels each.
 
     Darkest is the 2nd percentile over all chips, brightest the 98th of the brightest
     chip, but no more than twice that of the darkest: a cloud must not black out the
-    rest. What is not known is grey.
+    rest. With `ends` darkest and brightest are these. What is not known is grey.
     """
-    ends = stretch([chip for chip in chips if chip is not None])
+    ends = ends or stretch([chip for chip in chips if chip is not None])
     if ends is None:
         return [None] * len(chips)
     return [

@@ -1,10 +1,12 @@
 """Pictures outlive their scenes, within a bound, in a folder that may be deleted or read alone."""
 
+import math
 import os
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from terradrift import schema
 from terradrift.archive import thumbnails
 from terradrift.archive.thumbnails import Thumbnails, key
 from terradrift.archive.thumbnails_fill import fill
-from terradrift.archive.thumbnails_view import Extent, side, view
+from terradrift.archive.thumbnails_view import Extent, Seen, side, view
 from terradrift.grid import Grid
 from terradrift.serve.app import application
 from terradrift.serve.held import Held
@@ -221,23 +223,37 @@ def test_a_window_moves_inwards_at_the_edge_and_keeps_the_patch_inside() -> None
     assert max(large.place.shape) <= 320
 
 
-def test_a_clouded_date_gives_way_to_a_clear_one_of_the_same_side() -> None:
-    from datetime import UTC, datetime
+DAYS = [datetime(2020, 5, day, tzinfo=UTC) for day in (1, 5, 9, 13, 17, 21)]
 
-    days = [datetime(2020, 5, day, tzinfo=UTC) for day in (1, 5, 9, 13)]
-    seen = dict.fromkeys(days, 100.0)
-    window = dict(zip(days, (90.0, 80.0, 30.0, 99.0), strict=True))
-    clear = side(days[1], seen, window, (None, days[1]))
-    assert (clear.at, clear.note) == (days[1], None)
-    other = side(days[2], seen, window, (None, days[2]))
-    assert other.at == days[1]
+
+def test_a_clouded_date_gives_way_to_a_clear_one_of_the_same_side() -> None:
+    around = (90.0, 80.0, 30.0, 99.0, 99.0, 99.0)
+    seen = {
+        at: Seen(100.0, one, math.nan) for at, one in zip(DAYS, around, strict=True)
+    }
+    clear = side(DAYS[1], seen, (None, DAYS[1]))
+    assert (clear.at, clear.note) == (DAYS[1], None)
+    other = side(DAYS[2], seen, (None, DAYS[2]))
+    assert other.at == DAYS[1]
     assert "30 %" in str(other.note)
     assert "nearest clear" in str(other.note)
     # What lies beyond the change itself is never taken for the old state.
-    assert side(days[2], seen, window, (days[2], None)).at == days[3]
-    alone = side(days[2], {days[2]: 100.0}, {days[2]: 30.0}, (None, days[2]))
-    assert alone.at == days[2]
+    assert side(DAYS[2], seen, (DAYS[2], None)).at == DAYS[3]
+    alone = side(DAYS[2], {DAYS[2]: seen[DAYS[2]]}, (None, DAYS[2]))
+    assert alone.at == DAYS[2]
     assert "no date near it is clearer" in str(alone.note)
+
+
+def test_a_date_under_a_cloud_that_no_mask_told_gives_way() -> None:
+    ndvi = (0.72, 0.70, 0.69, 0.71, 0.70, 0.08)
+    seen = {at: Seen(100.0, 100.0, one) for at, one in zip(DAYS, ndvi, strict=True)}
+    found = side(DAYS[5], seen, (None, DAYS[5]))
+    assert found.at == DAYS[4]
+    assert "NDVI 0.08, then 0.71" in str(found.note)
+    # On the other side of the change nothing is like it, and nothing to hold it against.
+    assert side(DAYS[5], seen, (DAYS[5], None)).at == DAYS[5]
+    steady = {at: Seen(100.0, 100.0, 0.5 + 0.04 * n) for n, at in enumerate(DAYS)}
+    assert side(DAYS[5], steady, (None, DAYS[5])).note is None
 
 
 def test_the_verb_says_what_it_kept(movable: tuple[Path, Path]) -> None:

@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from terradrift.archive.pixels_of import colour
 from terradrift.archive.thumbnails_view import View
+from terradrift.chip import INDICES
 from terradrift.report.pictures import outlined, pictures
 from terradrift.serve.chips import difference as changed
 
@@ -18,6 +19,8 @@ Which = Literal["before", "after", "difference"]
 
 _EVENT = (3, 1)
 """Widths of the event's outline: thinner than the patch's."""
+_INDEX = (-0.2, 1.0)
+"""Darkest and brightest of a picture of an index, which means the same on every date."""
 
 
 def chip(
@@ -54,7 +57,8 @@ def chip(
         chips = [
             None if one is None else np.moveaxis(one[picked], 0, -1) for one in sides
         ]
-        picture = pictures(chips, patch, box, size)[which == "after"]
+        ends = _INDEX if colour(bands)[0] in INDICES else None
+        picture = pictures(chips, patch, box, size, ends)[which == "after"]
     if picture is None:
         return None
     if event is not None and not event.is_empty:

@@ -46,7 +46,10 @@ def router(held: Held) -> APIRouter:
 
 
 def _of(generation: Generation) -> tuple[Generation, Backdrop | None]:
-    pictured = Rows.of(generation).pictured
+    rows = Rows.of(generation)
+    if any(rows.table(base) is None for base in ("scenes", "patches", "embeddings")):
+        return generation, None
+    pictured = rows.pictured
     made = generation.once(
         "backdrop",
         lambda: Backdrops(
