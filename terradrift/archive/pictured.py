@@ -17,6 +17,7 @@ from terradrift.embed import indices
 from terradrift.errors import QueryError, TerradriftError
 from terradrift.query.tables import literal
 from terradrift.report.notebook.change import Chip, Difference
+from terradrift.report.notebook.displayed import displayed
 from terradrift.report.notebook.matches import grid
 from terradrift.report.pictures import SIDE, data_uri, pictures
 
@@ -94,7 +95,8 @@ class Pictures:
                     )
                 ]
             )
-        return grid(f"{len(drawn)} nearest of {len(found):,} matches", drawn)
+        title = f"{len(drawn)} nearest of {len(found):,} matches"
+        return displayed(grid(title, drawn))
 
     def of(self, change: dict[str, Any]) -> tuple[list[Chip], Difference | None]:
         """Before, after and difference of a change (its columns `NEEDED`)."""

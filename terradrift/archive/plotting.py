@@ -9,6 +9,7 @@ from terradrift.errors import QueryError
 from terradrift.query.sql import ask
 from terradrift.report import history
 from terradrift.report.history import History
+from terradrift.report.notebook.displayed import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,14 +44,14 @@ def plot(store: Store, model: str, what: str, name: str | None) -> Figure:
                 f"expected the id of a {_OF_ONE[what][0]} to plot {what}, got none; pass it: "
                 f'plot("{what}", "...")'
             )
-        return _OF_ONE[what][1](store, model, name)
+        return displayed(_OF_ONE[what][1](store, model, name))
     if what not in _OF_ALL:
         raise QueryError(
             f"expected one of {', '.join([*_OF_ONE, *_OF_ALL])} to plot, got {what!r}"
         )
     if name is not None:
         raise QueryError(f"{what} is of the whole archive, got {name!r}; leave it out")
-    return _OF_ALL[what](store, model)
+    return displayed(_OF_ALL[what](store, model))
 
 
 def _series(store: Store, _model: str, patch: str) -> Figure:

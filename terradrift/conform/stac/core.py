@@ -13,7 +13,8 @@ from terradrift.conform.finding import Findings, short
 
 VERSION = "1.1.0"
 _KINDS = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
-_KNOWN = ("1.0.0", "1.0.1", "1.1.0")
+OLDER = ("1.0.0", "1.0.1")
+"""Versions that are checked by the schemas of `VERSION`, which hold them too."""
 _PROCESSING = "https://stac-extensions.github.io/processing/"
 
 
@@ -86,22 +87,17 @@ def check(value: dict[str, Any], found: Findings, where: str) -> bool:
 
 
 def _version(version: object, found: Findings, where: str) -> None:
-    if version == VERSION:
-        return
+    if version == VERSION or version in OLDER:
+        return  # of older ones the walk tells once
     at = f"{where}#stac_version"
-    if version in _KNOWN:
-        found.note(
-            "stac.version", at, f"{version}; checked by the schemas of {VERSION}"
-        )
-    else:
-        found.error(
-            "stac.stac_version",
-            at,
-            VERSION,
-            short(version),
-            "write it as STAC 1.1.0",
-            f"STAC {VERSION}, stac_version",
-        )
+    found.error(
+        "stac.stac_version",
+        at,
+        VERSION,
+        short(version),
+        "write it as STAC 1.1.0",
+        f"STAC {VERSION}, stac_version",
+    )
 
 
 def _place(item: dict[str, Any], found: Findings, where: str) -> None:

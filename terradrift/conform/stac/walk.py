@@ -27,6 +27,8 @@ class Walk:
     """Folder that names are told from."""
     seen: dict[Path, dict[str, Any] | None] = field(default_factory=dict)
     remote: int = 0
+    older: int = 0
+    """Documents of an earlier version of STAC, which are checked as the newest."""
     plain: int = 0
     """Documents that do not declare the Embedding extension."""
     files: set[Path] = field(default_factory=set)
@@ -65,6 +67,13 @@ def check(path: Path, found: Findings, base: Path, asset: Asset | None = None) -
             walk.where(path),
             f"{walk.remote:,} links and assets elsewhere were not followed",
         )
+    if walk.older:
+        found.note(
+            "stac.version",
+            walk.where(path),
+            f"{walk.older:,} documents are of STAC {' or '.join(core.OLDER)}; they were "
+            f"checked by the schemas of {core.VERSION}",
+        )
     if walk.plain:
         found.note(
             "emb.none",
@@ -95,6 +104,7 @@ def _one(at: Path, real: Path, walk: Walk) -> list[Path]:
 
 
 def _document(value: dict[str, Any], walk: Walk, where: str, at: Path) -> list[Path]:
+    walk.older += value.get("stac_version") in core.OLDER
     good = core.check(value, walk.found, where)
     used = embedding.check(value, walk.found, where)
     if good and not used and value.get("type") != "Catalog":

@@ -1,7 +1,6 @@
 """Small maps and bars as SVG in a page: bounded in size, whatever the number of rows."""
 
 from html import escape
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,9 @@ from numpy.typing import NDArray
 from terradrift.store.out.qgis import CIVIDIS
 
 WIDTH_PX, HEIGHT_PX = 260, 200
-_CELLS = 96
+_CELLS = 72
+_OUTLINED = 400
+"""Coloured cells that are outlined; more would be all line."""
 _LEAST_RADIUS = 3.0
 _SHADES = len(CIVIDIS)
 
@@ -47,7 +48,7 @@ def cells(
         ranks = np.searchsorted(np.sort(held[known]), held[known], side="right")
         shade[known] = (ranks - 1) * _SHADES // max(1, int(known.sum()))
         there |= known
-    drawn = _rects(there, shade, (wide / columns, high / rows))
+    drawn = _grid(there, shade, (wide / columns, high / rows))
     return _svg(wide, high, words, drawn)
 
 
@@ -125,32 +126,38 @@ def _cell(
     return row.clip(0, rows - 1), column.clip(0, columns - 1)
 
 
-def _rects(
+def _grid(
     there: NDArray[np.bool_], shade: NDArray[np.int64], size: tuple[float, float]
 ) -> str:
-    """Cells of one shade that lie side by side as one rectangle, grey ones below."""
+    """All cells in grey, and above them those of each shade; one path each."""
     wide, high = size
-    grey, bright = [], []
-    for row in range(len(there)):
-        at = 0
-        line = zip(there[row].tolist(), shade[row].tolist(), strict=True)
-        for (held, look), run in groupby(line):
-            length = len(list(run))
-            if held:
-                # A little more than the cell, or neighbours would show a seam.
-                place = (
-                    f'x="{at * wide:.1f}" y="{row * high:.1f}" '
-                    f'width="{length * wide + 0.4:.1f}" height="{high + 0.4:.1f}"'
-                )
-                grey.append(f"<rect {place}/>")
-                if look >= 0:
-                    bright.append(
-                        f'<rect {place} fill="{CIVIDIS[look]}" stroke="currentColor" '
-                        'stroke-width=".4"/>'
-                    )
-            at += length
-    # Opacity of the whole, as seams of single rectangles would add up.
-    return f'<g fill="currentColor" opacity=".16">{"".join(grey)}</g>{"".join(bright)}'
+    to = f'transform="scale({wide:.4f},{high:.4f})"'
+    grey = f'<path {to} d="{_runs(there)}" fill="currentColor" opacity=".16"/>'
+    line = ""
+    if (shade >= 0).sum() < _OUTLINED:
+        line = (
+            'stroke="currentColor" stroke-width=".4" vector-effect="non-scaling-stroke"'
+        )
+    drawn = [
+        f'<path {to} d="{_runs(shade == look)}" fill="{colour}" {line}/>'
+        for look, colour in enumerate(CIVIDIS)
+        if (shade == look).any()
+    ]
+    return grey + "".join(drawn)
+
+
+def _runs(held: NDArray[np.bool_]) -> str:
+    """A path around cells, those side by side in a row as one rectangle."""
+    padded = np.pad(held, ((0, 0), (1, 1))).astype(np.int8)
+    step = np.diff(padded, axis=1)
+    row, start = np.nonzero(step == 1)
+    _, end = np.nonzero(step == -1)
+    return "".join(
+        f"M{x} {y}h{length}v1h-{length}z"
+        for x, y, length in zip(
+            start.tolist(), row.tolist(), (end - start).tolist(), strict=True
+        )
+    )
 
 
 def _svg(wide: float, high: float, words: str, inside: str) -> str:
