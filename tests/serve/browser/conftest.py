@@ -157,7 +157,7 @@ def _settle(page: Page) -> None:
     """Wait until tiles are drawn and what is counted is what the filters let pass."""
     page.wait_for_function(
         """() => document.querySelector('#map').getAttribute('aria-busy') === 'false'
-        && document.querySelector('.passing').getAttribute('aria-busy') === 'false'"""
+        && document.querySelector('p.passing').getAttribute('aria-busy') === 'false'"""
     )
 
 

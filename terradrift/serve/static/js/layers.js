@@ -46,14 +46,14 @@ function layersOf(what) {
   if (what === 'patches') return [{ id: 'patches', type: 'fill', ...here, paint: {} }, { id: 'patches-hatch', type: 'fill', ...here, paint: {} }];
   if (what === 'events') {
     return [
-      { id: 'events-fill', type: 'fill', ...here, filter: isSquare, paint: {} },
+      { id: 'events-fill', type: 'fill', ...here, layout: { visibility: 'none' }, filter: isSquare, paint: {} },
       { id: 'events', type: 'line', ...here, layout: { 'line-join': 'round' }, paint: {} },
     ];
   }
   const strongestOnTop = ['coalesce', ['get', 'score'], 0];
   return [
     { id: SQUARES, type: 'fill', ...here, filter: isSquare, layout: { 'fill-sort-key': strongestOnTop }, paint: {} },
-    { id: 'changes-hatch', type: 'fill', ...here, filter: isSquare, paint: {} },
+    { id: 'changes-hatch', type: 'fill', ...here, layout: { visibility: 'none' }, filter: isSquare, paint: {} },
     { id: 'changes-edges', type: 'line', ...here, filter: isSquare, layout: { 'line-join': 'miter' }, paint: {} },
     { id: POINTS, type: 'circle', ...here, filter: isPoint, layout: { 'circle-sort-key': strongestOnTop }, paint: {} },
   ];
@@ -73,6 +73,11 @@ function before(what) {
 
 /** Put a layer of the backdrop where it belongs: under all that is of the archive's findings. */
 export const underAll = () => before('background');
+
+function show(layer, visible) {
+  const now = visible ? 'visible' : 'none';
+  if (map.getLayer(layer) && map.getLayoutProperty(layer, 'visibility') !== now) map.setLayoutProperty(layer, 'visibility', now);
+}
 
 function paintAll() {
   const theme = shown();
@@ -108,6 +113,11 @@ function paintAll() {
   });
   set('patches-hatch', { 'fill-pattern': hatchOf(theme, 'patches'), 'fill-opacity': state.colour === 'taxonomy' ? 0.9 : 0 });
   const byEvent = state.colour === 'event';
+  /* A source whose layers are all hidden is not asked for tiles. */
+  show('changes-hatch', state.colour === 'kind');
+  show('patches-hatch', state.colour === 'taxonomy');
+  show('events-fill', byEvent);
+  if (map.getLayer('events')) map.setLayerZoomRange('events', byEvent ? 0 : widthFrom(1.5), 24);
   set('events-fill', { 'fill-color': colourOf(theme, 'events'), 'fill-opacity': byEvent ? 0.3 * dim : 0 });
   set('events', {
     'line-color': byEvent ? colourOf(theme, 'events') : ink.ink,
