@@ -423,3 +423,33 @@ def test_many_threads_get_the_same_tiles(tmp_path: Path) -> None:
         )
         == 62
     )
+
+
+def test_ragged_events_are_drawn_at_every_zoom(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    drawn = []
+    for event in range(10):
+        rows, cols = np.nonzero(rng.random((14, 14)) < rng.uniform(0.3, 0.9))
+        drawn += [
+            Change(
+                6 + 0.02 * event + x * SIDE,
+                50 + y * SIDE * 2 / 3,
+                event=f"event-{event}",
+            )
+            for x, y in zip(cols.tolist(), rows.tolist(), strict=True)
+        ]
+    held = archive(tmp_path / "a.td", drawn)
+    generation = held.newest()
+    found, all_ = event_columns.of(held, generation), columns.of(held, generation)
+    n = found.passing(all_, all_.everything)
+    for zoom in range(8, 15):
+        names = set()
+        for place in around(all_, zoom):
+            for one in mvt.features(events.tile(found, n, place), "events"):
+                names.add(one.properties["id"])
+                assert mvt.area(one.rings[0]) > 0
+                assert (
+                    np.abs(np.array(one.rings[0]) - EXTENT / 2).max()
+                    <= EXTENT / 2 + BUFFER
+                )
+        assert len(names) == 10 or zoom < 10

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from terradrift.serve.columns.changes import NONE
 from terradrift.serve.columns.events import Events
@@ -19,6 +20,8 @@ _CELL = 16 * PIXEL
 _SMOOTH = PIXEL / 2
 _AREA = 2
 """Dimensions of one."""
+_MIXED = 7
+"""Type of a GeometryCollection."""
 
 
 def tile(events: Events, n: NDArray[np.int64], place: Place) -> bytes:
@@ -88,13 +91,24 @@ def _shapes(
     inside = shapely.set_coordinates(outlines.copy(), place.inside(moved))
     bounds = np.asarray(shapely.bounds(inside)).reshape(-1, 4)
     shapes = np.asarray(shapely.simplify(inside, _SMOOTH, preserve_topology=False))
-    small = shapely.is_empty(shapes) | ~shapely.is_valid(shapes)
+    broken = ~shapely.is_valid(shapes)
+    shapes[broken] = shapely.make_valid(
+        inside[broken], method="structure", keep_collapsed=False
+    )
+    small = shapely.is_empty(shapes)
     low, high = bounds[small, :2], np.maximum(bounds[small, 2:], bounds[small, :2] + 1)
     shapes[small] = shapely.polygons(places.boxes(low, high))
     beyond = (bounds < -BUFFER) | (bounds > EXTENT + BUFFER)
     crossing = np.flatnonzero(beyond.any(axis=1))
-    window = (-BUFFER, -BUFFER, EXTENT + BUFFER, EXTENT + BUFFER)
-    cut = shapely.set_precision(shapely.clip_by_rect(shapes[crossing], *window), 1.0)
-    shapes[crossing] = cut
+    window = shapely.box(-BUFFER, -BUFFER, EXTENT + BUFFER, EXTENT + BUFFER)
+    shapes[crossing] = shapely.intersection(shapes[crossing], window, grid_size=1.0)
+    mixed = shapely.get_type_id(shapes) == _MIXED
+    shapes[mixed] = [_areas(one) for one in shapes[mixed]]
     shapes[shapely.get_dimensions(shapes) != _AREA] = shapely.Polygon()
     return np.asarray(shapely.orient_polygons(shapes), dtype=object)
+
+
+def _areas(mixed: BaseGeometry) -> BaseGeometry:
+    """The areas of a collection; the lines that rounding leaves of thin parts are dropped."""
+    parts = shapely.get_parts(mixed)
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == _AREA])

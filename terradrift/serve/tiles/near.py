@@ -10,9 +10,9 @@ from terradrift.serve.columns.squares import Squares, bounds
 from terradrift.serve.tiles import place as places
 from terradrift.serve.tiles.place import BUFFER, EXTENT, Place
 
-LEAST_PX = 4
+LEAST_PX = 6
 """Width of a patch on the screen from which on it is drawn itself."""
-FEATURES = 1 << 14
+FEATURES = 1 << 13
 """Shapes of a tile at most; where there are more, cells are shown instead."""
 _BEYOND = EXTENT
 """How far beyond a tile corners may lie; what reaches farther is cut."""
@@ -45,8 +45,8 @@ def shapes(
     if not len(cut):
         return drawn
     window = shapely.box(-BUFFER, -BUFFER, EXTENT + BUFFER, EXTENT + BUFFER)
-    parts = shapely.intersection(shapely.polygons(inside[cut]), window)
-    parts = np.asarray(shapely.orient_polygons(shapely.set_precision(parts, 1.0)))
+    parts = shapely.intersection(shapely.polygons(inside[cut]), window, grid_size=1.0)
+    parts = np.asarray(shapely.orient_polygons(parts))
     shown = np.asarray(drawn.to_pylist(), dtype=object)
     shown[cut] = shapely.to_wkb(parts)
     return pa.array(shown, pa.binary())
