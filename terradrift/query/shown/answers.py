@@ -15,16 +15,16 @@ ROWS = 20
 _LED = (
     "rank",
     "distance",
-    "change_id",
-    "event_id",
     "score",
     "kind",
     "onset",
-    "persistence",
-    "patch_id",
     "datetime",
+    "persistence",
     "clear_percent",
     "labels",
+    "change_id",
+    "patch_id",
+    "event_id",
     "geometry",
 )
 """Columns of a result that are shown, where it has them."""
