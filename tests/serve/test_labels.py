@@ -52,8 +52,8 @@ def locked(place: Path) -> Iterator[None]:
 
 
 def _ids(place: Path) -> list[str]:
-    rows = td.open(place).sql("SELECT change_id FROM changes ORDER BY score DESC")
-    return [one for (one,) in rows.fetchall()]
+    rows = td.open(place).store.scan("changes_mosaiks", ["change_id", "score"])
+    return rows.read_all().sort_by([("score", "descending")])["change_id"].to_pylist()
 
 
 def _stored(place: Path) -> dict[str, str]:
