@@ -22,20 +22,22 @@ async function counted() {
 }
 
 async function ask() {
+  waiting = 0;
   const mine = newest += 1;
+  const told = (answer) => {
+    if (mine === newest) set({ ...answer, counting: waiting !== 0 });
+  };
   try {
-    const count = await counted();
-    if (mine === newest) set({ count, counting: false, trouble: null });
+    told({ count: await counted(), trouble: null });
   } catch (error) {
-    if (mine === newest) set({ counting: false, trouble: error.message });
+    told({ trouble: error.message });
   }
 }
 
 export function start() {
   on(['filters', 'search', 'version'], () => {
-    clearTimeout(waiting);
     set({ counting: true });
-    waiting = setTimeout(ask, AGAIN);
+    waiting ||= setTimeout(ask, AGAIN);
   });
   ask();
 }

@@ -92,7 +92,7 @@ function paintAll() {
   const quiet = state.colour === 'taxonomy' || state.colour === 'event';
   set(POINTS, {
     'circle-color': look.fill,
-    'circle-radius': ['+', radius, ['case', chosen, 3, hovered, 2, 0]],
+    'circle-radius': ['+', state.colour === 'event' ? 1.2 : radius, ['case', chosen, 3, hovered, 2, 0]],
     'circle-opacity': quiet ? 0.55 * dim : 0.95 * dim,
     'circle-stroke-opacity': dim,
     'circle-stroke-width': ['case', chosen, 3, hovered, 2.5, look.ring],
