@@ -20,7 +20,7 @@ def warm(held: Held, stopped: Callable[[], bool]) -> None:
         steps: tuple[Callable[[], object], ...] = (
             lambda: facts_of(held).of(now),
             lambda: changes.of(held, now),
-            lambda: events.of(held, now),
+            lambda: events.of(held, now).boxes,
             lambda: patches.of(held, now),
         )
         for step in steps:
