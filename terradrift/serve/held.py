@@ -18,7 +18,8 @@ from terradrift.errors import TerradriftError
 from terradrift.serve.columns.named import Matches, Named
 from terradrift.serve.columns.sized import Sized
 from terradrift.serve.faults import Gone
-from terradrift.serve.steady import LIVE, Steady
+from terradrift.serve.stamps import Stamp, Stamps
+from terradrift.serve.steady import Steady
 from terradrift.store import settings
 from terradrift.store.tables import Store
 
@@ -32,9 +33,6 @@ _COLUMNS_BYTES = 1 << 30
 """Of narrow columns that are kept: some three generations of a million changes."""
 
 _Made = TypeVar("_Made")
-
-Stamp = tuple[int, int, int]
-"""What tells a table at one version from any other: see `Store.stamp`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +104,10 @@ class Held:
         """The archive as it is at any time; opens a table once until it changes."""
         return Store.open(self.root)
 
+    @cached_property
+    def _stamps(self) -> Stamps:
+        return Stamps(self.store)
+
     def newest(self) -> Generation:
         """The archive as it is now.
 
@@ -139,12 +141,7 @@ class Held:
 
     def stamps(self) -> dict[str, Stamp]:
         """Of each table that is there and is part of a generation; opens none."""
-        found = {
-            table: self.store.stamp(table)
-            for table in self.store.tables()
-            if table not in LIVE
-        }
-        return {table: stamp for table, stamp in found.items() if stamp is not None}
+        return self._stamps.now()
 
     def version_now(self) -> str:
         """The name of what the archive holds now; opens no table."""

@@ -1,5 +1,6 @@
 """Generations: readers while another process writes, what is kept, and what is newer."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,21 @@ def test_a_generation_answers_from_the_tables_as_they_were(place: Path) -> None:
     assert held.at(None) is new is held.newest()
     told = TestClient(application(held)).get("/api/fresh", params={"v": old.version})
     assert told.json()["added"] == "judged anew"
+
+
+def test_every_commit_is_seen_whether_the_folder_was_quiet_or_not(place: Path) -> None:
+    held = Held(place)
+    seen = {held.version_now()}
+    for rows in range(12, 2, -1):
+        for folder in place.glob("*.lance/_versions"):
+            if rows % 2:  # as if nothing had happened for a while
+                os.utime(folder, (1, 1))
+        assert held.version_now() in seen
+        _shortened(place, "changes", rows)
+        seen.add(held.version_now())
+    assert len(seen) == 11
+    Store.open(place).drop(held.newest().table("events"))
+    assert held.version_now() not in seen
 
 
 def test_labels_and_runs_are_as_they_are_now_and_no_new_generation(place: Path) -> None:
