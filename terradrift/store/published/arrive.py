@@ -1,9 +1,8 @@
 """Published GeoParquet into an archive: each embedding once, at its own place and instant."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from terradrift.store.published.choose import choose
 from terradrift.store.published.files import PARQUET, found
 from terradrift.store.published.gather import Gathered, gather
 from terradrift.store.published.table import Table, table
+from terradrift.store.published.told import LEFT, Imported
 from terradrift.store.published.units import patches, units
 from terradrift.store.tables import Store
 from terradrift.store.units import FLUSH_BYTES, Writer, embeddings_table
@@ -22,75 +22,6 @@ from terradrift.store.units import FLUSH_BYTES, Writer, embeddings_table
 PIXEL = 10
 """Metres of a pixel of Sentinel-2, of which all of these were made."""
 _OF_STRIDE = 0.9
-_LEFT = {
-    "vector": "had no vector, or one with NaN or of zeros",
-    "place": "had no geometry",
-    "instant": "had no instant",
-    "year": "were of other years",
-    "outside": "lay where the grid has no patch",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import did."""
-
-    form: str
-    model: str
-    files: int
-    rows: int
-    """Rows that the archive did not hold."""
-    skipped: int
-    """Of a scene whose rows of the tile came before, or of a day that a clearer one stands for."""
-    collided: int
-    """Left out: another centre is nearer to the middle of their patch, or has it already."""
-    again: int
-    """Left out: the same place and day once more, as where tiles of a product overlap."""
-    left: dict[str, int]
-    """Left out for want of something, by what."""
-    crs_assumed: int
-    """Files that state no CRS, whose coordinates were taken for degrees."""
-    patches: int
-    """Places that are new."""
-    told_by: str
-    """What said when."""
-    clear_known: bool
-    """Whether it is known how clear observations are; what is not is passed by detection."""
-    off: float
-    """Median metres from a centre to the middle of its patch."""
-    off_most: float
-
-    def __str__(self) -> str:
-        words = (
-            f"{self.form}: {self.rows:,} embeddings of {self.model} at {self.patches:,} new "
-            f"places from {self.files:,} files; instants by {self.told_by}, of periods their "
-            f"middle; centres lie {self.off:,.0f} m off the middle of their patch, at most "
-            f"{self.off_most:,.0f} m"
-        )
-        counted = [
-            (self.collided, "left out, a nearer one has their patch"),
-            (self.again, "left out, the same place and day once more"),
-            *(
-                (self.left.get(key, 0), f"left out, they {why}")
-                for key, why in _LEFT.items()
-            ),
-            (self.skipped, "skipped, held already"),
-        ]
-        for count, why in counted:
-            if count:
-                words += f"; {count:,} {why}"
-        if self.crs_assumed:
-            words += f"; {self.crs_assumed:,} files state no CRS, degrees were assumed"
-        if not self.clear_known:
-            words += (
-                "; how clear they are is not known, so detect passes them by: pass "
-                "--clear-percent to say"
-            )
-        return words
-
-    def summary(self) -> dict[str, Any]:
-        """As a record."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +129,7 @@ def gathered(
     rows = gather(opened, grid, folder, years)
     if not len(rows):
         why = ", ".join(
-            f"{count:,} {_LEFT[key]}" for key, count in rows.left.items() if count
+            f"{count:,} {LEFT[key]}" for key, count in rows.left.items() if count
         )
         raise SchemaError(
             f"no row of {opened[0].file.path} can be imported: {why or 'it holds none'}"

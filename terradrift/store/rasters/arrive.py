@@ -26,7 +26,8 @@ from terradrift.store.tables import Store
 from terradrift.store.units import FLUSH_BYTES, Writer, done, embeddings_table
 
 PATCH_SIZE = 160
-_CACHE_MB = 256
+_CACHE_MB = 64
+"""Of GDAL, beside blocks that `windows` keeps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ is the very same pixel; elsewhere it is at most half a pixel's diagonal off.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -34,6 +35,8 @@ class Pixels:
 def paste(reader: Reader, into: Pixels) -> int:
     """Fill pixels that are not there yet; returns how many were filled."""
     raster = reader.raster
+    if code(raster.wkt) == into.epsg and raster.transform.is_rectilinear:
+        return _straight(reader, into)
     row, col = _pixels(raster.wkt, raster.transform, into)
     inside = (row >= 0) & (row < raster.height) & (col >= 0) & (col < raster.width)
     wanted = inside & ~into.good
@@ -50,6 +53,50 @@ def paste(reader: Reader, into: Pixels) -> int:
     into.vectors.reshape(len(into.vectors), -1)[:, at] = found[:, from_[0], from_[1]]
     into.good.reshape(-1)[at] = True
     return len(at)
+
+
+def _straight(reader: Reader, into: Pixels) -> int:
+    """As `paste`, where rows and columns of both run along the same axes: by windows."""
+    raster = reader.raster
+    to = raster.transform
+    row = np.floor((into.y - to.f) / to.e).astype(np.int64)
+    col = np.floor((into.x - to.c) / to.a).astype(np.int64)
+    high = np.flatnonzero((row >= 0) & (row < raster.height))
+    wide = np.flatnonzero((col >= 0) & (col < raster.width))
+    if not len(high) or not len(wide):
+        return 0
+    here = slice(high[0], high[-1] + 1), slice(wide[0], wide[-1] + 1)
+    if into.good[here].all():
+        return 0
+    row, col = row[here[0]], col[here[1]]
+    top, left = int(row.min()), int(col.min())
+    found, there = reader.window(
+        slice(top, int(row.max()) + 1), slice(left, int(col.max()) + 1)
+    )
+    found, there = (
+        _along(_along(one, row - top, -2), col - left, -1) for one in (found, there)
+    )
+    take = there & ~into.good[here]
+    target = into.vectors[:, here[0], here[1]]
+    if take.all():
+        target[:] = found
+    else:
+        target[:, take] = found[:, take]
+    into.good[here] |= take
+    return int(take.sum())
+
+
+def _along(
+    values: NDArray[np.generic], index: NDArray[np.int64], axis: int
+) -> NDArray[Any]:
+    """`values` at `index` along an axis; a view where all come in order, either way."""
+    if len(index) == values.shape[axis]:
+        step = np.diff(index)
+        if (step == 1).all():
+            return values
+        if (step == -1).all():
+            return np.flip(values, axis)
+    return np.asarray(np.take(values, index, axis=axis))
 
 
 def _pixels(

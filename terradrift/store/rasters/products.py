@@ -18,6 +18,11 @@ ALPHAEARTH, TESSERA, RASTER = "alphaearth", "tessera", "raster"
 NAMES = (ALPHAEARTH, TESSERA, RASTER)
 _NOTHING = -128
 _TESSERA = 128
+_SIGNED = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32) / np.float32(
+    127.5
+)
+_SQUARES = np.abs(_SIGNED) * _SIGNED
+"""What a byte stands for, by its bits."""
 _AXES = tuple(f"A{number:02}" for number in range(64))
 
 
@@ -109,8 +114,7 @@ def vectors(
     """
     if product.squared:
         good = (numbers != _NOTHING).all(axis=0)
-        table = np.arange(-128, 128, dtype=np.float32) / np.float32(127.5)
-        found = (np.abs(table) * table)[numbers.astype(np.int16) + 128]
+        found = _SQUARES.take(numbers.view(np.uint8))
     else:
         found = numbers.astype(np.float32)
         good = np.isfinite(found).all(axis=0)

@@ -1,6 +1,5 @@
 """A raster of embeddings on disk: GeoTIFF, or TESSERA's arrays with a grid beside them."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,22 +11,17 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.warp import transform_bounds
-from rasterio.windows import Window
 
-from terradrift.errors import ArchiveError, SchemaError
-from terradrift.grid import utm_zone
+from terradrift.errors import SchemaError
 from terradrift.store.published import when
 from terradrift.store.published.files import File
-from terradrift.store.rasters import products
+from terradrift.store.rasters import products, where
 from terradrift.store.rasters.products import Product, Seen
+from terradrift.store.rasters.where import Where, reading
+from terradrift.store.rasters.windows import Numbers, Tiff
 
 _SCALES = "_scales"
-_TILE = re.compile(r"grid_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)")
-_CELL, _PIXEL = 0.1, 10.0
-"""TESSERA's tiles: degrees of a side, metres of a pixel."""
-_LANDMASKS = "global_0.1_degree_tiff_all"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -77,36 +71,18 @@ class Raster:
         Raises:
             ArchiveError: it cannot be read.
         """
-        with _reading(self.file.path):
+        with reading(self.file.path):
             if self.file.path.suffix.lower() == ".npy":
                 numbers = np.load(self.file.path, mmap_mode="r", allow_pickle=False)
                 scales = np.load(str(self.scales), mmap_mode="r", allow_pickle=False)
-                yield Reader(self, _Numbers(numbers), _Numbers(scales))
+                yield Reader(self, Numbers(numbers), Numbers(scales))
                 return
             with rasterio.open(self.file.path) as numbers:
                 if self.scales is None:
-                    yield Reader(self, _Tiff(numbers), None)
+                    yield Reader(self, Tiff(numbers), None)
                     return
                 with rasterio.open(self.scales) as scales:
-                    yield Reader(self, _Tiff(numbers), _Tiff(scales))
-
-
-@dataclass(frozen=True, slots=True)
-class _Tiff:
-    dataset: Any
-
-    def read(self, rows: slice, cols: slice) -> NDArray[Any]:
-        window = Window.from_slices(rows, cols)
-        return np.asarray(self.dataset.read(window=window))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Numbers:
-    numbers: NDArray[Any]
-
-    def read(self, rows: slice, cols: slice) -> NDArray[Any]:
-        part = np.asarray(self.numbers[rows, cols])
-        return part[None] if part.ndim == 2 else np.moveaxis(part, -1, 0)
+                    yield Reader(self, Tiff(numbers), Tiff(scales))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +90,8 @@ class Reader:
     """Windows of an open raster."""
 
     raster: Raster
-    numbers: _Tiff | _Numbers
-    scales: _Tiff | _Numbers | None
+    numbers: Tiff | Numbers
+    scales: Tiff | Numbers | None
 
     def window(
         self, rows: slice, cols: slice
@@ -125,7 +101,7 @@ class Reader:
         Raises:
             ArchiveError: they cannot be read.
         """
-        with _reading(self.raster.file.path):
+        with reading(self.raster.file.path):
             numbers = self.numbers.read(rows, cols)
             scale = None if self.scales is None else self.scales.read(rows, cols)
         return products.vectors(self.raster.product, numbers, scale)
@@ -155,7 +131,7 @@ def raster(
     beside = (path.with_name(f"{path.stem}{_SCALES}{path.suffix}"),)
     scales = next((one for one in beside if one.exists()), None)
     array = path.suffix.lower() == ".npy"
-    seen, where, tags = (_array if array else _tiff)(path, scales=scales is not None)
+    seen, there, tags = (_array if array else _tiff)(path, scales=scales is not None)
     if array and scales is None:
         raise SchemaError(
             f"{path} has no scales beside it, which make vectors of its bytes: expected "
@@ -168,10 +144,10 @@ def raster(
         file=file,
         scene=file.scene,
         product=how,
-        crs=where.crs,
-        transform=where.transform,
-        height=where.height,
-        width=where.width,
+        crs=there.crs,
+        transform=there.transform,
+        height=there.height,
+        width=there.width,
         time=time,
         told_by=told_by,
         identity=products.identity(how, tags, model, str(path)),
@@ -179,16 +155,8 @@ def raster(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Where:
-    crs: CRS
-    transform: Affine
-    height: int
-    width: int
-
-
-def _array(path: Path, *, scales: bool) -> tuple[Seen, _Where, dict[str, str]]:
-    with _reading(path):
+def _array(path: Path, *, scales: bool) -> tuple[Seen, Where, dict[str, str]]:
+    with reading(path):
         numbers = np.load(path, mmap_mode="r", allow_pickle=False)
     if numbers.ndim != 3:
         raise SchemaError(
@@ -204,13 +172,13 @@ def _array(path: Path, *, scales: bool) -> tuple[Seen, _Where, dict[str, str]]:
         named=True,
         scales=scales,
     )
-    crs, transform = _tessera(path, height, width)
-    return seen, _Where(crs, transform, int(height), int(width)), {}
+    crs, transform = where.tessera(path, height, width)
+    return seen, Where(crs, transform, int(height), int(width)), {}
 
 
-def _tiff(path: Path, *, scales: bool) -> tuple[Seen, _Where, dict[str, str]]:
-    with _reading(path), rasterio.open(path) as opened:
-        where = _Where(opened.crs, opened.transform, opened.height, opened.width)
+def _tiff(path: Path, *, scales: bool) -> tuple[Seen, Where, dict[str, str]]:
+    with reading(path), rasterio.open(path) as opened:
+        there = Where(opened.crs, opened.transform, opened.height, opened.width)
         tags = dict(opened.tags())
         seen = Seen(
             bands=opened.count,
@@ -218,14 +186,14 @@ def _tiff(path: Path, *, scales: bool) -> tuple[Seen, _Where, dict[str, str]]:
             nodata=opened.nodata,
             described=opened.descriptions,
             named=any(key.startswith("TESSERA") for key in tags)
-            or _TILE.search(path.stem) is not None,
+            or where.TILE.search(path.stem) is not None,
             scales=scales,
         )
-    if where.crs is None or where.transform.is_identity:
+    if there.crs is None or there.transform.is_identity:
         raise SchemaError(
             f"{path} does not say where it lies: it has no CRS or transform"
         )
-    return seen, where, tags
+    return seen, there, tags
 
 
 def _when(file: File, tags: Mapping[str, str], date: str | None) -> tuple[int, str]:
@@ -233,7 +201,6 @@ def _when(file: File, tags: Mapping[str, str], date: str | None) -> tuple[int, s
         if tags.get(key):
             return when.middle(tags[key], f"the tag {key} of {file.path}"), "its tags"
     said: dict[str, Any] = {key.lower(): value for key, value in tags.items()}
-    said |= {"datetime": None} if "TIFFTAG_DATETIME" in tags else {}
     if "system:time_start" in said and "system:time_end" in said:
         said |= {"start": said["system:time_start"], "end": said["system:time_end"]}
     time, told_by = when.of_file(file, said, date)
@@ -243,57 +210,3 @@ def _when(file: File, tags: Mapping[str, str], date: str | None) -> tuple[int, s
             "year in its name or folder; pass --date"
         )
     return time, told_by
-
-
-def _tessera(path: Path, height: int, width: int) -> tuple[CRS, Affine]:
-    """Where an array lies: as the raster of its tile says, or by its name.
-
-    Raises:
-        SchemaError: neither is there, or of another shape.
-    """
-    match = _TILE.search(path.stem)
-    if match is None:
-        raise SchemaError(
-            f"{path} does not say where it lies: expected a name such as grid_4.35_50.85.npy"
-        )
-    for folder in path.absolute().parents[:5]:
-        for inside in (folder, folder / _LANDMASKS):
-            for ending in (".tiff", ".tif"):
-                beside = inside / f"{match[0]}{ending}"
-                if beside.exists():
-                    return _same(beside, height, width)
-    lon, lat = float(match[1]), float(match[2])
-    crs = CRS.from_epsg((32600 if lat >= 0 else 32700) + utm_zone(lon))
-    half = _CELL / 2
-    left, bottom, right, top = transform_bounds(
-        CRS.from_epsg(4326), crs, lon - half, lat - half, lon + half, lat + half
-    )
-    high, wide = (top - bottom) / _PIXEL, (right - left) / _PIXEL
-    if abs(high - height) > 1 or abs(wide - width) > 1:
-        raise SchemaError(
-            f"{path} has {height} x {width} pixels, its tile {high:.0f} x {wide:.0f} of 10 m; "
-            f"put the tile's raster {match[0]}.tiff beside it, which says where it lies"
-        )
-    return crs, Affine(_PIXEL, 0, left, 0, -_PIXEL, top)
-
-
-def _same(beside: Path, height: int, width: int) -> tuple[CRS, Affine]:
-    with _reading(beside), rasterio.open(beside) as opened:
-        if (opened.height, opened.width) != (height, width):
-            raise SchemaError(
-                f"{beside} has {opened.height} x {opened.width} pixels, the array beside it "
-                f"{height} x {width}"
-            )
-        return opened.crs, opened.transform
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (RasterioIOError, RasterioError, OSError, ValueError) as error:
-        if isinstance(error, SchemaError | ArchiveError):
-            raise
-        raise ArchiveError(
-            f"cannot read {path}: {str(error).splitlines()[0]}"
-        ) from error

@@ -19,6 +19,7 @@ from terradrift.store.rasters.source import Raster, Reader
 
 _STRIP_BYTES = 32 << 20
 _OPEN = 4
+"""Rasters that are open at a time: as many as meet at a corner."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
