@@ -26,6 +26,13 @@ def serve(
             help="What visitors must have [default: made anew, where needed].",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST",
+            help="Another name it is asked by, such as that of a proxy; a token is needed.",
+        ),
+    ] = None,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Open no browser.")
     ] = False,
@@ -52,6 +59,7 @@ def serve(
         host=host,
         port=port,
         token=token,
+        name=name,
         open_browser=not no_open,
         read_only=read_only,
         who=who,

@@ -33,6 +33,7 @@ def serve(
     host: str = HOST,
     port: int = PORT,
     token: str | None = None,
+    name: str | None = None,
     open_browser: bool = True,
     read_only: bool = False,
     who: str | None = None,
@@ -41,8 +42,8 @@ def serve(
 ) -> None:
     """Serve an archive's page and JSON interface until Ctrl-C.
 
-    At a `host` beyond loopback visitors need `token`; None: one is made, and stands in the
-    address that `say` is told. `port` 0: any that is free. `who` signs labels; with
+    At a `host` beyond loopback, and at a `name` that a proxy hands on, visitors need `token`;
+    None: one is made, and stands in the address that `say` is told. `port` 0: any that is free. `who` signs labels; with
     `read_only` nobody may write any. `model` None: the archive's own.
 
     Raises:
@@ -50,7 +51,7 @@ def serve(
         ServeError: the address is taken or not of this machine, or no such model.
     """
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
-    place = _prepared(held, host, port, token)
+    place = _prepared(held, host, port, token, name)
     ending = threading.Event()
     ahead = threading.Thread(target=warm, args=[held, ending.is_set])
 
@@ -84,6 +85,7 @@ def served(
     host: str = HOST,
     port: int = 0,
     token: str | None = None,
+    name: str | None = None,
     read_only: bool = False,
     who: str | None = None,
     model: str | None = None,
@@ -93,7 +95,7 @@ def served(
     Raises: as `serve`.
     """
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
-    place = _prepared(held, host, port, token)
+    place = _prepared(held, host, port, token, name)
     ready = threading.Event()
     server = _Server(place, ready.set)
     thread = threading.Thread(target=server.run, args=[[place.listening]], daemon=True)
@@ -138,15 +140,19 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _prepared(held: Held, host: str, port: int, token: str | None) -> _Place:
+def _prepared(
+    held: Held, host: str, port: int, token: str | None, name: str | None
+) -> _Place:
     _check_model(held)
     listening = _listen(host, port)
     try:
         bound: int = listening.getsockname()[1]
         beyond = not origin.is_loopback(host)
-        key = Key.of(token, bound) if beyond or token is not None else None
+        needed = beyond or name is not None or token is not None
+        key = Key.of(token, bound) if needed else None
         app = application(held)
-        walls = Guard(app, _names(host, beyond), everywhere=beyond, key=key)
+        names = _names(host, beyond) | ({name.lower()} if name else set())
+        walls = Guard(app, names, everywhere=beyond, key=key)
     except BaseException:
         listening.close()
         raise

@@ -173,6 +173,15 @@ def test_beyond_loopback_a_token_is_made_and_needed(many: Path) -> None:
         assert _get(here, Authorization=f"Bearer {token}")[0] == 200
 
 
+def test_the_name_of_a_proxy_is_answered_with_a_token_alone(many: Path) -> None:
+    with serve.served(many, name="Maps.example", token="0123456789abcdef") as address:  # noqa: S106
+        here = f"{address.partition('?')[0]}api/fresh"
+        bearer = {"Authorization": "Bearer 0123456789abcdef"}
+        assert _get(here, **bearer, Host="maps.example")[0] == 200
+        assert _get(here, **bearer, Host="evil.example")[0] == 403
+        assert _get(here)[0] == 401
+
+
 def test_what_cannot_be_served_is_told_before_anything_listens(
     many: Path, tmp_path: Path
 ) -> None:
