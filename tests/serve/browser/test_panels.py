@@ -194,14 +194,9 @@ def test_sql(opened, judged: Path, complaints):
 
     complaints.expected.append("400")
     page.locator("#tab-sql").click()
-    wrong = page.locator("#sql .trouble")
-    for text, words in (
-        ("SELECT * FROM change", "did you mean changes"),
-        ("COPY changes TO 'x.csv'", "SELECT"),
-    ):
-        box.fill(text)
-        page.keyboard.press("Control+Enter")
-        expect(wrong).to_contain_text(words)
+    box.fill("SELECT * FROM change")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#sql .trouble")).to_contain_text("did you mean changes")
 
 
 def test_nothing_passes_on_a_small_screen(opened):

@@ -17,6 +17,7 @@ const WORDS = { events: 'Events', changes: 'Changes', matches: 'Matches' };
 const ONE = { events: 'event', changes: 'change', matches: 'match' };
 const MANY = { matches: 'matches' };
 
+const SOON = 120; // ms: filters that are dragged are asked for when they rest
 const here = { shown: 'events', before: 'events', sort: { events: 'rank', changes: 'score' } };
 const parts = {};
 
@@ -34,7 +35,12 @@ const filtered = () => JSON.stringify(state.filters) !== JSON.stringify(NO_FILTE
 
 function heading({ total, reach, waiting, error }) {
   if (waiting) { parts.count.textContent = 'Asking\u2026'; return; }
-  if (error) { parts.count.textContent = 'No answer'; return; }
+  if (error) {
+    parts.count.textContent = 'Not all was answered';
+    parts.empty.hidden = true;
+    parts.rows.box.hidden = false;
+    return;
+  }
   const words = count(total, ONE[here.shown], MANY[here.shown]);
   const all = state.archive.counts?.[here.shown];
   const of = all > total ? ` of ${number(all)}` : '';
@@ -146,7 +152,11 @@ export function start() {
     el('div', { class: 'list-said' }, parts.count, parts.more), parts.empty, parts.rows.box,
   );
   if (!state.archive.has?.events) here.shown = here.before = 'changes';
-  on(['filters', 'version'], () => { if (!state.search) parts.rows.reset(); });
+  let waiting = 0;
+  on(['filters', 'version'], () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { if (!state.search) parts.rows.reset(); }, SOON);
+  });
   on('search', () => {
     if (state.search) show('matches');
     else show(here.before);
@@ -155,6 +165,7 @@ export function start() {
     const astray = document.activeElement === document.body || document.activeElement.closest('#detail');
     if (state.panel === 'list' && astray) parts.rows.box.focus({ preventScroll: true });
   });
+  on('hovered', () => parts.rows.hover((row) => state.hovered !== null && idOf(row) === state.hovered));
   on('judged', () => parts.rows.repaint());
   on('selected', () => {
     const at = state.selected ? parts.rows.find((row) => idOf(row) === state.selected) : -1;

@@ -24,8 +24,6 @@ export class Rows {
   }
 
   #clear() {
-    this.stop?.abort();
-    this.stop = new AbortController();
     this.pages = new Map();
     this.asked = new Map();
     this.painted = new Map();
@@ -36,13 +34,28 @@ export class Rows {
     this.box.removeAttribute('aria-activedescendant');
   }
 
-  /** Ask anew, from the top. */
+  /** Ask anew, from the top; what was listed stays until there is an answer. */
   async reset() {
-    this.#clear();
-    this.box.scrollTop = 0;
+    this.stop?.abort();
+    this.stop = new AbortController();
+    const { signal } = this.stop;
     this.box.setAttribute('aria-busy', 'true');
-    this.told?.({ waiting: true });
-    await this.#page(0);
+    if (this.total === null) this.told({ waiting: true });
+    try {
+      const { total, rows } = await this.ask(0, PAGE, signal);
+      if (signal.aborted) return;
+      this.#clear();
+      this.asked.set(0, Promise.resolve());
+      this.box.scrollTop = 0;
+      this.#keep(0, total, rows);
+      this.told({ total, reach: this.reach });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#clear();
+      this.told({ error });
+      this.space.replaceChildren(trouble(error, () => this.reset()));
+    }
+    this.box.removeAttribute('aria-busy');
   }
 
   /** Rows as they are, painted again: a mark on them has changed. */
@@ -50,6 +63,11 @@ export class Rows {
     this.painted.forEach((element) => element.remove());
     this.painted.clear();
     this.#seen();
+  }
+
+  /** Mark the painted row for which `is` holds as what the pointer is on elsewhere. */
+  hover(is) {
+    for (const [index, element] of this.painted) element.classList.toggle('hovered', Boolean(this.row(index) && is(this.row(index))));
   }
 
   get reach() { return Math.min(this.total ?? 0, MOST); }
@@ -104,29 +122,22 @@ export class Rows {
     const { signal } = this.stop;
     try {
       const { total, rows } = await this.ask(page * PAGE, PAGE, signal);
-      if (signal.aborted) return;
-      this.#keep(page, total, rows);
+      if (!signal.aborted) this.#keep(page, total, rows);
     } catch (error) {
-      if (signal.aborted) return;
-      this.box.removeAttribute('aria-busy');
       this.asked.delete(page);
-      this.told?.({ error });
-      if (this.total === null) this.space.replaceChildren(trouble(error, () => this.reset()));
+      if (!signal.aborted) this.told({ error });
     }
   }
 
   #keep(page, total, rows) {
-    const first = this.total === null;
     this.pages.set(page, rows);
     this.total = total;
     this.space.style.height = `${this.reach * this.height}px`;
-    this.box.removeAttribute('aria-busy');
     for (let at = page * PAGE; at < page * PAGE + rows.length; at += 1) {
       this.painted.get(at)?.remove();
       this.painted.delete(at);
     }
     this.#seen();
-    if (first) this.told?.({ total, reach: this.reach, rows });
   }
 
   #soon() {
