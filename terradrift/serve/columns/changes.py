@@ -178,23 +178,23 @@ class _Read:
             texts.append(batch.column(name))
 
     def sorted(self) -> Changes:
-        """The columns along the curve."""
-        placed, order = squares.sort(np.concatenate(self._corners))
-        numbers = {
-            name: np.concatenate(held)[order] for name, held in self._numbers.items()
-        }
+        """The columns along the curve; what was read is let go on the way."""
+        placed, order = squares.sort(_whole(self._corners))
+        numbers = {name: _whole(held)[order] for name, held in self._numbers.items()}
         take = pa.array(order)
-        ids = pa.chunked_array(self._texts["change_id"]).cast(pa.large_string())
+        ids = pa.chunked_array(self._texts.pop("change_id")).cast(pa.large_string())
         ids = ids.combine_chunks().take(take)
-        persistence, words = _coded(self._texts["persistence"], PERSISTENCE)
+        persistence, words = _coded(self._texts.pop("persistence"), PERSISTENCE)
         persistence[persistence < 0] = NO_WORD
-        event, events = _coded(self._texts["event_id"])
+        event, events = _coded(self._texts.pop("event_id"))
         by_rank = strongest(numbers["score"], ids)
         rank = np.empty(len(by_rank), np.int32)
         rank[by_rank] = np.arange(len(by_rank), dtype=np.int32)
         return Changes(
             squares=placed,
-            **numbers,
+            score=numbers["score"],
+            kind=numbers["kind"],
+            onset=numbers["onset"],
             persistence=persistence.astype(np.uint8)[order],
             event=event[order],
             rank=rank,
@@ -204,6 +204,13 @@ class _Read:
             words=tuple(words.to_pylist()),
             events=events,
         )
+
+
+def _whole(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """The parts in one, after which they are gone: memory holds a column twice at most."""
+    whole: NDArray[Any] = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def strongest(
