@@ -43,8 +43,9 @@ def serve(
     """Serve an archive's page and JSON interface until Ctrl-C.
 
     At a `host` beyond loopback, and at a `name` that a proxy hands on, visitors need `token`;
-    None: one is made, and stands in the address that `say` is told. `port` 0: any that is free. `who` signs labels; with
-    `read_only` nobody may write any. `model` None: the archive's own.
+    None: one is made, and stands in the address that `say` is told. `port` 0: any that is
+    free. `who` signs labels; with `read_only` nobody may write any. `model` None: the
+    archive's own.
 
     Raises:
         ArchiveError: no archive there.
