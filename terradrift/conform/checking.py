@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from terradrift.conform.finding import Finding, Findings, line, named
-from terradrift.conform.plain import document, files, regular
+from terradrift.conform.plain import below, document, regular
 
 _PARQUET = (".parquet", ".geoparquet", ".gpq", ".pq")
 _TIFF = (".tif", ".tiff")
+_ASSET_ROWS = 20_000
+"""Geometries that are read of each file behind a STAC item."""
 _KNOWN = (
     "GeoParquet, a COG, STAC as JSON, a Zarr store, a folder of these, or an archive"
 )
@@ -60,7 +62,7 @@ def _file(path: Path, found: Findings, where: str) -> None:
 
         cog.check(path, found, where)
     elif head.lstrip()[:1] in (b"{", b"[") or path.suffix.lower() == ".json":
-        _stac(path, found, path.parent)
+        _stac(path, found)
     else:
         found.error(
             "unknown", where, _KNOWN, f"a file that begins {head[:8]!r}", "see the path"
@@ -75,40 +77,21 @@ def _folder(root: Path, found: Findings, where: str) -> None:
         _asset(root, found, where)
         return
     seen: set[Path] = set()
-    stores = _stores(root)
-    held = [
-        one
-        for one in files(root, found)
-        if not any(store in one.parents for store in stores)
-    ]
+    held, stores = below(root, found)
     for start in _documents(held):
         if start.resolve() not in seen:
-            seen |= _stac(start, found, root)
+            seen |= _stac(start, found)
     tables = [one for one in held if one.suffix.lower() in _PARQUET]
     rasters = [one for one in held if one.suffix.lower() in _TIFF]
     if tables:
         from terradrift.conform.geoparquet import folder
 
-        folder.check(root, tables, found, where)
+        folder.check(root, tables, found, where, seen)
     for one in [*stores, *rasters]:
         if one.resolve() not in seen:
             _asset(one, found, f"{where}/{named(str(one.relative_to(root)))}")
     if not (tables or rasters or stores or seen):
         found.error("unknown", where, _KNOWN, "a folder without any", "see the path")
-
-
-def _stores(root: Path) -> list[Path]:
-    """Zarr stores below a folder, not those within them."""
-    from terradrift.conform import zarr_nodes
-
-    held: list[Path] = []
-    for name in ("zarr.json", ".zgroup"):
-        held += [
-            one.parent
-            for one in sorted(root.rglob(name))
-            if zarr_nodes.is_store(one.parent)
-        ]
-    return [one for one in held if not any(other in one.parents for other in held)]
 
 
 def _documents(held: list[Path]) -> list[Path]:
@@ -134,11 +117,11 @@ def _is_stac(path: Path) -> bool:
     )
 
 
-def _stac(path: Path, found: Findings, base: Path) -> set[Path]:
+def _stac(path: Path, found: Findings) -> set[Path]:
     """Check from a document on; the documents and files that were met."""
     from terradrift.conform.stac import agree, walk
 
-    done = walk.check(path, found, base, _asset)
+    done = walk.check(path, found, _asset)
     agree.check(done)
     return set(done.seen) | done.files
 
@@ -154,7 +137,7 @@ def _asset(path: Path, found: Findings, where: str) -> None:
     elif suffix in _PARQUET:
         from terradrift.conform.geoparquet import checking
 
-        checking.check(path, found, where)
+        checking.check(path, found, where, _ASSET_ROWS)
     elif suffix in _TIFF:
         from terradrift.conform.cog import checking as cog
 

@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """Findings as they are made; of one code in one file the first few, then their number."""
+    """Findings as they are made; of one code in one file (notes: in all) the first few, then their number."""
 
     found: list[Finding] = field(default_factory=list)
     _told: "Counter[tuple[str, str, Level]]" = field(default_factory=Counter)
@@ -68,10 +68,10 @@ class Findings:
             Finding(
                 level,
                 code,
-                file,
-                "no more of these",
+                file or "other files",
+                "" if level == "note" else "no more of these",
                 f"{n - _SHOWN:,} more",
-                "mend those that are named and check again",
+                "" if level == "note" else "mend those that are named and check again",
             )
             for (file, code, level), n in self._told.items()
             if n > _SHOWN
@@ -80,7 +80,8 @@ class Findings:
         return sorted(self.found + more, key=lambda one: order[one.level])
 
     def _add(self, one: Finding) -> None:
-        key = (one.where.partition("#")[0], one.code, one.level)
+        file = "" if one.level == "note" else one.where.partition("#")[0]
+        key = (file, one.code, one.level)
         self._told[key] += 1
         if self._told[key] <= _SHOWN:
             self.found.append(one)

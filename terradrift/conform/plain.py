@@ -12,6 +12,8 @@ JSON_BYTES = 16 << 20
 JSON_DEPTH = 64
 ENTRIES = 100_000
 """Files and folders of one folder that are looked at."""
+STORE = frozenset({"zarr.json", ".zgroup", ".zarray"})
+"""Names of files that make a folder a Zarr store."""
 
 
 def regular(path: Path, found: Findings, where: str) -> bool:
@@ -113,15 +115,21 @@ def _shallow(value: object) -> bool:
     return False
 
 
-def files(folder: Path, found: Findings) -> list[Path]:
-    """All regular files below a folder, sorted; links to folders are not followed.
+def below(folder: Path, found: Findings) -> tuple[list[Path], list[Path]]:
+    """All regular files below a folder, sorted, and the Zarr stores, not looked into.
 
-    Hidden ones, and those whose names begin with an underscore, are left out as engines do.
+    Links to folders are not followed. Hidden files and folders, and those whose names begin
+    with an underscore, are left out as engines do.
     """
     held: list[Path] = []
+    stores: list[Path] = []
     seen = 0
     for root, folders, names in os.walk(folder):
         at = Path(root)
+        if STORE & set(names):
+            stores.append(at)
+            folders.clear()
+            continue
         for name in [one for one in folders if (at / one).is_symlink()]:
             found.note("folder.link", named(str(at / name)), "a link, not followed")
         folders[:] = sorted(one for one in folders if not one.startswith((".", "_")))
@@ -140,4 +148,4 @@ def files(folder: Path, found: Findings) -> list[Path]:
             for name in sorted(names)
             if not name.startswith((".", "_")) and (at / name).is_file()
         ]
-    return held
+    return held, stores

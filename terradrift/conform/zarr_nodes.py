@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from terradrift.conform.finding import Findings, named, short
-from terradrift.conform.plain import document
+from terradrift.conform.plain import STORE, document
 
 _NODES = 2_000
 _V2_TYPES = {"f2": "float16", "f4": "float32", "f8": "float64"}
@@ -25,7 +25,7 @@ class Node:
 
 def is_store(path: Path) -> bool:
     """Whether a folder is a Zarr store."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+    return any((path / name).is_file() for name in STORE)
 
 
 def nodes(root: Path, found: Findings, where: str) -> list[Node]:

@@ -44,7 +44,7 @@ def damaged(path: Path) -> Path:
     from terradrift.conform.cog import tiff
 
     made.cog(path)
-    at, length = tiff.read(path).directories[0].blocks[0]
+    at, length = (int(one[0]) for one in tiff.read(path).directories[0].blocks)
     whole = bytearray(path.read_bytes())
     whole[at : at + length] = b"\xff" * length
     path.write_bytes(whole)

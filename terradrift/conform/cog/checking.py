@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from terradrift.conform.cog import placed, tiff
 from terradrift.conform.cog.tiff import Directory, Tiff
 from terradrift.conform.finding import Findings
@@ -43,14 +45,17 @@ def _within(held: Tiff, found: Findings, where: str) -> bool:
                 "cog.tiff", where, "a width and a height", f"none in IFD {number}"
             )
             return False
-        beyond = [a + b for a, b in one.blocks if a + b > held.bytes]
-        if not one.blocks or beyond:
+        offsets, lengths = one.blocks
+        most = np.uint64(held.bytes)
+        # Neither may pass the end, or their sum would overflow.
+        beyond = (offsets > most) | (lengths > most) | (offsets + lengths > most)
+        if not len(offsets) or beyond.any():
             found.error(
                 "cog.truncated",
                 f"{where}#IFD {number}",
                 f"all blocks within the file's {held.bytes:,} bytes",
-                f"{len(beyond):,} of {len(one.blocks):,} beyond"
-                if one.blocks
+                f"{int(beyond.sum()):,} of {len(offsets):,} beyond"
+                if len(offsets)
                 else "no blocks",
                 "copy or write it again; it is truncated",
                 "TIFF 6.0",
@@ -165,4 +170,6 @@ def _order(levels: list[Directory], found: Findings, where: str) -> None:
 
 def _first(one: Directory) -> int:
     """Where the first block lies; 0 where all are sparse."""
-    return min((at for at, length in one.blocks if at and length), default=0)
+    offsets, lengths = one.blocks
+    real = offsets[(offsets > 0) & (lengths > 0)]
+    return int(real.min()) if len(real) else 0

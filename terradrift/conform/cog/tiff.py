@@ -1,16 +1,19 @@
 """The directories (IFDs) of a TIFF or BigTIFF, read by hand and within bounds."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
-_LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q", 12: "d"}
+_LETTERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8", 12: "f8"}
 _DIRECTORIES = 1_000
 _VALUE_BYTES = 256 << 20
+"""Of all values of the file together."""
 _TAGS = 4_096
 
 
@@ -19,12 +22,12 @@ class Directory:
     """One image of the file."""
 
     offset: int
-    tags: dict[int, Sequence[int | float]] = field(repr=False)
+    tags: dict[int, NDArray[Any]] = field(repr=False)
 
     def one(self, tag: int, otherwise: int = 0) -> int:
         """The first value of a tag."""
         values = self.tags.get(tag)
-        return int(values[0]) if values else otherwise
+        return otherwise if values is None or not len(values) else int(values[0])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -37,15 +40,13 @@ class Directory:
         return 322 in self.tags
 
     @property
-    def blocks(self) -> list[tuple[int, int]]:
-        """Offset and bytes of every block; 0, 0 where it is sparse."""
+    def blocks(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Offset and bytes of every block; 0 and 0 where it is sparse."""
+        none = np.empty(0, np.uint64)
         at, sizes = (324, 325) if self.tiled else (273, 279)
-        return [
-            (int(a), int(b))
-            for a, b in zip(
-                self.tags.get(at, ()), self.tags.get(sizes, ()), strict=False
-            )
-        ]
+        offsets, lengths = self.tags.get(at, none), self.tags.get(sizes, none)
+        many = min(len(offsets), len(lengths))
+        return offsets[:many].astype(np.uint64), lengths[:many].astype(np.uint64)
 
     @property
     def reduced(self) -> bool:
@@ -92,12 +93,16 @@ def read(path: Path) -> Tiff:
         ghost = file.read(4096) if big else head[8:] + file.read(4096)
         found: list[Directory] = []
         seen: set[int] = set()
+        held = 0
         while start:
             if start in seen or len(found) >= _DIRECTORIES:
                 raise ValueError("a chain of directories without end")
             seen.add(start)
             directory, start = _directory(file, start, order, size, big=big)
             found.append(directory)
+            held += sum(one.nbytes for one in directory.tags.values())
+            if held > _VALUE_BYTES:
+                raise ValueError(f"values of more than {_VALUE_BYTES >> 20} MiB")
     if not found:
         raise ValueError("no directory")
     told = ghost.partition(b"GDAL_STRUCTURAL_METADATA_SIZE=")
@@ -119,7 +124,7 @@ def _directory(
     (after,) = struct.unpack(
         f"{order}{link}", _bytes(file, at + many * entry, 8 if big else 4, size)
     )
-    tags: dict[int, Sequence[int | float]] = {}
+    tags: dict[int, NDArray[Any]] = {}
     for i in range(many):
         raw = entries[i * entry : (i + 1) * entry]
         tag, kind = struct.unpack(f"{order}HH", raw[:4])
@@ -136,9 +141,7 @@ def _directory(
             (where,) = struct.unpack(f"{order}{link}", raw[-inline:])
             data = _bytes(file, where, length, size)
         if kind in _LETTERS:
-            tags[tag] = struct.unpack(f"{order}{count}{_LETTERS[kind]}", data)
-        else:
-            tags[tag] = tuple(data) if kind == 2 and length < 65_536 else (count,)
+            tags[tag] = np.frombuffer(data, f"{order}{_LETTERS[kind]}")
     return Directory(start, tags), int(after)
 
 

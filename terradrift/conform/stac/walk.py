@@ -1,5 +1,6 @@
 """From one document to all that it links to on this disk; remote links are not followed."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +24,6 @@ class Walk:
 
     found: Findings
     asset: Asset | None
-    base: Path
-    """Folder that names are told from."""
     seen: dict[Path, dict[str, Any] | None] = field(default_factory=dict)
     remote: int = 0
     older: int = 0
@@ -36,15 +35,12 @@ class Walk:
 
     def where(self, path: Path) -> str:
         """How a path is named in findings."""
-        try:
-            return named(str(path.relative_to(self.base)))
-        except ValueError:
-            return named(str(path))
+        return named(os.path.normpath(path))
 
 
-def check(path: Path, found: Findings, base: Path, asset: Asset | None = None) -> Walk:
+def check(path: Path, found: Findings, asset: Asset | None = None) -> Walk:
     """The document at `path` and those below it; `asset` checks the files of assets."""
-    walk = Walk(found, asset, base)
+    walk = Walk(found, asset)
     waiting = [path]
     while waiting:
         at = waiting.pop()
