@@ -136,8 +136,13 @@ def form_of(paths: Sequence[str | Path]) -> str:
     if FOOTER in said:
         return moving.TERRADRIFT
     form = recognised(first, columns, said.get("emb", {}))
-    # What has neither is told by the reader of exports, which names what is missing.
-    return form or moving.TERRADRIFT
+    if form is None:
+        raise SchemaError(
+            f"{first.path} is of no form that is known: expected what export wrote (footer "
+            f"terradrift), Major TOM, or geometry with embedding or embeddings; it has "
+            f"{', '.join(columns.names)}"
+        )
+    return form
 
 
 def _beside(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from terradrift.errors import ArchiveError
 from terradrift.grid import Grid, parse_id
 from terradrift.store import names, sameday
 from terradrift.store.geoparquet_source import PLACE, Source
+from terradrift.store.majortom.held import NEAR
 from terradrift.store.majortom.units import Unit
 from terradrift.store.published.known import Known
 from terradrift.store.published.pending import Pending
@@ -144,6 +145,7 @@ def _patches(
                     f"{grid.crs}"
                 )
         centers[here] = grid.centers(epsg, row, col)
+    centers = _true(centers, rows["bbox"].combine_chunks())
     columns = [
         rows["patch_id"],
         rows["tile"],
@@ -156,6 +158,21 @@ def _patches(
         rows["geometry"],
     ]
     return pa.Table.from_arrays(columns, schema=schema.patches()), cells
+
+
+def _true(centers: NDArray[np.float64], box: pa.StructArray) -> NDArray[np.float64]:
+    """The grid's centres (n, 2), or of patches that are published squares those of their box."""
+    west, south, east, north = (
+        box.field(side).to_numpy(zero_copy_only=False)
+        for side in ("xmin", "ymin", "xmax", "ymax")
+    )
+    middle = np.column_stack([(west + east) / 2, (south + north) / 2])
+    middle[:, 0] = (middle[:, 0] + 180) % 360 - 180
+    east_off = np.abs(middle[:, 0] - centers[:, 0])
+    off = np.maximum(
+        np.minimum(east_off, 360 - east_off), np.abs(middle - centers)[:, 1]
+    )
+    return np.where((off > NEAR)[:, None], middle, centers)
 
 
 def _in_crs(grid: Grid, epsg: int) -> bool:

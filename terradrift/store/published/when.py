@@ -78,7 +78,7 @@ def of_file(
             return instant, what
     year, month = file.keys.get("year"), file.keys.get("month")
     if year is not None:
-        text = year if month is None else f"{year}-{int(month):02}"
+        text = year if month is None else f"{year}-{month.zfill(2)}"
         return middle(text, str(file.path)), "its folder's name"
     if match := _PERIOD.search(file.path.stem):
         first, last = (instant_of(text, str(file.path)) for text in match.groups())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import terradrift as td
@@ -61,3 +62,20 @@ def test_own_files_are_not_mixed_with_others(finished: Path, tmp_path: Path) -> 
         bring(tmp_path / "b.td", [file], Request(date="2023"))
     with pytest.raises((ModelMismatchError, SchemaError)):
         td.open(place).import_table(file, other)
+
+
+def test_published_squares_keep_their_places_through_an_export(tmp_path: Path) -> None:
+    first = (made.WEST + 77, made.SOUTH + 123)
+    file = made.earth_index_2024(tmp_path, made=made.shapes(8, 8, first=first))
+    bring(tmp_path / "a.td", [file], Request())
+    ours = td.open(tmp_path / "a.td")
+    ours.export(tmp_path / "e.parquet", what="embeddings")
+    bring(tmp_path / "b.td", [tmp_path / "e.parquet"], Request())
+    text = "SELECT patch_id, longitude, latitude FROM patches ORDER BY 1"
+    back = td.open(tmp_path / "b.td").sql(text).fetchall()
+    for one, other in zip(ours.sql(text).fetchall(), back, strict=True):
+        assert one[0] == other[0]
+        assert one[1:] == pytest.approx(other[1:], abs=1e-5)
+    other = made.write(tmp_path / "x.parquet", {"a": pa.array([1])})
+    with pytest.raises(SchemaError, match=r"of no form that is known.*it has a"):
+        bring(tmp_path / "c.td", [other], Request())
