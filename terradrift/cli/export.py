@@ -74,7 +74,9 @@ def export(
 
     path = target or output
     if path is None or (target and output):
-        raise typer.BadParameter("expected one file or folder to write: TARGET, or -o TARGET")
+        raise typer.BadParameter(
+            "expected one file or folder to write: TARGET, or -o TARGET"
+        )
     opened = td.open(archive)
     with usage():
         count = opened.export(

@@ -111,11 +111,12 @@ def write_to(
     Arrow's schema, which stands in front of the final footers, look for it there.
     """
     seen = Covered()
-    begun = {"geo": text for name, text in footers(seen).items() if name == "geo"}
+    first = footers(seen)
+    begun = {"geo": first["geo"]} if "geo" in first else None
     text = [one.name for one in target if pa.types.is_string(one.type)]
     with pq.ParquetWriter(
         path,
-        target.with_metadata(begun or None),
+        target.with_metadata(begun),
         compression="zstd",
         use_dictionary=text,
         write_statistics=_with_statistics(target),

@@ -4,11 +4,9 @@ Overviews are our own: of four patches the one with the highest first band stand
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import rasterio
@@ -17,22 +15,12 @@ from numpy.typing import NDArray
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from terradrift.store.out.qgis import OKABE_ITO
+from terradrift.store.out.virtual import Band, virtual
 from terradrift.store.out.zone import Zone
 
 _BLOCK = 256
 _WINDOW = 2048
 """Pixels per side that are held while overviews are made; even."""
-_TYPES = {"float32": "Float32", "uint8": "Byte", "uint16": "UInt16"}
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """What one band holds."""
-
-    name: str
-    unit: str
-    meaning: str
 
 
 class Canvases:
@@ -228,7 +216,7 @@ def _cog(
 ) -> None:
     """Make a COG of a raster and its overviews, level by level."""
     vrt = target.with_suffix(".vrt")
-    vrt.write_text(_vrt(levels, bands, names))
+    vrt.write_text(virtual(levels, bands, names))
     with rasterio.open(vrt) as file:
         has_overviews = bool(file.overviews(1))
     try:
@@ -244,61 +232,3 @@ def _cog(
         )
     finally:
         vrt.unlink()
-
-
-def _vrt(
-    levels: Sequence[Path],
-    bands: Sequence[Band],
-    names: Sequence[tuple[int, str]] | None,
-) -> str:
-    """A virtual raster of the first level, with the others as its overviews."""
-    with rasterio.open(levels[0]) as file:
-        width, height, dtype = file.width, file.height, file.dtypes[0]
-        nodata, crs = file.nodata, file.crs.to_wkt()
-        transform = file.transform.to_gdal()
-    root = ET.Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
-    ET.SubElement(root, "SRS").text = crs
-    ET.SubElement(root, "GeoTransform").text = ", ".join(map(repr, transform))
-    tags = ET.SubElement(root, "Metadata")
-    ET.SubElement(tags, "MDI", key="AREA_OR_POINT").text = "Area"
-    for number, band in enumerate(bands, start=1):
-        one = ET.SubElement(
-            root, "VRTRasterBand", dataType=_TYPES[dtype], band=str(number)
-        )
-        ET.SubElement(one, "Description").text = band.name
-        about = ET.SubElement(one, "Metadata")
-        ET.SubElement(about, "MDI", key="MEANING").text = band.meaning
-        ET.SubElement(one, "UnitType").text = band.unit
-        ET.SubElement(one, "NoDataValue").text = repr(nodata)
-        if names is not None:
-            _classes(one, about, names, int(nodata))
-        source = ET.SubElement(one, "SimpleSource")
-        _source(source, levels[0], number)
-        for level in levels[1:]:
-            _source(ET.SubElement(one, "Overview"), level, number)
-    return ET.tostring(root, encoding="unicode")
-
-
-def _source(parent: ET.Element, path: Path, band: int) -> None:
-    ET.SubElement(parent, "SourceFilename", relativeToVRT="0").text = str(
-        path.resolve()
-    )
-    ET.SubElement(parent, "SourceBand").text = str(band)
-
-
-def _classes(
-    band: ET.Element, about: ET.Element, names: Sequence[tuple[int, str]], nodata: int
-) -> None:
-    """The colour table, and the classes' names."""
-    ET.SubElement(band, "ColorInterp").text = "Palette"
-    colours = {
-        number: OKABE_ITO[at % len(OKABE_ITO)] for at, (number, _) in enumerate(names)
-    }
-    table = ET.SubElement(band, "ColorTable")
-    for value in range(nodata + 1):
-        text = colours.get(value, "#000000")
-        red, green, blue = (str(int(text[at : at + 2], 16)) for at in (1, 3, 5))
-        shown = "255" if value in colours else "0"
-        ET.SubElement(table, "Entry", c1=red, c2=green, c3=blue, c4=shown)
-    for number, name in names:
-        ET.SubElement(about, "MDI", key=f"CLASS_{number}").text = name

@@ -20,9 +20,9 @@ from terradrift.grid import parse_id
 from terradrift.store import layout
 from terradrift.store.layout import Layout
 from terradrift.store.out import cog, folder, part
-from terradrift.store.out.cog import Band
 from terradrift.store.out.folder import Manifest
 from terradrift.store.out.leaving import Leaving
+from terradrift.store.out.virtual import Band
 from terradrift.store.out.zone import Zone, zones
 
 BANDS = (
