@@ -9,7 +9,22 @@ async function answered(response) {
   throw error;
 }
 
-export const get = (path, options) => fetch(path, options).then(answered);
+const GONE = 410;
+let mend = null;
+
+/** What a server forgot may be told it again: `act` resolves to whether there was anything to tell. */
+export const onGone = (act) => { mend = act; };
+
+const ask = (path, options) => fetch(path, options).then(answered);
+
+export async function get(path, options) {
+  try {
+    return await ask(path, options);
+  } catch (error) {
+    if (error.status === GONE && mend && await mend()) return ask(path, options);
+    throw error;
+  }
+}
 
 export const post = (path, body) => fetch(path, {
   method: 'POST',

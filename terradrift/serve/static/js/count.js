@@ -1,25 +1,12 @@
 /* How much passes the filters: asked after each change of them, a few times a second at most. */
 
-import { get, post } from './api.js';
-import { on, query, set, state } from './state.js';
+import { get } from './api.js';
+import { on, query, set } from './state.js';
 
 const AGAIN = 200;
-const GONE = 410;
 
 let waiting = 0;
 let newest = 0;
-
-/* A server that was started anew, or has much to keep, forgot the area; it has the same name when
-   it is told of it again. */
-async function counted() {
-  try {
-    return await get(`api/count?${query()}`);
-  } catch (error) {
-    if (error.status !== GONE || !state.area) throw error;
-    await post('api/regions', state.area.geometry);
-    return get(`api/count?${query()}`);
-  }
-}
 
 async function ask() {
   waiting = 0;
@@ -28,7 +15,7 @@ async function ask() {
     if (mine === newest) set({ ...answer, counting: waiting !== 0 });
   };
   try {
-    told({ count: await counted(), trouble: null });
+    told({ count: await get(`api/count?${query()}`), trouble: null });
   } catch (error) {
     told({ trouble: error.message });
   }

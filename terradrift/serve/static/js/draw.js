@@ -1,6 +1,6 @@
 /* The area that changes must lie in: drawn on the map, pasted, or what the map shows now. */
 
-import { post } from './api.js';
+import { onGone, post } from './api.js';
 import { button, dialog, notify } from './bits.js';
 import { el } from './dom.js';
 import { key } from './keys.js';
@@ -64,6 +64,18 @@ export async function limitTo(geometry) {
     notify(error.message, 'error');
     throw error;
   }
+}
+
+let telling = null;
+
+/* A server that was started anew, or has much to keep, forgot the area; it gives it the same name
+   when it is told of it again. What asks at the same time waits for the same answer. */
+function tellAgain() {
+  if (!state.area) return Promise.resolve(false);
+  telling ??= post('api/regions', state.area.geometry)
+    .then(() => { set({ retold: state.retold + 1 }); return true; })
+    .finally(() => { telling = null; });
+  return telling;
 }
 
 /** Drop the area. */
@@ -174,6 +186,7 @@ function registerKeys() {
 }
 
 export function start() {
+  onGone(tellAgain);
   addLayers();
   map.getContainer().append(hint);
   map.on('click', corner);

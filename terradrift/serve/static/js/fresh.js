@@ -12,6 +12,7 @@ const news = document.getElementById('news');
 const writing = el('span', { id: 'writing', class: 'small soft', hidden: true });
 let clock = 0;
 let told = '';
+let lost = false; // the server did not answer
 
 function tell(words, does, act) {
   const now = `${words}|${does ?? ''}`;
@@ -45,11 +46,13 @@ async function ask() {
     try {
       const now = await get(`api/fresh?v=${encodeURIComponent(state.version)}`);
       showWriting(now.writing);
+      if (lost) set({ retold: state.retold + 1, trouble: null });
+      lost = false;
       if (now.newer) tell(`Newer data are there${now.added ? ` (+${now.added})` : ''}`, 'Show', moveOn);
       else tell(state.trouble ?? '', state.trouble ? 'Close' : null, () => set({ trouble: null }));
     } catch (error) {
       if (error.status === 410) tell('Newer data are there', 'Show', moveOn);
-      else { tell('The server does not answer; trying again', null); next = SOON; }
+      else { lost = true; tell('The server does not answer; trying again', null); next = SOON; }
     }
   }
   clock = setTimeout(ask, next);

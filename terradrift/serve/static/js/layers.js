@@ -126,24 +126,38 @@ function paintAll() {
   });
 }
 
+function remove(what) {
+  delete asked[what];
+  layersOf(what).forEach(({ id }) => map.removeLayer(id));
+  map.removeSource(what);
+}
+
+function add(what) {
+  asked[what] = wordsFor[what]();
+  map.addSource(what, source(what));
+  layersOf(what).forEach((layer) => map.addLayer(layer, before(what)));
+}
+
+/* MapLibre never asks again for a tile that failed; a new source does. */
+function rebuild(what) {
+  remove(what);
+  add(what);
+  paintAll();
+  mark();
+}
+
 function arrange() {
   for (const what of ['patches', 'events', 'changes']) {
     const there = Boolean(map.getSource(what));
     if (wanted[what]() === there) continue;
-    if (there) {
-      delete asked[what];
-      layersOf(what).forEach(({ id }) => map.removeLayer(id));
-      map.removeSource(what);
-    } else {
-      asked[what] = wordsFor[what]();
-      map.addSource(what, source(what));
-      layersOf(what).forEach((layer) => map.addLayer(layer, before(what)));
-    }
+    if (there) remove(what);
+    else add(what);
   }
   paintAll();
 }
 
 const asked = {};
+const broken = new Set();
 let last = 0;
 let waiting = 0;
 
@@ -156,6 +170,7 @@ function askAgain() {
     for (const what of Object.keys(wordsFor)) {
       const words = wordsFor[what]();
       if (asked[what] === words || !map.getSource(what)) continue;
+      if (broken.delete(what)) { rebuild(what); continue; }
       if (!map.isSourceLoaded(what)) { askAgain(); continue; }
       asked[what] = words;
       map.getSource(what).setTiles([address(what, words)]);
@@ -163,15 +178,16 @@ function askAgain() {
   }, Math.max(0, last + AGAIN - performance.now()));
 }
 
-function marked(key, flag) {
-  let now = null;
-  return () => {
-    if (!map.getSource('changes')) return;
-    const of = (id) => ({ source: 'changes', sourceLayer: 'changes', id });
-    if (now) map.removeFeatureState(of(now), flag);
-    now = state[key];
-    if (now) map.setFeatureState(of(now), { [flag]: true });
-  };
+const of = (id) => ({ source: 'changes', sourceLayer: 'changes', id });
+const marks = { selected: 'chosen', hovered: 'hovered' };
+const marked = {};
+
+function mark() {
+  for (const [key, flag] of Object.entries(marks)) {
+    if (marked[key]) map.removeFeatureState(of(marked[key]), flag);
+    marked[key] = state[key];
+    if (marked[key]) map.setFeatureState(of(marked[key]), { [flag]: true });
+  }
 }
 
 function pattern(draw) {
@@ -208,9 +224,12 @@ export function start() {
   on(['search', 'isolated'], paintAll);
   on(['filters', 'search', 'version'], askAgain);
   on('archive', arrange);
+  on('retold', () => {
+    Object.keys(asked).forEach((what) => { asked[what] = null; });
+    askAgain();
+  });
   onTurn(paintAll);
-  const markChosen = marked('selected', 'chosen');
-  on('selected', markChosen);
-  on('hovered', marked('hovered', 'hovered'));
-  markChosen();
+  on(['selected', 'hovered'], mark);
+  mark();
+  map.on('error', ({ sourceId }) => { if (sourceId in wordsFor) broken.add(sourceId); });
 }

@@ -18,6 +18,7 @@ export const state = {
   counting: true,    // is another on its way
   drawing: false,    // is an area being drawn
   area: null,        // {geometry, area_km2} that `filters.region` names, or null
+  retold: 0,         // how often the what is drawn had to be asked for anew
   isolated: [],      // regimes that the map shows alone; none: all
   outlines: true,    // of events
   ground: false,     // patches under the changes, grey where they were not judged
