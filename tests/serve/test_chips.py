@@ -1,16 +1,21 @@
 """Chips: what they show, in which colours, and what is said where nothing can be read."""
 
+import asyncio
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from terradrift.report.pictures import UNKNOWN
 from terradrift.serve.app import application
 from terradrift.serve.chips import difference
+from terradrift.serve.chips.pool import Pool
+from terradrift.serve.faults import Crowded, Fault
 from terradrift.serve.held import Held
 
 
@@ -103,3 +108,41 @@ def test_sizes_are_bounded(client: TestClient, change: dict, size: str) -> None:
     answer = client.get(url)
     assert answer.status_code == 422
     assert "size" in answer.json()["error"]
+
+
+def test_work_that_nobody_waits_for_is_not_begun() -> None:
+    done: list[str] = []
+    leave, go = asyncio.Event(), threading.Event()
+
+    async def stays() -> dict[str, str]:
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def leaves() -> dict[str, str]:
+        await leave.wait()
+        return {"type": "http.disconnect"}
+
+    def first() -> str:
+        go.wait(10)
+        done.append("first")
+        return "made"
+
+    async def asked() -> None:
+        pool = Pool(readers=1, most_waiting=1)
+        request = Request({"type": "http"}, stays)
+        busy = asyncio.ensure_future(pool.run(first, request))
+        gone = asyncio.ensure_future(
+            pool.run(lambda: done.append("second"), Request({"type": "http"}, leaves))
+        )
+        await asyncio.sleep(0.05)
+        with pytest.raises(Crowded):
+            await pool.run(lambda: None, request)
+        leave.set()
+        with pytest.raises(Fault, match="nobody waits"):
+            await gone
+        go.set()
+        assert await busy == "made"
+        assert await pool.run(lambda: "again", request) == "again"
+
+    asyncio.run(asked())
+    assert done == ["first"]

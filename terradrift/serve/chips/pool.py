@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from terradrift.serve.faults import Crowded
+from fastapi import Request
+
+from terradrift.serve.faults import Crowded, Fault
 
 READERS = 4
 """Windows that are read at once; each opens its own files and closes them."""
@@ -15,7 +17,7 @@ _Made = TypeVar("_Made")
 
 
 class Pool:
-    """Threads that read pixels; of one event loop at a time."""
+    """Threads for one sort of work; of one event loop at a time."""
 
     def __init__(
         self, readers: int = READERS, most_waiting: int = MOST_WAITING
@@ -24,16 +26,32 @@ class Pool:
         self._most = readers + most_waiting
         self._under_way = 0
 
-    async def run(self, work: Callable[[], _Made]) -> _Made:
-        """What `work` gives, in one of the threads.
+    async def run(self, work: Callable[[], _Made], request: Request) -> _Made:
+        """What `work` gives, in one of the threads; it is not begun if the visitor has left.
 
         Raises:
             Crowded: so many wait that this one would wait too long.
         """
         if self._under_way >= self._most:
-            raise Crowded("too many pictures are being read; ask again in a moment")
+            raise Crowded(
+                "too many pictures or searches are asked for at once; ask again in a moment"
+            )
         self._under_way += 1
+        job = self._threads.submit(work)
+        made = asyncio.wrap_future(job)
+        left = asyncio.ensure_future(_left(request))
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            either: set[asyncio.Future[Any]] = {made, left}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not made.done() and job.cancel():
+                raise Fault("nobody waits for this any more")
+            return await made
         finally:
+            left.cancel()
             self._under_way -= 1
+
+
+async def _left(request: Request) -> None:
+    """Ends when the visitor goes away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        continue

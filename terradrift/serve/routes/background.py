@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from PIL import Image
 
 from terradrift.archive.thumbnails_backdrop import Backdrop, Backdrops
@@ -22,9 +22,11 @@ def router(held: Held) -> APIRouter:
     pool = Pool(readers=1)
 
     @routes.get("/api/background")
-    async def background(v: str | None = None) -> dict[str, Any] | None:
+    async def background(
+        request: Request, v: str | None = None
+    ) -> dict[str, Any] | None:
         """Null where there is none: the ground is too large, or no scene can be read."""
-        generation, found = await pool.run(lambda: _of(held.at(v)))
+        generation, found = await pool.run(lambda: _of(held.at(v)), request)
         if found is None:
             return None
         return {
@@ -34,11 +36,11 @@ def router(held: Held) -> APIRouter:
         }
 
     @routes.get("/api/background.png", response_class=Response)
-    async def picture(v: str | None = None) -> Response:
-        _, found = await pool.run(lambda: _of(held.at(v)))
+    async def picture(request: Request, v: str | None = None) -> Response:
+        _, found = await pool.run(lambda: _of(held.at(v)), request)
         if found is None:
             raise NotThere("there is no picture of this archive's ground")
-        made = await pool.run(lambda: _png(found))
+        made = await pool.run(lambda: _png(found), request)
         told = {"cache-control": "private, max-age=3600"}
         return Response(made, media_type="image/png", headers=told)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from terradrift.archive.thumbnails_shown import NEEDED
 from terradrift.serve.change import detail, series
@@ -45,15 +45,23 @@ def router(held: Held) -> APIRouter:
 
     @routes.get("/api/change/{change_id}/chip/{which}.png", response_class=Response)
     async def chip(
-        change_id: str, which: draw.Which, size: Size = 300, v: str | None = None
+        change_id: str,
+        which: draw.Which,
+        request: Request,
+        size: Size = 300,
+        v: str | None = None,
     ) -> Response:
-        made = await pool.run(lambda: shown.chip(*asked(change_id, v), which, size))
+        made = await pool.run(
+            lambda: shown.chip(*asked(change_id, v), which, size), request
+        )
         told = {**_KEEP, "x-meaning": made.meaning}
         return Response(made.png, media_type="image/png", headers=told)
 
     @routes.get("/api/change/{change_id}/spectra")
-    async def spectra(change_id: str, v: str | None = None) -> dict[str, Any]:
-        return await pool.run(lambda: shown.bands(*asked(change_id, v)))
+    async def spectra(
+        change_id: str, request: Request, v: str | None = None
+    ) -> dict[str, Any]:
+        return await pool.run(lambda: shown.bands(*asked(change_id, v)), request)
 
     @routes.get("/api/event/{event_id}")
     def event(event_id: str, v: str | None = None) -> dict[str, Any]:

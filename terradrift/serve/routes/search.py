@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from terradrift.serve.chips.pool import Pool
 from terradrift.serve.held import Held
@@ -22,12 +22,16 @@ def router(held: Held) -> APIRouter:
     pool = Pool(_AT_ONCE, _WAITING)
 
     @routes.post("/api/similar")
-    async def similar(asked: Similar, v: str | None = None) -> dict[str, Any]:
-        return await pool.run(lambda: searches.similar(held.at(v), asked))
+    async def similar(
+        asked: Similar, request: Request, v: str | None = None
+    ) -> dict[str, Any]:
+        return await pool.run(lambda: searches.similar(held.at(v), asked), request)
 
     @routes.post("/api/uncertain")
-    async def uncertain(asked: Uncertain, v: str | None = None) -> dict[str, Any]:
-        return await pool.run(lambda: searches.uncertain(held.at(v), asked))
+    async def uncertain(
+        asked: Uncertain, request: Request, v: str | None = None
+    ) -> dict[str, Any]:
+        return await pool.run(lambda: searches.uncertain(held.at(v), asked), request)
 
     @routes.get("/api/search/{search}")
     def search(
