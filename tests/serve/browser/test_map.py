@@ -318,3 +318,27 @@ def test_modules_are_named_ahead_so_that_they_load_at_once() -> None:
         found = set(re.findall(r"from '\./(\w+)\.js'", text))
         ahead += found - reached
     assert named == reached - {"main"}
+
+
+def test_a_server_that_comes_back_is_told_the_area_again(
+    watched, passing, complaints, simulated: Path
+):
+    area = "#area=5.87,49.5;5.95,49.5;5.95,49.7;5.87,49.7"
+    complaints.expected += ["net::ERR_CONNECTION_REFUSED", "410 (Gone)"]
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    with served(simulated) as address:
+        page = watched(address + area)
+        expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
+        inside = passing(page)
+    page.evaluate(look)
+    expect(page.locator("#news")).to_contain_text("does not answer")
+    with served(simulated, port=urlsplit(address).port):
+        page.evaluate(look)
+        expect(page.locator("#news")).to_be_empty()
+        page.locator("#filters .class", has_text="transient").click()
+        came_back = passing(page)
+        until(page, MAP % f"{POINTS}.length > 0")
+        page.context.close()
+    where = "longitude BETWEEN 5.87 AND 5.95 AND persistence = 'transient'"
+    assert 0 < came_back < inside
+    assert came_back == pytest.approx(_count(simulated, where), rel=0.05)
