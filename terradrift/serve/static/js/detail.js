@@ -7,7 +7,7 @@ import { el } from './dom.js';
 import { thumbs } from './labels.js';
 import { standing, step } from './list.js';
 import { called } from './row.js';
-import { area, count, day, figures, interval, number, place, signed } from './say.js';
+import { area, count, day, figures, interval, number, place, signed, span } from './say.js';
 import { Chart } from './series.js';
 import { find, judging, settings } from './similar.js';
 import { bars } from './spectra.js';
@@ -75,7 +75,7 @@ function members(told) {
   if (!event) return null;
   const to = (id, words) => button(words, () => select({ change_id: id }), { disabled: !id });
   return section('Its event',
-    el('p', { class: 'number' }, `${within?.n ? `${count(within.n, 'change')}, ` : ''}${count(event.n_patches, 'patch', 'patches')}, ${area(event.area_km2)}, ${day(event.start)} to ${day(event.end)}; strongest score ${number(event.max_score, 1)}`),
+    el('p', { class: 'number' }, `${within?.n ? `${count(within.n, 'change')}, ` : ''}${count(event.n_patches, 'patch', 'patches')}, ${area(event.area_km2)}, ${span(event.start, event.end)}; strongest score ${number(event.max_score, 1)}`),
     el('div', { class: 'actions' },
       to(within?.previous, 'Stronger'), to(within?.next, 'Weaker'),
       button('Only this event', () => filter({ event: event.event_id }), { class: 'button quiet' })));

@@ -170,7 +170,8 @@ export function judging() {
         title: ready ? `Search anew by ${yes.length} yes and ${no.length} no (r)` : 'Say yes (y) or no (n) of some changes first',
       }),
       button('Next to judge', next, {
-        disabled: !ready, title: 'Changes whose verdict would teach most',
+        disabled: !ready || state.archive.read_only,
+        title: state.archive.read_only ? 'Needs labels that are stored, and this server only reads' : 'Changes whose verdict would teach most',
       })));
 }
 

@@ -16,7 +16,7 @@ function table(heads, rows, digits) {
   return el('table', { class: 'plain number bands' },
     el('thead', {}, el('tr', {}, ...heads.map((one) => el('th', { scope: 'col' }, one)))),
     el('tbody', {}, ...rows.map((row) => el('tr', {},
-      el('th', { scope: 'row' }, row.name),
+      el('th', { scope: 'row', title: row.wavelength ? `${number(row.wavelength, 3)} \u00b5m` : null }, row.name),
       el('td', {}, number(row.before, digits)), el('td', {}, number(row.after, digits)),
       el('td', {}, Number.isFinite(row.delta) ? bar(row.delta, most) : ''),
       el('td', {}, signed(row.delta, digits))))));
@@ -26,10 +26,12 @@ const NAMES = { ndvi: 'NDVI', nbr: 'NBR', ndwi: 'NDWI' };
 
 /** The answer of /api/change/{id}/spectra. */
 export function bars({ bands, indices, what }) {
+  if (![...bands, ...indices].some((one) => Number.isFinite(one.before) || Number.isFinite(one.after))) {
+    return el('p', { class: 'soft' }, 'Not known: no scene of the two dates can be read.');
+  }
   const rows = (told, name) => told.map((one) => ({ ...one, name: name(one), delta: one.difference }));
-  const micro = (one) => (one.wavelength ? `${one.band} ${number(one.wavelength, 2)} \u00b5m` : one.band);
   return el('div', { class: 'spectra-tables' },
-    bands.length > 0 && table(['Band', 'before', 'after', 'change', ''], rows(bands, micro), 3),
+    bands.length > 0 && table(['Band', 'before', 'after', 'change', ''], rows(bands, (one) => one.band), 3),
     indices.length > 0 && table(['Index', 'before', 'after', 'change', ''], rows(indices, (one) => NAMES[one.index] || one.index), 2),
     el('p', { class: 'soft small' }, `${what[0].toUpperCase()}${what.slice(1)}.`));
 }
