@@ -375,6 +375,15 @@ def test_parts_of_a_folder_agree(tmp_path: Path) -> None:
     assert "folder.partitions" in codes(checking.check(tmp_path))
 
 
+def test_tables_side_by_side_need_not_be_alike(tmp_path: Path) -> None:
+    made.parquet_file(tmp_path / "one.parquet")
+    other = made.table().drop_columns("datetime")
+    made.parquet_file(tmp_path / "other.parquet", other)
+    hive(tmp_path / "parts", 2020)
+    hive(tmp_path / "parts", 2021)
+    assert checking.check(tmp_path) == []
+
+
 def test_their_checker_agrees_on_good_files_and_is_silent_on_broken_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,15 +20,41 @@ SPEC = "Hive partitioning, as Arrow, DuckDB and Spark read it"
 def check(
     root: Path, files: list[Path], found: Findings, where: str, seen: AbstractSet[Path]
 ) -> None:
-    """Every file but those that were seen, and what all must have in common."""
+    """Every file but those that were seen, and what those of one table must have in common.
+
+    Files below a folder whose own folders are named `key=value` are one table; others lie
+    side by side and need not be alike.
+    """
     each = max(_LEAST_ROWS, min(checking.ROWS, FILES_ROWS // max(1, len(files))))
+    for path in files:
+        if path.resolve() not in seen:
+            checking.check(path, found, _named(root, path, where), each)
+    tops = {top for path in files if (top := _top(root, path)) is not None}
+    for top in sorted(tops):
+        parts = [path for path in files if top in path.parents]
+        _table(top, parts, found, _named(root, top, where).removesuffix("/."))
+
+
+def _named(root: Path, path: Path, where: str) -> str:
+    return f"{where}/{named(str(path.relative_to(root)))}"
+
+
+def _top(root: Path, path: Path) -> Path | None:
+    """The folder above the first `key=value` on the way to a file."""
+    at = root
+    for part in path.relative_to(root).parts[:-1]:
+        if "=" in part:
+            return at
+        at = at / part
+    return None
+
+
+def _table(top: Path, files: list[Path], found: Findings, where: str) -> None:
     first: tuple[str, pa.Schema] | None = None
     keys: tuple[str, tuple[str, ...]] | None = None
-    for path in files:
-        at = f"{where}/{named(str(path.relative_to(root)))}"
-        if path.resolve() not in seen:
-            checking.check(path, found, at, each)
-        values = partitions(root, path)
+    for path in sorted(files, key=lambda one: (not partitions(top, one), str(one))):
+        at = _named(top, path, where)
+        values = partitions(top, path)
         names = tuple(values)
         if keys is None:
             keys = at, names
@@ -36,7 +62,7 @@ def check(
             found.error(
                 "folder.partitions",
                 at,
-                f"the keys of {keys[0]}: {', '.join(keys[1]) or 'none'}",
+                f"the keys of {keys[0]}: {', '.join(keys[1])}",
                 ", ".join(map(named, names)) or "none",
                 "put every file under folders of the same keys",
                 SPEC,
