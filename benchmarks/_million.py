@@ -13,6 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import _million_rows as rows
+import _million_whole as whole
 import pyarrow as pa
 from _million_plan import GRID, Plan
 
@@ -41,7 +42,7 @@ def make(folder: Path, changes: int = 1_000_000, dates: int = 8) -> Store:
             for name, wanted in rows.SCHEMAS.items():
                 together = pa.concat_tables(blocks[name])
                 store.append(_named(name), rows.fitted(together, wanted))
-        for name, block in rows.of_all(plan, totals).items():
+        for name, block in whole.of_all(plan, totals).items():
             store.append(_named(name), block)
         run.rows = totals.changes
         run.message = f"{totals.changes:,} changes in {totals.patches:,} patches"

@@ -11,7 +11,6 @@ from _million_plan import (
     GRID,
     GROUNDS,
     KINDS,
-    ORBITS,
     PATHS,
     SEED,
     STAYING,
@@ -22,7 +21,6 @@ from _million_plan import (
 
 from terradrift import schema
 from terradrift.archive import places
-from terradrift.detect.events import outline
 
 MODEL = "simulated"
 RUN = "simulated"
@@ -124,7 +122,7 @@ def of_tile(plan: Plan, tile: Tile, totals: Totals) -> dict[str, pa.Table]:
             "n_flips": np.minimum(
                 np.bincount(happened.patch, minlength=count), 2
             ).astype(np.int32),
-            "run_id": _same(RUN, count),
+            "run_id": same(RUN, count),
         }
     )
     totals.patches += count
@@ -166,8 +164,8 @@ def _ground(tile: Tile) -> dict[str, pa.Array]:
     sides = [pa.array(side) for side in (low[:, 0], low[:, 1], high[:, 0], high[:, 1])]
     return {
         "patch_id": pa.array(ids, pa.string()),
-        "tile": _same(tile.name, count),
-        "crs": _same(f"EPSG:{tile.epsg}", count),
+        "tile": same(tile.name, count),
+        "crs": same(f"EPSG:{tile.epsg}", count),
         "row": pa.array(tile.row.astype(np.int32)),
         "col": pa.array(tile.col.astype(np.int32)),
         "longitude": pa.array(centres[:, 0]),
@@ -228,7 +226,7 @@ def _changes(drawn: _Drawn, totals: Totals) -> pa.Table:
                 pa.array(np.arange(count + 1) * CONTROLS, pa.int32()),
                 ground["patch_id"].take(pa.array(control)),
             ),
-            "reference": _same("season+analogues+calm", count),
+            "reference": same("season+analogues+calm", count),
             "drift": (0.1 + 0.02 * drawn.score).clip(0, 1.5).astype(np.float32),
             "z": z.astype(np.float32),
             "p_value": p_value.astype(np.float32),
@@ -237,7 +235,7 @@ def _changes(drawn: _Drawn, totals: Totals) -> pa.Table:
             "lof": rng.normal(1.1, 0.1, count).astype(np.float32),
             "score": drawn.score.astype(np.float32),
             "persistence": pa.array(STAYING).take(pa.array(stays)),
-            **_spectral(drawn.spectral),
+            **spectral(drawn.spectral),
             "event_id": pa.array(named, pa.string()),
             "kind": pa.array(drawn.kind.astype(np.int32), mask=drawn.kind < 0),
             "kind_probability": places.nullable(
@@ -247,7 +245,7 @@ def _changes(drawn: _Drawn, totals: Totals) -> pa.Table:
             "before": places.vectors(before),
             "after": places.vectors(before + drawn.step),
             "delta": places.vectors(drawn.step),
-            "run_id": _same(RUN, count),
+            "run_id": same(RUN, count),
         }
     )
 
@@ -294,7 +292,7 @@ def _observed(drawn: _Drawn) -> dict[str, pa.Table]:
         "datetime": places.instants(plan.days[seen]).take(date),
         "tile": ground["tile"].take(patch),
         "clear_percent": clear.ravel().astype(np.float32),
-        "run_id": _same(RUN, count * dates),
+        "run_id": same(RUN, count * dates),
     }
     scene = pa.array([f"SIM_{one:04d}" for one in seen])
     p_value = 1 / (1 + np.exp(1.7 * z)).ravel()
@@ -339,9 +337,9 @@ def _observed(drawn: _Drawn) -> dict[str, pa.Table]:
         "units": pa.table(
             {
                 "scene_id": scene,
-                "tile": _same(tile.name, dates),
+                "tile": same(tile.name, dates),
                 "rows": np.full(dates, count, np.int32),
-                "run_id": _same(RUN, dates),
+                "run_id": same(RUN, dates),
             }
         ),
     }
@@ -383,145 +381,7 @@ def _judged(drawn: _Drawn) -> pa.Table:
             "reason": pa.array(["too few clear observations"]).take(
                 pa.array(np.zeros(count, np.int64), mask=~silent)
             ),
-            "run_id": _same(RUN, count),
-        }
-    )
-
-
-def of_all(plan: Plan, totals: Totals) -> dict[str, pa.Table]:
-    """Scenes, events, kinds and taxonomy."""
-    return {
-        "scenes": fitted(_scenes(plan), schema.scenes()),
-        "events": fitted(_events(plan, totals), schema.events()),
-        "kinds": fitted(_kinds(totals), schema.kinds()),
-        "taxonomy": fitted(_taxonomy(totals), schema.taxonomy()),
-    }
-
-
-def _scenes(plan: Plan) -> pa.Table:
-    corners = [GRID.corners(tile.epsg, tile.row, tile.col) for tile in plan.tiles]
-    low = np.min([one.min(axis=(0, 1)) for one in corners], axis=0)
-    high = np.max([one.max(axis=(0, 1)) for one in corners], axis=0)
-    count = ORBITS * plan.dates
-    whole = np.full(count, shapely.box(*low, *high), object)
-    ground = places.columns(whole)
-    return pa.table(
-        {
-            "scene_id": pa.array([f"SIM_{one:04d}" for one in range(count)]),
-            "datetime": places.instants(plan.days),
-            "collection": _same("simulated", count),
-            "constellation": _same("sentinel-2", count),
-            "cloud_percent": np.zeros(count, np.float32),
-            "gsd": np.full(count, GRID.gsd, np.float32),
-            "crs": _same("EPSG:32631", count),
-            "bbox": ground["bbox"],
-            "geometry": ground["geometry"],
-            "bands": pa.array([list(BANDS)] * count),
-            "run_id": _same(RUN, count),
-        }
-    )
-
-
-def _events(plan: Plan, totals: Totals) -> pa.Table:
-    number, event = np.unique(np.concatenate(totals.event), return_inverse=True)
-    score, z = np.concatenate(totals.score), np.concatenate(totals.z)
-    onset, spectral = np.concatenate(totals.onset), np.concatenate(totals.spectral)
-    count = np.bincount(event)
-    order = np.lexsort((score, event))
-    peak = order[np.cumsum(count) - 1]
-    start = np.cumsum(count) - count
-    by_strength = np.lexsort((number, -score[peak]))
-    rank = np.empty(len(number), np.int64)
-    rank[by_strength] = np.arange(1, len(number) + 1)
-    means = np.column_stack([np.bincount(event, one) / count for one in spectral.T])
-    squares = np.unique(event * (1 << 32) + np.concatenate(totals.patch))
-    patches = np.bincount(squares >> 32)
-    kind = plan.events["kind"][number]
-    shapes = outline(np.concatenate(totals.corners), event)
-    rows = pa.table(
-        {
-            "event_id": pa.array(events_named(number), pa.string()),
-            "rank": rank.astype(np.int32),
-            "start": places.instants(np.minimum.reduceat(onset[order], start)),
-            "peak": places.instants(onset[peak]),
-            "end": places.instants(np.maximum.reduceat(onset[order], start)),
-            "n_patches": patches.astype(np.int32),
-            "area_km2": patches * GRID.patch_size**2 / 1e6,
-            "max_score": score[peak].astype(np.float32),
-            "max_z": np.maximum.reduceat(z[order], start).astype(np.float32),
-            "min_p_value": np.power(10.0, -score[peak] / 5).astype(np.float32),
-            "persistence": pa.array(STAYING).take(
-                pa.array(plan.events["stays"][number])
-            ),
-            "kind": kind.astype(np.int32),
-            "label": pa.array([one[0] for one in KINDS]).take(pa.array(kind)),
-            **_spectral(means),
-            **places.columns(shapes),
-            "run_id": _same(RUN, len(number)),
-        }
-    )
-    return rows.take(pa.array(by_strength))
-
-
-def _kinds(totals: Totals) -> pa.Table:
-    size, count = totals.kinds, len(KINDS)
-    share = size / max(size.sum(), 1)
-    rarity, magnitude = 1 - share, np.linalg.norm(STEP, axis=1)
-    rank = np.empty(count, np.int32)
-    rank[np.argsort(-rarity * magnitude, kind="stable")] = np.arange(1, count + 1)
-    return pa.table(
-        {
-            "kind": np.arange(count, dtype=np.int32),
-            "role": _same("kind", count),
-            "rank": rank,
-            "size": size.astype(np.int32),
-            "share": share.astype(np.float32),
-            "stability": np.linspace(0.3, 0.1, count).astype(np.float32),
-            "rarity": rarity.astype(np.float32),
-            "magnitude": magnitude.astype(np.float32),
-            **_spectral(SPECTRAL),
-            "label": pa.array([kind[0] for kind in KINDS]),
-            "fate": _same("born", count),
-            "exemplars": pa.array(totals.exemplars, pa.list_(pa.string())),
-            "centroid": pa.array(STEP.astype(np.float32).tolist()),
-            "fit": np.ones(count, np.int32),
-            "run_id": _same(RUN, count),
-        }
-    )
-
-
-def _taxonomy(totals: Totals) -> pa.Table:
-    grounds, paths = len(GROUNDS), len(PATH)
-    size = np.concatenate(
-        [totals.paths.reshape(grounds, PATHS).sum(axis=1), totals.paths]
-    )
-    centre = np.concatenate([PATH.reshape(grounds, PATHS, -1).mean(axis=1), PATH])
-    names = [
-        *GROUNDS,
-        *(f"{one}, path {at + 1}" for one in GROUNDS for at in range(PATHS)),
-    ]
-    of_ground = np.repeat(np.arange(grounds), PATHS)
-    parent = np.concatenate([np.zeros(grounds, np.int64), of_ground])
-    count = grounds + paths
-    some = [[] for _ in GROUNDS] + totals.some_of
-    for path, ground in enumerate(of_ground):
-        some[ground] = (some[ground] + totals.some_of[path])[:5]
-    return pa.table(
-        {
-            "regime": np.arange(count, dtype=np.int32),
-            "parent": pa.array(
-                parent.astype(np.int32), mask=np.arange(count) < grounds
-            ),
-            "level": np.repeat([1, 2], [grounds, paths]).astype(np.int32),
-            "size": size.astype(np.int32),
-            "share": (size / totals.patches).astype(np.float32),
-            "cohesion": np.full(count, 0.3, np.float32),
-            "label": pa.array(names),
-            "representatives": pa.array(some, pa.list_(pa.string())),
-            "centroid": pa.array(centre.astype(np.float32).tolist()),
-            "n_steps": np.ones(count, np.int32),
-            "dimensions": np.full(count, DIMENSIONS, np.int32),
-            "run_id": _same(RUN, count),
+            "run_id": same(RUN, count),
         }
     )
 
@@ -545,7 +405,7 @@ def _change_ids(ids: pa.Array, patch: np.ndarray, onset: np.ndarray) -> list[str
     ]
 
 
-def _spectral(values: np.ndarray) -> dict[str, np.ndarray]:
+def spectral(values: np.ndarray) -> dict[str, np.ndarray]:
     names = ("d_ndvi", "d_nbr", "d_ndwi")
     return {name: values[:, at].astype(np.float32) for at, name in enumerate(names)}
 
@@ -559,7 +419,7 @@ def _day_of_year(instants: np.ndarray) -> np.ndarray:
     return (day - day.astype("M8[Y]")).astype(np.int64)
 
 
-def _same(word: str, count: int) -> pa.Array:
+def same(word: str, count: int) -> pa.Array:
     return pa.array([word]).take(pa.array(np.zeros(count, np.int64)))
 
 
