@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _TILES = 256
+_IDS: Recent[tuple[object, ...], Ids] = Recent(2)
+"""Of tables as they are now and as they were before: they are large."""
 _PATCH = re.compile(r"\d{4,6}_\d{1,7}m_-?\d{1,9}_-?\d{1,9}", re.ASCII)
 _LONGEST = 48
 
@@ -187,12 +189,15 @@ class Rows:
                 return self.store.opened(name)
         return None
 
-    @cached_property
+    @property
     def _changes(self) -> "tuple[lance.LanceDataset, Ids]":
         table = self.table("changes")
         if table is None:
             raise NotThere("no changes yet; run terradrift detect first")
-        return table, self.generation.once("ids", lambda: Ids(table))
+        stamp = self.generation.stamps.get(self.generation.table("changes"))
+        # Generations whose changes are the same share them.
+        key = table.uri, table.version, stamp
+        return table, _IDS.get(key, lambda: Ids(table))
 
 
 def _plain(table: "lance.LanceDataset") -> list[str]:
