@@ -6,7 +6,8 @@ import { on, state } from './state.js';
 import { next, onTurn, shown } from './theme.js';
 
 const MOON = 'M13.5 9.5A5.5 5.5 0 0 1 6.5 2.5a5.5 5.5 0 1 0 7 7Z';
-const SUN = 'M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6ZM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
+const SUN =
+  'M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6ZM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
 const HALF = 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM8 2v12M8 5h4.8M8 8h6M8 11h4.8';
 const LAYERS = 'M8 2l6 3-6 3-6-3ZM2 8l6 3 6-3M2 11l6 3 6-3';
 const FUNNEL = 'M2 3h12l-4.5 5.5V13l-3-1.5v-3Z';
@@ -36,24 +37,49 @@ function showTheme() {
 export function drawer(which) {
   const now = document.body.dataset.drawer === which ? '' : which;
   document.body.dataset.drawer = now;
-  document.querySelectorAll('.opens').forEach((one) => one.setAttribute('aria-expanded', String(one.dataset.opens === now)));
+  document
+    .querySelectorAll('.opens')
+    .forEach((one) => one.setAttribute('aria-expanded', String(one.dataset.opens === now)));
 }
 
-const opens = (which, words, d) => el('button', {
-  class: 'button quiet icon opens', type: 'button', 'aria-label': words, title: words, 'aria-expanded': 'false', 'aria-controls': which, 'data-opens': which, onclick: () => drawer(which),
-}, icon(d));
+const opens = (which, words, d) =>
+  el(
+    'button',
+    {
+      class: 'button quiet icon opens',
+      type: 'button',
+      'aria-label': words,
+      title: words,
+      'aria-expanded': 'false',
+      'aria-controls': which,
+      'data-opens': which,
+      onclick: () => drawer(which),
+    },
+    icon(d),
+  );
 
 export function start() {
-  document.getElementById('bar').append(
-    name, holds,
-    el('div', { id: 'tools' }, opens('legend', 'Legend', LAYERS), opens('filters', 'Filters', FUNNEL), theme),
-  );
+  document
+    .getElementById('bar')
+    .append(
+      name,
+      holds,
+      el(
+        'div',
+        { id: 'tools' },
+        opens('legend', 'Legend', LAYERS),
+        opens('filters', 'Filters', FUNNEL),
+        theme,
+      ),
+    );
   show();
   showTheme();
   on('archive', show);
   on('theme', showTheme);
   onTurn(showTheme);
-  document.getElementById('map').addEventListener('pointerdown', () => { if (document.body.dataset.drawer) drawer(''); });
+  document.getElementById('map').addEventListener('pointerdown', () => {
+    if (document.body.dataset.drawer) drawer('');
+  });
   key('Escape', null, () => {
     if (!document.body.dataset.drawer) return false;
     drawer('');

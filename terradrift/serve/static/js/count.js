@@ -10,7 +10,7 @@ let newest = 0;
 
 async function ask() {
   waiting = 0;
-  const mine = newest += 1;
+  const mine = (newest += 1);
   const told = (answer) => {
     if (mine === newest) set({ ...answer, counting: waiting !== 0 });
   };

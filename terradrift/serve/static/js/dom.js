@@ -6,7 +6,8 @@ export function el(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
-    else if (key === 'style') for (const [name_, v] of Object.entries(value)) made.style.setProperty(name_, v);
+    else if (key === 'style')
+      for (const [name_, v] of Object.entries(value)) made.style.setProperty(name_, v);
     else made.setAttribute(key, value === true ? '' : value);
   }
   made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
@@ -24,10 +25,20 @@ export function svg(name, attributes = {}, ...children) {
 }
 
 /** A line icon of 16 x 16 from the `d` of its path. */
-export const icon = (d) => svg('svg', {
-  viewBox: '0 0 16 16', fill: 'none', stroke: 'currentColor', 'stroke-width': 1.5,
-  'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true',
-}, svg('path', { d }));
+export const icon = (d) =>
+  svg(
+    'svg',
+    {
+      viewBox: '0 0 16 16',
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 1.5,
+      'stroke-linecap': 'round',
+      'stroke-linejoin': 'round',
+      'aria-hidden': 'true',
+    },
+    svg('path', { d }),
+  );
 
 /** 1204 -> '1,204'. */
 export const number = (n) => new Intl.NumberFormat('en').format(n);

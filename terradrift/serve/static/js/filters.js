@@ -1,13 +1,19 @@
 /* What is shown of the archive: fields that set the filters, and chips that tell and undo them. */
 
 import { el, number } from './dom.js';
-import { begin, limitToView, paste, unlimit } from './draw.js';
+import { limitToView, paste, unlimit } from './area.js';
+import { begin } from './draw.js';
 import { key } from './keys.js';
 import { passing, toggled } from './legend.js';
 import { scoreRange } from './paint.js';
 import { NO_FILTERS, filter, on, set, state } from './state.js';
 
-const WORDS = { persistent: 'lasted', transient: 'came back', gradual: 'came gradually', seasonal: 'moved the season' };
+const WORDS = {
+  persistent: 'lasted',
+  transient: 'came back',
+  gradual: 'came gradually',
+  seasonal: 'moved the season',
+};
 const place = document.getElementById('filters');
 const since = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset from' });
 const until = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset until' });
@@ -20,7 +26,8 @@ const area = el('div', { class: 'block-area' });
 /** Chips of what is filtered, over the map. */
 const chips = el('ul', { id: 'active', 'aria-label': 'Filters that are on' });
 
-const button = (words, run, attributes = {}) => el('button', { type: 'button', class: 'button', onclick: run, ...attributes }, words);
+const button = (words, run, attributes = {}) =>
+  el('button', { type: 'button', class: 'button', onclick: run, ...attributes }, words);
 
 const kindName = (kind) => {
   if (kind === -1) return 'of no kind';
@@ -28,7 +35,8 @@ const kindName = (kind) => {
   return row?.name || row?.label || `kind ${kind}`;
 };
 
-const period = ({ since: a, until: b }) => (a && b ? `Onset ${a} \u2013 ${b}` : a ? `Onset since ${a}` : `Onset until ${b}`);
+const period = ({ since: a, until: b }) =>
+  a && b ? `Onset ${a} \u2013 ${b}` : a ? `Onset since ${a}` : `Onset until ${b}`;
 
 function active() {
   const { filters: f, search } = state;
@@ -36,7 +44,9 @@ function active() {
   const add = (words, undo) => said.push({ words, undo });
   if (f.since || f.until) add(period(f), () => filter({ since: null, until: null }));
   f.kinds.forEach((kind) => add(kindName(kind), () => filter({ kinds: toggled(state.filters.kinds, kind) })));
-  f.persistence.forEach((one) => add(WORDS[one] ?? one, () => filter({ persistence: toggled(state.filters.persistence, one) })));
+  f.persistence.forEach((one) =>
+    add(WORDS[one] ?? one, () => filter({ persistence: toggled(state.filters.persistence, one) })),
+  );
   if (f.minScore > 0) add(`Score \u2265 ${f.minScore}`, () => filter({ minScore: 0 }));
   if (f.region) add(`Area ${said_km2(state.area?.area_km2)}`, unlimit);
   if (f.event) add(`Event ${f.event.replace(/^event-/, '')}`, () => filter({ event: null }));
@@ -44,7 +54,8 @@ function active() {
   return said;
 }
 
-const said_km2 = (km2) => (km2 === undefined || km2 === null ? '' : `${km2 < 10 ? km2.toFixed(2) : number(Math.round(km2))} km\u00b2`);
+const said_km2 = (km2) =>
+  km2 === undefined || km2 === null ? '' : `${km2 < 10 ? km2.toFixed(2) : number(Math.round(km2))} km\u00b2`;
 
 function clear() {
   set({ filters: NO_FILTERS, area: null, search: null, isolated: [] });
@@ -52,8 +63,22 @@ function clear() {
 
 function showChips() {
   const said = active();
-  const made = said.map(({ words, undo }) => el('li', {}, el('button', { type: 'button', class: 'chip', 'aria-label': `${words}: remove`, onclick: undo }, words, el('span', { 'aria-hidden': 'true', class: 'cross' }, '\u00d7'))));
-  if (said.length > 1) made.push(el('li', {}, el('button', { type: 'button', class: 'chip clear', onclick: clear }, 'Clear all')));
+  const made = said.map(({ words, undo }) =>
+    el(
+      'li',
+      {},
+      el(
+        'button',
+        { type: 'button', class: 'chip', 'aria-label': `${words}: remove`, onclick: undo },
+        words,
+        el('span', { 'aria-hidden': 'true', class: 'cross' }, '\u00d7'),
+      ),
+    ),
+  );
+  if (said.length > 1)
+    made.push(
+      el('li', {}, el('button', { type: 'button', class: 'chip clear', onclick: clear }, 'Clear all')),
+    );
   const had = chips.contains(document.activeElement);
   chips.replaceChildren(...made);
   if (had) (chips.querySelector('button') ?? document.querySelector('#map canvas'))?.focus();
@@ -62,10 +87,30 @@ function showChips() {
 
 function showPersistence() {
   const chosen = state.filters.persistence;
-  persistence.replaceChildren(...(state.archive.persistence ?? []).map(({ persistence: one, n }) => el('li', {}, el('button', {
-    type: 'button', class: `class${chosen.length && !chosen.includes(one) ? ' off' : ''}`, 'aria-pressed': String(chosen.includes(one)),
-    onclick: () => filter({ persistence: toggled(state.filters.persistence, one) }),
-  }, el('span', { class: 'class-name' }, WORDS[one] ?? one, el('span', { class: 'faint' }, WORDS[one] ? ` (${one})` : '')), el('span', { class: 'number faint' }, passing(state.count?.persistence, one, chosen, n))))));
+  persistence.replaceChildren(
+    ...(state.archive.persistence ?? []).map(({ persistence: one, n }) =>
+      el(
+        'li',
+        {},
+        el(
+          'button',
+          {
+            type: 'button',
+            class: `class${chosen.length && !chosen.includes(one) ? ' off' : ''}`,
+            'aria-pressed': String(chosen.includes(one)),
+            onclick: () => filter({ persistence: toggled(state.filters.persistence, one) }),
+          },
+          el(
+            'span',
+            { class: 'class-name' },
+            WORDS[one] ?? one,
+            el('span', { class: 'faint' }, WORDS[one] ? ` (${one})` : ''),
+          ),
+          el('span', { class: 'number faint' }, passing(state.count?.persistence, one, chosen, n)),
+        ),
+      ),
+    ),
+  );
 }
 
 function showFields() {
@@ -83,20 +128,37 @@ function showFields() {
 
 function showPassing() {
   const { count, archive } = state;
-  if (!count) { told.textContent = '\u2026'; return; }
+  if (!count) {
+    told.textContent = '\u2026';
+    return;
+  }
   const all = archive.counts.changes;
-  told.replaceChildren(el('strong', {}, number(count.changes)), count.changes === all ? ' changes' : ` of ${number(all)} changes`, count.events === undefined ? '' : ` in ${number(count.events)} events`);
+  told.replaceChildren(
+    el('strong', {}, number(count.changes)),
+    count.changes === all ? ' changes' : ` of ${number(all)} changes`,
+    count.events === undefined ? '' : ` in ${number(count.events)} events`,
+  );
 }
 
 function build() {
   const [low, high] = scoreRange();
-  Object.assign(score, { min: Math.floor(low * 100) / 100, max: Math.ceil(high * 100) / 100, step: (high - low) / 100 || 0.01 });
+  Object.assign(score, {
+    min: Math.floor(low * 100) / 100,
+    max: Math.ceil(high * 100) / 100,
+    step: (high - low) / 100 || 0.01,
+  });
   const heading = (words) => el('h3', {}, words);
   place.append(
-    el('h2', { class: 'sr' }, 'Filters'), told,
+    el('h2', { class: 'sr' }, 'Filters'),
+    told,
     el('div', { class: 'block' }, heading('Onset'), el('div', { class: 'row pair' }, since, until)),
     el('div', { class: 'block' }, heading('How long it lasted'), persistence),
-    el('div', { class: 'block' }, el('label', { for: 'min-score', class: 'row' }, heading('Score at least'), scoreSaid), score),
+    el(
+      'div',
+      { class: 'block' },
+      el('label', { for: 'min-score', class: 'row' }, heading('Score at least'), scoreSaid),
+      score,
+    ),
     el('div', { class: 'block' }, heading('Area'), area),
   );
 }
@@ -115,11 +177,21 @@ export function start() {
     const least = Number(score.value) <= Number(score.min) ? 0 : Number(Number(score.value).toFixed(3));
     filter({ minScore: least });
   });
-  const show = () => { showChips(); showFields(); showPersistence(); };
+  const show = () => {
+    showChips();
+    showFields();
+    showPersistence();
+  };
   show();
   showPassing();
   on(['filters', 'search', 'area', 'archive'], show);
   on('counting', () => told.setAttribute('aria-busy', String(state.counting)));
-  on(['count', 'archive'], () => { showPassing(); showPersistence(); });
-  key('/', 'To the filters', () => { document.body.dataset.drawer = 'filters'; since.focus(); });
+  on(['count', 'archive'], () => {
+    showPassing();
+    showPersistence();
+  });
+  key('/', 'To the filters', () => {
+    document.body.dataset.drawer = 'filters';
+    since.focus();
+  });
 }

@@ -18,7 +18,14 @@ function tell(words, does, act) {
   const now = `${words}|${does ?? ''}`;
   if (now === told) return;
   told = now;
-  news.replaceChildren(...(words ? [el('span', {}, words), does && el('button', { type: 'button', class: 'button primary', onclick: act }, does)].filter(Boolean) : []));
+  news.replaceChildren(
+    ...(words
+      ? [
+          el('span', {}, words),
+          does && el('button', { type: 'button', class: 'button primary', onclick: act }, does),
+        ].filter(Boolean)
+      : []),
+  );
 }
 
 /** Go on with what the archive holds now. */
@@ -52,7 +59,11 @@ async function ask() {
       else tell(state.trouble ?? '', state.trouble ? 'Close' : null, () => set({ trouble: null }));
     } catch (error) {
       if (error.status === 410) tell('Newer data are there', 'Show', moveOn);
-      else { lost = true; tell('The server does not answer; trying again', null); next = SOON; }
+      else {
+        lost = true;
+        tell('The server does not answer; trying again', null);
+        next = SOON;
+      }
     }
   }
   clock = setTimeout(ask, next);
@@ -60,7 +71,9 @@ async function ask() {
 
 export function start() {
   document.getElementById('tools').before(writing);
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) ask();
+  });
   on('trouble', ask); // is the server there, and has it what is asked for
   clock = setTimeout(ask, EVERY);
 }

@@ -26,7 +26,8 @@ export function polygon() {
 /** What the address says of the rest. */
 export function read() {
   const given = words();
-  const number = (name) => (given.get(name) !== null && Number.isFinite(Number(given.get(name))) ? Number(given.get(name)) : 0);
+  const number = (name) =>
+    given.get(name) !== null && Number.isFinite(Number(given.get(name))) ? Number(given.get(name)) : 0;
   const date = (name) => (DAY.test(given.get(name) ?? '') ? given.get(name) : null);
   const one = (name, allowed, usual) => (allowed.includes(given.get(name)) ? given.get(name) : usual);
   return {
@@ -59,7 +60,14 @@ export function written(at) {
   if (f.minScore > 0) said.set('min_score', f.minScore);
   if (f.event) said.set('event', f.event);
   const ring = state.area?.geometry.type === 'Polygon' ? state.area.geometry.coordinates : [];
-  if (ring.length === 1) said.set('area', ring[0].slice(0, -1).map(([x, y]) => `${x.toFixed(5)},${y.toFixed(5)}`).join(';'));
+  if (ring.length === 1)
+    said.set(
+      'area',
+      ring[0]
+        .slice(0, -1)
+        .map(([x, y]) => `${x.toFixed(5)},${y.toFixed(5)}`)
+        .join(';'),
+    );
   const rest = said.toString().replaceAll('%2C', ',').replaceAll('%3B', ';');
   const where = `map=${at.zoom.toFixed(2)}/${at.center.lat.toFixed(5)}/${at.center.lng.toFixed(5)}`;
   return `#${where}${rest ? `&${rest}` : ''}`;
@@ -70,7 +78,10 @@ export function keep(map) {
   let waiting = 0;
   const write = () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => history.replaceState(null, '', written({ center: map.getCenter(), zoom: map.getZoom() })), 250);
+    waiting = setTimeout(
+      () => history.replaceState(null, '', written({ center: map.getCenter(), zoom: map.getZoom() })),
+      250,
+    );
   };
   map.on('moveend', write);
   on(['colour', 'panel', 'selected', 'filters', 'area'], write);

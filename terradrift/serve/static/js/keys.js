@@ -1,7 +1,8 @@
 /* Keys of the page: parts register theirs with words, and the help lists them all. */
 
 const registered = [];
-const TYPING = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]';
+const TYPING =
+  'input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]';
 
 /**
  * Do `act(event)` on a key that is pressed outside fields of text.

@@ -1,10 +1,10 @@
 /* The tiles of the server as sources and layers: patches, changes, events. */
 
-import { el } from './dom.js';
 import { map } from './map.js';
 import { colourOf, filling, hatchOf, lookOf, widthFrom } from './paint.js';
 import { INKS } from './scales.js';
 import { on, query, state } from './state.js';
+import { addTextures } from './textures.js';
 import { onTurn, shown } from './theme.js';
 
 export const POINTS = 'changes-points';
@@ -16,10 +16,23 @@ const isPoint = ['==', ['geometry-type'], 'Point'];
 const isSquare = ['==', ['geometry-type'], 'Polygon'];
 const chosen = ['boolean', ['feature-state', 'chosen'], false];
 const hovered = ['boolean', ['feature-state', 'hovered'], false];
-const radius = ['interpolate', ['linear'], ['ln', ['max', 1, ['coalesce', ['get', 'n'], 1]]], 0, 3, 2.3, 3.6, 4.6, 4.2, 9.2, 5];
+const radius = [
+  'interpolate',
+  ['linear'],
+  ['ln', ['max', 1, ['coalesce', ['get', 'n'], 1]]],
+  0,
+  3,
+  2.3,
+  3.6,
+  4.6,
+  4.2,
+  9.2,
+  5,
+];
 
 /** Where tiles are asked for; `words` is a query string. */
-const address = (what, words) => `${new URL(`tiles/${what}/`, document.baseURI).href}{z}/{x}/{y}.mvt?${words}`;
+const address = (what, words) =>
+  `${new URL(`tiles/${what}/`, document.baseURI).href}{z}/{x}/{y}.mvt?${words}`;
 
 /* A search keeps the rest in view, dimmed: its matches are drawn over it. */
 const wordsFor = {
@@ -36,26 +49,68 @@ const wanted = {
 
 function source(what) {
   return {
-    type: 'vector', tiles: [address(what, wordsFor[what]())], minzoom: 0, maxzoom: NEAREST,
+    type: 'vector',
+    tiles: [address(what, wordsFor[what]())],
+    minzoom: 0,
+    maxzoom: NEAREST,
     ...(what === 'events' ? {} : { promoteId: 'id' }),
   };
 }
 
 function layersOf(what) {
   const here = { source: what, 'source-layer': what };
-  if (what === 'patches') return [{ id: 'patches', type: 'fill', ...here, paint: {} }, { id: 'patches-hatch', type: 'fill', ...here, paint: {} }];
+  if (what === 'patches')
+    return [
+      { id: 'patches', type: 'fill', ...here, paint: {} },
+      { id: 'patches-hatch', type: 'fill', ...here, paint: {} },
+    ];
   if (what === 'events') {
     return [
-      { id: 'events-fill', type: 'fill', ...here, layout: { visibility: 'none' }, filter: isSquare, paint: {} },
+      {
+        id: 'events-fill',
+        type: 'fill',
+        ...here,
+        layout: { visibility: 'none' },
+        filter: isSquare,
+        paint: {},
+      },
       { id: 'events', type: 'line', ...here, layout: { 'line-join': 'round' }, paint: {} },
     ];
   }
   const strongestOnTop = ['coalesce', ['get', 'score'], 0];
   return [
-    { id: SQUARES, type: 'fill', ...here, filter: isSquare, layout: { 'fill-sort-key': strongestOnTop }, paint: {} },
-    { id: 'changes-hatch', type: 'fill', ...here, layout: { visibility: 'none' }, filter: isSquare, paint: {} },
-    { id: 'changes-edges', type: 'line', ...here, filter: isSquare, layout: { 'line-join': 'miter' }, paint: {} },
-    { id: POINTS, type: 'circle', ...here, filter: isPoint, layout: { 'circle-sort-key': strongestOnTop }, paint: {} },
+    {
+      id: SQUARES,
+      type: 'fill',
+      ...here,
+      filter: isSquare,
+      layout: { 'fill-sort-key': strongestOnTop },
+      paint: {},
+    },
+    {
+      id: 'changes-hatch',
+      type: 'fill',
+      ...here,
+      layout: { visibility: 'none' },
+      filter: isSquare,
+      paint: {},
+    },
+    {
+      id: 'changes-edges',
+      type: 'line',
+      ...here,
+      filter: isSquare,
+      layout: { 'line-join': 'miter' },
+      paint: {},
+    },
+    {
+      id: POINTS,
+      type: 'circle',
+      ...here,
+      filter: isPoint,
+      layout: { 'circle-sort-key': strongestOnTop },
+      paint: {},
+    },
   ];
 }
 
@@ -76,7 +131,8 @@ export const underAll = () => before('background');
 
 function show(layer, visible) {
   const now = visible ? 'visible' : 'none';
-  if (map.getLayer(layer) && map.getLayoutProperty(layer, 'visibility') !== now) map.setLayoutProperty(layer, 'visibility', now);
+  if (map.getLayer(layer) && map.getLayoutProperty(layer, 'visibility') !== now)
+    map.setLayoutProperty(layer, 'visibility', now);
 }
 
 function paintAll() {
@@ -98,20 +154,33 @@ function paintAll() {
     'circle-stroke-width': ['case', chosen, 3, hovered, 2.5, look.ring],
     'circle-stroke-color': ['case', chosen, ink.chosen, hovered, ink.hover, look.stroke],
   });
-  set(SQUARES, { 'fill-color': colour, 'fill-opacity': ['*', dim, ['case', chosen, quiet ? 0.2 : 0.9, filling()]] });
+  set(SQUARES, {
+    'fill-color': colour,
+    'fill-opacity': ['*', dim, ['case', chosen, quiet ? 0.2 : 0.9, filling()]],
+  });
   set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim });
   set('changes-edges', {
     'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],
-    'line-width': ['interpolate', ['linear'], ['zoom'],
-      10, ['case', chosen, 3, hovered, 2.5, 0.25],
-      14, ['case', chosen, 4, hovered, 3, quiet ? 0.5 : 1]],
+    'line-width': [
+      'interpolate',
+      ['linear'],
+      ['zoom'],
+      10,
+      ['case', chosen, 3, hovered, 2.5, 0.25],
+      14,
+      ['case', chosen, 4, hovered, 3, quiet ? 0.5 : 1],
+    ],
     'line-opacity': ['*', dim, ['case', chosen, 1, hovered, 1, quiet ? 0.4 : 0.7]],
   });
   set('patches', {
     'fill-color': colourOf(theme, 'patches'),
-    'fill-opacity': state.colour === 'taxonomy' ? 0.8 : ['case', ['to-boolean', ['get', 'judged']], 0.12, 0.5],
+    'fill-opacity':
+      state.colour === 'taxonomy' ? 0.8 : ['case', ['to-boolean', ['get', 'judged']], 0.12, 0.5],
   });
-  set('patches-hatch', { 'fill-pattern': hatchOf(theme, 'patches'), 'fill-opacity': state.colour === 'taxonomy' ? 0.9 : 0 });
+  set('patches-hatch', {
+    'fill-pattern': hatchOf(theme, 'patches'),
+    'fill-opacity': state.colour === 'taxonomy' ? 0.9 : 0,
+  });
   const byEvent = state.colour === 'event';
   /* A source whose layers are all hidden is not asked for tiles. */
   show('changes-hatch', state.colour === 'kind');
@@ -121,8 +190,12 @@ function paintAll() {
   set('events-fill', { 'fill-color': colourOf(theme, 'events'), 'fill-opacity': byEvent ? 0.3 * dim : 0 });
   set('events', {
     'line-color': byEvent ? colourOf(theme, 'events') : ink.ink,
-    'line-width': byEvent ? ['interpolate', ['linear'], ['zoom'], 8, 1.4, 13, 2.4] : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
-    'line-opacity': byEvent ? dim : ['interpolate', ['linear'], ['zoom'], widthFrom(1.5), 0, widthFrom(5), 0.65 * dim],
+    'line-width': byEvent
+      ? ['interpolate', ['linear'], ['zoom'], 8, 1.4, 13, 2.4]
+      : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
+    'line-opacity': byEvent
+      ? dim
+      : ['interpolate', ['linear'], ['zoom'], widthFrom(1.5), 0, widthFrom(5), 0.65 * dim],
   });
 }
 
@@ -165,17 +238,26 @@ let waiting = 0;
    reads those again), so the next are asked for when all are there; old ones stay in view till then. */
 function askAgain() {
   clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    last = performance.now();
-    for (const what of Object.keys(wordsFor)) {
-      const words = wordsFor[what]();
-      if (asked[what] === words || !map.getSource(what)) continue;
-      if (broken.delete(what)) { rebuild(what); continue; }
-      if (!map.isSourceLoaded(what)) { askAgain(); continue; }
-      asked[what] = words;
-      map.getSource(what).setTiles([address(what, words)]);
-    }
-  }, Math.max(0, last + AGAIN - performance.now()));
+  waiting = setTimeout(
+    () => {
+      last = performance.now();
+      for (const what of Object.keys(wordsFor)) {
+        const words = wordsFor[what]();
+        if (asked[what] === words || !map.getSource(what)) continue;
+        if (broken.delete(what)) {
+          rebuild(what);
+          continue;
+        }
+        if (!map.isSourceLoaded(what)) {
+          askAgain();
+          continue;
+        }
+        asked[what] = words;
+        map.getSource(what).setTiles([address(what, words)]);
+      }
+    },
+    Math.max(0, last + AGAIN - performance.now()),
+  );
 }
 
 const of = (id) => ({ source: 'changes', sourceLayer: 'changes', id });
@@ -190,46 +272,23 @@ function mark() {
   }
 }
 
-function pattern(draw) {
-  const size = 8;
-  const canvas = el('canvas', { width: size, height: size });
-  const pen = canvas.getContext('2d');
-  draw(pen, size);
-  return pen.getImageData(0, 0, size, size);
-}
-
-/* Two textures over a colour, and one of nothing, for classes beyond the seventh. */
-function addPatterns() {
-  const ratio = { pixelRatio: 1 };
-  for (const [theme, ink] of Object.entries(INKS)) {
-    map.addImage(`hatched-${theme}`, pattern((pen, n) => {
-      pen.strokeStyle = ink.halo;
-      pen.lineWidth = 2;
-      for (const by of [-n, 0, n]) { pen.beginPath(); pen.moveTo(by, n); pen.lineTo(by + n, 0); pen.stroke(); }
-    }), ratio);
-    map.addImage(`dotted-${theme}`, pattern((pen, n) => {
-      pen.fillStyle = ink.halo;
-      pen.beginPath();
-      pen.arc(n / 2, n / 2, 2, 0, 2 * Math.PI);
-      pen.fill();
-    }), ratio);
-  }
-  map.addImage('plain', pattern(() => {}), ratio);
-}
-
 export function start() {
-  addPatterns();
+  addTextures();
   arrange();
   on(['ground', 'outlines', 'colour'], arrange);
   on(['search', 'isolated'], paintAll);
   on(['filters', 'search', 'version'], askAgain);
   on('archive', arrange);
   on('retold', () => {
-    Object.keys(asked).forEach((what) => { asked[what] = null; });
+    Object.keys(asked).forEach((what) => {
+      asked[what] = null;
+    });
     askAgain();
   });
   onTurn(paintAll);
   on(['selected', 'hovered'], mark);
   mark();
-  map.on('error', ({ sourceId }) => { if (sourceId in wordsFor) broken.add(sourceId); });
+  map.on('error', ({ sourceId }) => {
+    if (sourceId in wordsFor) broken.add(sourceId);
+  });
 }

@@ -43,6 +43,7 @@ import * as help from './help.js';
 import * as map from './map.js';
 import * as layers from './layers.js';
 import * as mapmarks from './mapmarks.js';
+import * as area from './area.js';
 import * as draw from './draw.js';
 import * as mapgrid from './mapgrid.js';
 import * as mappick from './mappick.js';
@@ -50,11 +51,24 @@ import * as mapevents from './mapevents.js';
 import * as mapbackground from './mapbackground.js';
 
 const PARTS = [
-  keys, bar, side, legend, timeline, filters, count, fresh,
-  list, similar, labels, detail, sql, download, help,
+  keys,
+  bar,
+  side,
+  legend,
+  timeline,
+  filters,
+  count,
+  fresh,
+  list,
+  similar,
+  labels,
+  detail,
+  sql,
+  download,
+  help,
 ];
 /* These need the map, in this order: what is added later lies above. */
-const ON_MAP = [layers, mapmarks, draw, mapgrid, mappick, mapevents, mapbackground];
+const ON_MAP = [layers, mapmarks, area, draw, mapgrid, mappick, mapevents, mapbackground];
 
 function told(place, words) {
   place.append(el('p', { class: 'failed error', role: 'alert' }, words));

@@ -1,6 +1,11 @@
 /* The map itself: where it starts, its controls, and moving it only when there is a reason. */
 
-import { Map as MapLibre, NavigationControl, ScaleControl, prewarm } from '../vendor/maplibre-gl/maplibre-gl.mjs';
+import {
+  Map as MapLibre,
+  NavigationControl,
+  ScaleControl,
+  prewarm,
+} from '../vendor/maplibre-gl/maplibre-gl.mjs';
 
 import { el, icon } from './dom.js';
 import { key, tell } from './keys.js';
@@ -21,13 +26,26 @@ const STEP = 90; // px that an arrow key moves the map
 
 class Fit {
   onAdd() {
-    this.box = el('div', { class: 'maplibregl-ctrl maplibregl-ctrl-group' }, el('button', {
-      type: 'button', 'aria-label': 'Show the whole archive', title: 'Show the whole archive (0)', onclick: fit,
-    }, icon(FIT)));
+    this.box = el(
+      'div',
+      { class: 'maplibregl-ctrl maplibregl-ctrl-group' },
+      el(
+        'button',
+        {
+          type: 'button',
+          'aria-label': 'Show the whole archive',
+          title: 'Show the whole archive (0)',
+          onclick: fit,
+        },
+        icon(FIT),
+      ),
+    );
     return this.box;
   }
 
-  onRemove() { this.box.remove(); }
+  onRemove() {
+    this.box.remove();
+  }
 }
 
 const padding = () => Math.min(48, Math.round(map.getContainer().clientWidth / 10));
@@ -35,7 +53,12 @@ const padding = () => Math.min(48, Math.round(map.getContainer().clientWidth / 1
 /** Bounds of the archive as [[w, s], [e, n]], or null where it holds nothing yet. */
 function extent() {
   const box = state.archive.bbox;
-  return box ? [[box[0], box[1]], [box[2], box[3]]] : null;
+  return box
+    ? [
+        [box[0], box[1]],
+        [box[2], box[3]],
+      ]
+    : null;
 }
 
 /** Show the whole archive. */
@@ -61,8 +84,17 @@ export function reveal({ longitude, latitude, bbox }) {
   if (inView([longitude, latitude])) return;
   const offset = [0, -covered() / 2];
   const zoom = Math.max(map.getZoom(), Math.min(NEAR, map.getMaxZoom()));
-  const far = map.project([longitude, latitude]).dist(map.project(map.getCenter())) > 3 * map.getContainer().clientWidth;
-  if (bbox) map.fitBounds([[bbox[0], bbox[1]], [bbox[2], bbox[3]]], { padding: { top: 80, left: 80, right: 80, bottom: 80 + covered() }, maxZoom: 15, duration: 600 });
+  const far =
+    map.project([longitude, latitude]).dist(map.project(map.getCenter())) >
+    3 * map.getContainer().clientWidth;
+  if (bbox)
+    map.fitBounds(
+      [
+        [bbox[0], bbox[1]],
+        [bbox[2], bbox[3]],
+      ],
+      { padding: { top: 80, left: 80, right: 80, bottom: 80 + covered() }, maxZoom: 15, duration: 600 },
+    );
   else if (far) map.flyTo({ center: [longitude, latitude], zoom, offset, duration: 900 });
   else map.easeTo({ center: [longitude, latitude], offset, duration: 500 });
 }
@@ -79,7 +111,9 @@ function readout() {
     const [x, y] = [((lng + 540) % 360) - 180, lat];
     const zoom = map.getZoom();
     const credit = zoom < COAST_UNTIL ? 'Coast: Natural Earth   ' : '';
-    place.textContent = `${credit}${Math.abs(y).toFixed(4)}\u00b0 ${y < 0 ? 'S' : 'N'}  ${Math.abs(x).toFixed(4)}\u00b0 ${x < 0 ? 'W' : 'E'}  z${zoom.toFixed(1)}`;
+    const north = `${Math.abs(y).toFixed(4)}\u00b0 ${y < 0 ? 'S' : 'N'}`;
+    const east = `${Math.abs(x).toFixed(4)}\u00b0 ${x < 0 ? 'W' : 'E'}`;
+    place.textContent = `${credit}${north}  ${east}  z${zoom.toFixed(1)}`;
   };
   map.on('mousemove', (event) => show(event.lngLat));
   map.on('move', () => show(map.getCenter()));
@@ -98,7 +132,9 @@ function tellBusy() {
   };
   const busy = () => {
     place.setAttribute('aria-busy', 'true');
-    watching ||= setInterval(() => { if (map.loaded() && !map.isMoving()) calm(); }, 150);
+    watching ||= setInterval(() => {
+      if (map.loaded() && !map.isMoving()) calm();
+    }, 150);
   };
   map.on('dataloading', busy);
   map.on('movestart', busy);
@@ -119,10 +155,33 @@ function registerKeys() {
   key('ArrowRight', null, pan(1, 0));
   key('ArrowUp', null, pan(0, -1));
   key('ArrowDown', null, pan(0, 1));
-  key('+', 'Nearer', () => { map.zoomIn({ duration: 200 }); }, 'Map');
-  key('=', null, () => { map.zoomIn({ duration: 200 }); });
-  key('-', 'Farther', () => { map.zoomOut({ duration: 200 }); }, 'Map');
-  key('0', 'The whole archive', () => { fit(); }, 'Map');
+  key(
+    '+',
+    'Nearer',
+    () => {
+      map.zoomIn({ duration: 200 });
+    },
+    'Map',
+  );
+  key('=', null, () => {
+    map.zoomIn({ duration: 200 });
+  });
+  key(
+    '-',
+    'Farther',
+    () => {
+      map.zoomOut({ duration: 200 });
+    },
+    'Map',
+  );
+  key(
+    '0',
+    'The whole archive',
+    () => {
+      fit();
+    },
+    'Map',
+  );
 }
 
 function made() {
@@ -130,7 +189,8 @@ function made() {
   return new MapLibre({
     container: 'map',
     style: ground(shown()),
-    ...(given ?? (extent() ? { bounds: extent(), fitBoundsOptions: { padding: 40 } } : { center: [0, 20], zoom: 1 })),
+    ...(given ??
+      (extent() ? { bounds: extent(), fitBoundsOptions: { padding: 40 } } : { center: [0, 20], zoom: 1 })),
     attributionControl: false,
     dragRotate: false,
     touchPitch: false,
@@ -158,9 +218,18 @@ export async function start() {
   });
   onTurn((theme) => reground(map, theme));
   /* The sheet of small screens comes up first. */
-  on('place', () => setTimeout(() => { if (state.place) reveal(state.place); }, small.matches ? 300 : 0));
+  on('place', () =>
+    setTimeout(
+      () => {
+        if (state.place) reveal(state.place);
+      },
+      small.matches ? 300 : 0,
+    ),
+  );
   registerKeys();
   readout();
-  await new Promise((resolve) => { map.once('style.load', resolve); });
+  await new Promise((resolve) => {
+    map.once('style.load', resolve);
+  });
   tellView();
 }

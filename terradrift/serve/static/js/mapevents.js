@@ -12,7 +12,10 @@ const LEAST = 9; // px that an outline is wide
 
 let shown = [];
 
-const clear = () => { shown.forEach((one) => one.remove()); shown = []; };
+const clear = () => {
+  shown.forEach((one) => one.remove());
+  shown = [];
+};
 
 /* Where the rank of an outline stands: the middle of its upper edge, in pixels of the map. */
 function crown({ geometry }) {
@@ -34,10 +37,20 @@ async function choose(event) {
 }
 
 function mark({ id, rank }, { x, y }) {
-  const button = el('button', {
-    type: 'button', class: 'rank number', tabindex: '-1', 'aria-label': `Event of rank ${rank}`,
-    onclick: (event) => { event.stopPropagation(); choose(id); },
-  }, String(rank));
+  const button = el(
+    'button',
+    {
+      type: 'button',
+      class: 'rank number',
+      tabindex: '-1',
+      'aria-label': `Event of rank ${rank}`,
+      onclick: (event) => {
+        event.stopPropagation();
+        choose(id);
+      },
+    },
+    String(rank),
+  );
   return new Marker({ element: button, anchor: 'bottom' }).setLngLat(map.unproject([x, y])).addTo(map);
 }
 
@@ -49,7 +62,8 @@ function show() {
   for (const found of map.queryRenderedFeatures({ layers: ['events-fill'] })) {
     const place = crown(found);
     const before = widest.get(found.properties.rank);
-    if (!before || place.width > before.place.width) widest.set(found.properties.rank, { event: found.properties, place });
+    if (!before || place.width > before.place.width)
+      widest.set(found.properties.rank, { event: found.properties, place });
   }
   const taken = [];
   for (const [, { event, place }] of [...widest].sort(([a], [b]) => a - b)) {
@@ -62,6 +76,8 @@ function show() {
 }
 
 export function start() {
-  on('colour', () => { if (state.colour !== 'event') clear(); });
+  on('colour', () => {
+    if (state.colour !== 'event') clear();
+  });
   map.on('idle', show);
 }

@@ -35,20 +35,41 @@ function drawGrid() {
   const meridians = multiples(west, east, step);
   const parallels = multiples(south, north, step);
   const lines = [
-    ...meridians.map((x) => [[x, south], [x, north]]),
-    ...parallels.map((y) => [[west, y], [east, y]]),
+    ...meridians.map((x) => [
+      [x, south],
+      [x, north],
+    ]),
+    ...parallels.map((y) => [
+      [west, y],
+      [east, y],
+    ]),
   ];
   map.getSource('grid').setData({ type: 'MultiLineString', coordinates: lines });
   const middle = (west + east) / 2;
   names.replaceChildren(
-    ...meridians.map((x) => el('span', { class: 'at-top', style: { left: `${map.project([x, south]).x}px` } }, named(((x + 540) % 360) - 180, step, 'E', 'W'))),
-    ...parallels.map((y) => el('span', { class: 'at-left', style: { top: `${map.project([middle, y]).y}px` } }, named(y, step, 'N', 'S'))),
+    ...meridians.map((x) =>
+      el(
+        'span',
+        { class: 'at-top', style: { left: `${map.project([x, south]).x}px` } },
+        named(((x + 540) % 360) - 180, step, 'E', 'W'),
+      ),
+    ),
+    ...parallels.map((y) =>
+      el(
+        'span',
+        { class: 'at-left', style: { top: `${map.project([middle, y]).y}px` } },
+        named(y, step, 'N', 'S'),
+      ),
+    ),
   );
 }
 
 export function start() {
   map.getContainer().append(names);
   map.on('movestart', () => names.classList.add('moving'));
-  map.on('moveend', () => { names.classList.remove('moving'); drawGrid(); });
+  map.on('moveend', () => {
+    names.classList.remove('moving');
+    drawGrid();
+  });
   drawGrid();
 }

@@ -10,7 +10,11 @@ import { onTurn, shown } from './theme.js';
 const RING = 11; // px
 const MOST = 2000; // matches that are drawn
 const collection = (features = []) => ({ type: 'FeatureCollection', features });
-const point = (longitude, latitude, properties = {}) => ({ type: 'Feature', properties, geometry: { type: 'Point', coordinates: [longitude, latitude] } });
+const point = (longitude, latitude, properties = {}) => ({
+  type: 'Feature',
+  properties,
+  geometry: { type: 'Point', coordinates: [longitude, latitude] },
+});
 
 function colours() {
   const ink = INKS[shown()];
@@ -21,23 +25,46 @@ function colours() {
 
 function showChosen() {
   const { place, selected } = state;
-  map.getSource('chosen').setData(collection(selected && place ? [point(place.longitude, place.latitude)] : []));
+  map
+    .getSource('chosen')
+    .setData(collection(selected && place ? [point(place.longitude, place.latitude)] : []));
 }
 
 async function showMatches() {
   const { search } = state;
-  if (!search) { map.getSource('matches').setData(collection()); return; }
+  if (!search) {
+    map.getSource('matches').setData(collection());
+    return;
+  }
   let { rows } = search;
   const draw = () => {
     const most = Math.max(rows.length, 2);
-    map.setPaintProperty('matches-dots', 'circle-color', ['interpolate', ['linear'], ['get', 'rank'], ...ramp([...CIVIDIS].reverse(), 1, most)]);
-    map.getSource('matches').setData(collection(rows.map((row, nth) => point(row.longitude, row.latitude, {
-      id: row.change_id, exact: true, rank: row.rank ?? nth + 1, score: row.score ?? 0, onset: row.onset, kind: row.kind,
-    }))));
+    map.setPaintProperty('matches-dots', 'circle-color', [
+      'interpolate',
+      ['linear'],
+      ['get', 'rank'],
+      ...ramp([...CIVIDIS].reverse(), 1, most),
+    ]);
+    map.getSource('matches').setData(
+      collection(
+        rows.map((row, nth) =>
+          point(row.longitude, row.latitude, {
+            id: row.change_id,
+            exact: true,
+            rank: row.rank ?? nth + 1,
+            score: row.score ?? 0,
+            onset: row.onset,
+            kind: row.kind,
+          }),
+        ),
+      ),
+    );
   };
   draw();
   if (search.total <= rows.length) return;
-  const more = await get(`api/search/${encodeURIComponent(search.search)}?offset=0&limit=${Math.min(MOST, search.total)}`);
+  const more = await get(
+    `api/search/${encodeURIComponent(search.search)}?offset=0&limit=${Math.min(MOST, search.total)}`,
+  );
   if (state.search !== search) return;
   rows = more.rows;
   draw();
@@ -46,15 +73,24 @@ async function showMatches() {
 export function start() {
   for (const name of ['matches', 'chosen']) map.addSource(name, { type: 'geojson', data: collection() });
   map.addLayer({
-    id: 'matches-dots', type: 'circle', source: 'matches',
+    id: 'matches-dots',
+    type: 'circle',
+    source: 'matches',
     layout: { 'circle-sort-key': ['-', 0, ['get', 'rank']] },
-    paint: { 'circle-radius': ['interpolate', ['linear'], ['zoom'], 6, 4, 12, 7, 16, 12], 'circle-color': CIVIDIS[8], 'circle-stroke-width': 1.2 },
+    paint: {
+      'circle-radius': ['interpolate', ['linear'], ['zoom'], 6, 4, 12, 7, 16, 12],
+      'circle-color': CIVIDIS[8],
+      'circle-stroke-width': 1.2,
+    },
   });
-  const ring = (id, width) => map.addLayer({
-    id, type: 'circle', source: 'chosen',
-    maxzoom: widthFrom(2.2 * RING),
-    paint: { 'circle-radius': RING, 'circle-opacity': 0, 'circle-stroke-width': width },
-  });
+  const ring = (id, width) =>
+    map.addLayer({
+      id,
+      type: 'circle',
+      source: 'chosen',
+      maxzoom: widthFrom(2.2 * RING),
+      paint: { 'circle-radius': RING, 'circle-opacity': 0, 'circle-stroke-width': width },
+    });
   ring('chosen-halo', 5);
   ring('chosen', 2.5);
   colours();

@@ -15,11 +15,20 @@ const tip = el('div', { class: 'tip', hidden: true, 'aria-hidden': 'true' });
 
 function under({ x, y }) {
   const layers = ['matches-dots', POINTS, SQUARES].filter((id) => map.getLayer(id));
-  const found = map.queryRenderedFeatures([[x - REACH, y - REACH], [x + REACH, y + REACH]], { layers });
+  const found = map.queryRenderedFeatures(
+    [
+      [x - REACH, y - REACH],
+      [x + REACH, y + REACH],
+    ],
+    { layers },
+  );
   const first = (layer) => found.filter((one) => one.layer.id === layer);
   const matches = first('matches-dots');
   if (matches.length) return matches[0];
-  return found.reduce((best, one) => (best && best.properties.score >= one.properties.score ? best : one), null);
+  return found.reduce(
+    (best, one) => (best && best.properties.score >= one.properties.score ? best : one),
+    null,
+  );
 }
 
 function centre({ geometry }) {
@@ -39,7 +48,11 @@ function describe({ properties: p }) {
   const lines = [
     el('strong', {}, p.rank ? `Match ${p.rank}` : kindName(p.kind)),
     el('span', { class: 'number' }, `score ${Number(p.score).toFixed(2)}`),
-    el('span', { class: 'number' }, `onset ${typeof p.onset === 'number' ? dayOf(p.onset) : String(p.onset).slice(0, 10)}`),
+    el(
+      'span',
+      { class: 'number' },
+      `onset ${typeof p.onset === 'number' ? dayOf(p.onset) : String(p.onset).slice(0, 10)}`,
+    ),
   ];
   if (p.n > 1) lines.push(el('span', { class: 'soft' }, `strongest of ${p.n} here`));
   tip.replaceChildren(...lines);
@@ -60,7 +73,7 @@ function hover(event) {
 }
 
 async function ask({ lng, lat }) {
-  const metres = REACH * 2 * 40_075_016 * Math.cos((lat * Math.PI) / 180) / (512 * 2 ** map.getZoom());
+  const metres = (REACH * 2 * 40_075_016 * Math.cos((lat * Math.PI) / 180)) / (512 * 2 ** map.getZoom());
   const { change_id: id } = await get(`api/at?${query({ longitude: lng, latitude: lat, metres })}`);
   if (id) select({ change_id: id, longitude: lng, latitude: lat });
 }
@@ -70,7 +83,8 @@ function pick(point) {
   const found = under(point);
   if (!found) return ask(map.unproject(point)).catch(() => {});
   /* A point far out stands at the middle of its cell, not where the change is. */
-  const [longitude, latitude] = found.geometry.type === 'Point' && !found.properties.exact ? [] : centre(found);
+  const [longitude, latitude] =
+    found.geometry.type === 'Point' && !found.properties.exact ? [] : centre(found);
   select({ change_id: found.properties.id, longitude, latitude });
   return null;
 }
@@ -80,7 +94,8 @@ async function locate() {
   const id = state.selected;
   if (!id || state.place) return;
   const { change } = await get(`api/change/${encodeURIComponent(id)}?v=${state.version}`);
-  if (state.selected === id) set({ place: { longitude: change.longitude, latitude: change.latitude, bbox: null } });
+  if (state.selected === id)
+    set({ place: { longitude: change.longitude, latitude: change.latitude, bbox: null } });
 }
 
 export function start() {
@@ -89,17 +104,32 @@ export function start() {
   let planned = 0;
   map.on('mousemove', (event) => {
     last = event;
-    planned ||= requestAnimationFrame(() => { planned = 0; if (!map.isMoving()) hover(last); });
+    planned ||= requestAnimationFrame(() => {
+      planned = 0;
+      if (!map.isMoving()) hover(last);
+    });
   });
-  const leave = () => { tip.hidden = true; set({ hovered: null }); };
+  const leave = () => {
+    tip.hidden = true;
+    set({ hovered: null });
+  };
   map.on('mouseout', leave);
   map.on('movestart', leave);
-  map.on('click', (event) => { if (!drawing()) pick(event.point); });
-  key('Enter', 'Select the change at the middle of the map', (event) => {
-    if (event.target !== map.getCanvas() || drawing()) return false;
-    pick(map.project(map.getCenter()));
-    return true;
-  }, 'Map');
-  on(['selected', 'place'], () => { locate().catch(() => {}); });
+  map.on('click', (event) => {
+    if (!drawing()) pick(event.point);
+  });
+  key(
+    'Enter',
+    'Select the change at the middle of the map',
+    (event) => {
+      if (event.target !== map.getCanvas() || drawing()) return false;
+      pick(map.project(map.getCenter()));
+      return true;
+    },
+    'Map',
+  );
+  on(['selected', 'place'], () => {
+    locate().catch(() => {});
+  });
   locate().catch(() => {});
 }

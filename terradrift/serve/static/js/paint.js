@@ -51,25 +51,49 @@ function classes(what) {
 function byClass(what, of, otherwise) {
   const { property, values } = classes(what);
   if (!values.length) return otherwise;
-  return ['match', ['to-number', ['coalesce', ['get', property], -1], -1],
-    ...values.flatMap((value, nth) => [value, of(nth, value)]), otherwise];
+  return [
+    'match',
+    ['to-number', ['coalesce', ['get', property], -1], -1],
+    ...values.flatMap((value, nth) => [value, of(nth, value)]),
+    otherwise,
+  ];
 }
 
 /** Colour of what a layer draws. */
 export function colourOf(theme, what = 'changes') {
   const ink = INKS[theme];
-  const score = ['interpolate', ['linear'], ['to-number', ['get', 'score'], 0], ...rising(scoreSteps().map((at, nth) => [at, CIVIDIS[nth]]))];
+  const score = [
+    'interpolate',
+    ['linear'],
+    ['to-number', ['get', 'score'], 0],
+    ...rising(scoreSteps().map((at, nth) => [at, CIVIDIS[nth]])),
+  ];
   if (what === 'events') {
-    return ['match', ['%', ['-', ['get', 'rank'], 1], OKABE_ITO.length], ...OKABE_ITO.flatMap((colour, nth) => [nth, colour]), ink.other];
+    return [
+      'match',
+      ['%', ['-', ['get', 'rank'], 1], OKABE_ITO.length],
+      ...OKABE_ITO.flatMap((colour, nth) => [nth, colour]),
+      ink.other,
+    ];
   }
   if (what === 'patches') {
     if (state.colour !== 'taxonomy') return ink.unjudged;
     const isolated = state.isolated;
-    return byClass('patches', (nth, value) => (isolated.length && !isolated.includes(value) ? ink.paper : classLook(nth, theme).colour), ink.unjudged);
+    return byClass(
+      'patches',
+      (nth, value) =>
+        isolated.length && !isolated.includes(value) ? ink.paper : classLook(nth, theme).colour,
+      ink.unjudged,
+    );
   }
   if (state.colour === 'kind') return byClass('changes', (nth) => classLook(nth, theme).colour, ink.other);
   if (state.colour === 'onset') {
-    const onset = ['interpolate', ['linear'], ['to-number', ['get', 'onset'], 0], ...ramp(PLASMA, ...onsetRange())];
+    const onset = [
+      'interpolate',
+      ['linear'],
+      ['to-number', ['get', 'onset'], 0],
+      ...ramp(PLASMA, ...onsetRange()),
+    ];
     return ['case', ['has', 'onset'], onset, ink.other];
   }
   if (state.colour === 'score') return score;
@@ -80,10 +104,14 @@ export function colourOf(theme, what = 'changes') {
 export function hatchOf(theme, what = 'changes') {
   const textured = what === 'patches' ? state.colour === 'taxonomy' : state.colour === 'kind';
   if (!textured) return 'plain';
-  return byClass(what, (nth) => {
-    const { look } = classLook(nth, theme);
-    return look === 'solid' ? 'plain' : `${look}-${theme}`;
-  }, 'plain');
+  return byClass(
+    what,
+    (nth) => {
+      const { look } = classLook(nth, theme);
+      return look === 'solid' ? 'plain' : `${look}-${theme}`;
+    },
+    'plain',
+  );
 }
 
 /** How much of the ground shows through a square: what is of no kind is hollow. */
@@ -99,12 +127,25 @@ export function lookOf(theme) {
   const ink = INKS[theme];
   const colour = colourOf(theme);
   if (state.colour !== 'kind') return { fill: colour, ring: 0.7, stroke: ink.edge };
-  const pick = (plain, hatched, dotted, otherwise) => byClass('changes', (nth) => ({ plain, hatched, dotted })[LOOKS[Math.floor(nth / OKABE_ITO.length)]] ?? otherwise, otherwise);
+  const pick = (plain, hatched, dotted, otherwise) =>
+    byClass(
+      'changes',
+      (nth) => ({ plain, hatched, dotted })[LOOKS[Math.floor(nth / OKABE_ITO.length)]] ?? otherwise,
+      otherwise,
+    );
   const own = (nth) => classLook(nth, theme).colour;
   return {
-    fill: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? ink.halo : own(nth)), ink.halo),
+    fill: byClass(
+      'changes',
+      (nth) => (classLook(nth, theme).look === 'hatched' ? ink.halo : own(nth)),
+      ink.halo,
+    ),
     ring: pick(0.8, 2.4, 2.4, 1.2),
-    stroke: byClass('changes', (nth) => (classLook(nth, theme).look === 'hatched' ? own(nth) : ink.edge), ink.other),
+    stroke: byClass(
+      'changes',
+      (nth) => (classLook(nth, theme).look === 'hatched' ? own(nth) : ink.edge),
+      ink.other,
+    ),
   };
 }
 

@@ -4,7 +4,11 @@ import { el, icon } from './dom.js';
 import { key } from './keys.js';
 import { on, set, state } from './state.js';
 
-const TABS = [['list', 'Changes'], ['detail', 'Detail'], ['sql', 'SQL']];
+const TABS = [
+  ['list', 'Changes'],
+  ['detail', 'Detail'],
+  ['sql', 'SQL'],
+];
 const NARROWEST = 320;
 
 const side = document.getElementById('side');
@@ -52,7 +56,11 @@ const UP = 'M3 10l5-5 5 5';
 const DOWN = 'M3 6l5 5 5-5';
 const SWIPE = 36; // px
 
-const raise = el('button', { type: 'button', class: 'button quiet icon raise', onclick: () => sheet(HEIGHTS[(HEIGHTS.indexOf(side.dataset.sheet) + 1) % HEIGHTS.length]) });
+const raise = el('button', {
+  type: 'button',
+  class: 'button quiet icon raise',
+  onclick: () => sheet(HEIGHTS[(HEIGHTS.indexOf(side.dataset.sheet) + 1) % HEIGHTS.length]),
+});
 
 /** Sheet of small widths: 'down' (tabs alone), 'half' or 'full'. */
 export function sheet(height) {
@@ -75,10 +83,21 @@ function swipe(event) {
 
 export function start() {
   for (const [name, words] of TABS) {
-    tabs[name] = el('button', {
-      id: `tab-${name}`, role: 'tab', type: 'button', class: 'tab', 'aria-controls': name,
-      onclick: () => { set({ panel: name }); if (side.dataset.sheet === 'down') sheet('half'); },
-    }, words);
+    tabs[name] = el(
+      'button',
+      {
+        id: `tab-${name}`,
+        role: 'tab',
+        type: 'button',
+        class: 'tab',
+        'aria-controls': name,
+        onclick: () => {
+          set({ panel: name });
+          if (side.dataset.sheet === 'down') sheet('half');
+        },
+      },
+      words,
+    );
   }
   const bar = document.getElementById('tabs');
   bar.append(...Object.values(tabs));
@@ -97,7 +116,9 @@ export function start() {
   sheet('down');
   show();
   on('panel', show);
-  on('selected', () => { if (state.selected && side.dataset.sheet === 'down') sheet('half'); });
+  on('selected', () => {
+    if (state.selected && side.dataset.sheet === 'down') sheet('half');
+  });
   key('Escape', null, () => {
     if (side.dataset.sheet === 'down' || !matchMedia('(max-width: 760px)').matches) return false;
     sheet('down');

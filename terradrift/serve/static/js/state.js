@@ -1,35 +1,41 @@
 /* What the page shows, in one place: parts read it, change it by `set`, and hear of changes. */
 
 export const NO_FILTERS = Object.freeze({
-  since: null, until: null, kinds: [], persistence: [], minScore: 0, region: null, event: null,
+  since: null,
+  until: null,
+  kinds: [],
+  persistence: [],
+  minScore: 0,
+  region: null,
+  event: null,
 });
 
 export const state = {
-  archive: null,     // answer of /api/archive
-  version: null,     // generation that tiles and lists are of
-  colour: 'score',   // score | kind | event | onset | taxonomy
+  archive: null, // answer of /api/archive
+  version: null, // generation that tiles and lists are of
+  colour: 'score', // score | kind | event | onset | taxonomy
   filters: NO_FILTERS,
-  search: null,      // answer of /api/similar whose matches are shown, or null
-  selected: null,    // change_id, or null
-  place: null,       // {longitude, latitude, bbox?} of what is selected, where it is known
-  hovered: null,     // change_id under the pointer, on the map or in the list, or null
-  view: null,        // [west, south, east, north] that the map shows
-  count: null,       // answer of /api/count for the filters
-  counting: true,    // is another on its way
-  drawing: false,    // is an area being drawn
-  area: null,        // {geometry, area_km2} that `filters.region` names, or null
-  retold: 0,         // how often the what is drawn had to be asked for anew
-  isolated: [],      // regimes that the map shows alone; none: all
-  outlines: true,    // of events
-  ground: false,     // patches under the changes, grey where they were not judged
-  backdrop: null,    // answer of /api/background
+  search: null, // answer of /api/similar whose matches are shown, or null
+  selected: null, // change_id, or null
+  place: null, // {longitude, latitude, bbox?} of what is selected, where it is known
+  hovered: null, // change_id under the pointer, on the map or in the list, or null
+  view: null, // [west, south, east, north] that the map shows
+  count: null, // answer of /api/count for the filters
+  counting: true, // is another on its way
+  drawing: false, // is an area being drawn
+  area: null, // {geometry, area_km2} that `filters.region` names, or null
+  retold: 0, // how often the what is drawn had to be asked for anew
+  isolated: [], // regimes that the map shows alone; none: all
+  outlines: true, // of events
+  ground: false, // patches under the changes, grey where they were not judged
+  backdrop: null, // answer of /api/background
   backdropOn: true,
   backdropOpacity: 0.7,
-  judged: 0,         // counts verdicts of labels as they change: see verdicts.js
-  searching: false,  // a search is under way
-  trouble: null,     // one line for all to see, or null
-  panel: 'list',     // list | detail | sql
-  theme: 'auto',     // auto | light | dark
+  judged: 0, // counts verdicts of labels as they change: see verdicts.js
+  searching: false, // a search is under way
+  trouble: null, // one line for all to see, or null
+  panel: 'list', // list | detail | sql
+  theme: 'auto', // auto | light | dark
 };
 
 const heard = [];

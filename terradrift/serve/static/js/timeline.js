@@ -24,11 +24,21 @@ let last = 0;
 let clock = 0;
 let held = null; // the window while it is dragged
 
-const handles = ['Onset from', 'Onset until'].map((words, end) => el('div', {
-  class: 'handle', role: 'slider', tabindex: '0', 'aria-label': words, 'data-end': String(end),
-}));
+const handles = ['Onset from', 'Onset until'].map((words, end) =>
+  el('div', {
+    class: 'handle',
+    role: 'slider',
+    tabindex: '0',
+    'aria-label': words,
+    'data-end': String(end),
+  }),
+);
 const play = el('button', { type: 'button', class: 'button quiet icon' });
-const whole = el('button', { type: 'button', class: 'link small', onclick: () => filter({ since: null, until: null }) }, 'All time');
+const whole = el(
+  'button',
+  { type: 'button', class: 'link small', onclick: () => filter({ since: null, until: null }) },
+  'All time',
+);
 
 /** The window as [first month, last month]. */
 function chosen() {
@@ -58,7 +68,9 @@ function showWindow() {
   shade[1].style.left = share(to + 1);
   const all = from === first && to === last;
   const { since, until } = state.filters;
-  said.textContent = held ? `${monthWord(from)} \u2013 ${monthWord(to)}` : `${since ?? firstDay(first)} \u2013 ${until ?? lastDay(last)}`;
+  said.textContent = held
+    ? `${monthWord(from)} \u2013 ${monthWord(to)}`
+    : `${since ?? firstDay(first)} \u2013 ${until ?? lastDay(last)}`;
   whole.hidden = all && !since && !until;
 }
 
@@ -69,8 +81,12 @@ function showBars() {
   bars.setAttribute('viewBox', `0 0 ${all.length} ${HEIGHT}`);
   /* Square roots: a month of few changes stays to be seen beside one of many. */
   const high = (n) => (n ? Math.max(1.5, HEIGHT * Math.sqrt(n / most)) : 0);
-  const bar = (n, at, name) => svg('rect', { class: name, x: at + 0.08, width: 0.84, y: HEIGHT - high(n), height: high(n) });
-  bars.replaceChildren(...all.map((n, at) => bar(n, at, 'all')), ...passing.map((n, at) => bar(n, at, 'passing')));
+  const bar = (n, at, name) =>
+    svg('rect', { class: name, x: at + 0.08, width: 0.84, y: HEIGHT - high(n), height: high(n) });
+  bars.replaceChildren(
+    ...all.map((n, at) => bar(n, at, 'all')),
+    ...passing.map((n, at) => bar(n, at, 'passing')),
+  );
   const total = passing.reduce((sum, n) => sum + n, 0);
   track.setAttribute('aria-label', `${number(total)} changes by month of onset`);
 }
@@ -103,7 +119,10 @@ function drag(event, move) {
   const go = (moving) => {
     held = move(from, monthAt(moving), start);
     showWindow();
-    if (performance.now() - asked > AGAIN) { asked = performance.now(); choose(held); }
+    if (performance.now() - asked > AGAIN) {
+      asked = performance.now();
+      choose(held);
+    }
   };
   const end = () => {
     target.removeEventListener('pointermove', go);
@@ -119,16 +138,23 @@ function drag(event, move) {
   target.addEventListener('pointercancel', end);
 }
 
-const withEnd = ([from, to], end, n) => (end === 0
-  ? [Math.max(first, Math.min(to, Math.round(n))), to]
-  : [from, Math.min(last, Math.max(from, Math.round(n)))]);
+const withEnd = ([from, to], end, n) =>
+  end === 0
+    ? [Math.max(first, Math.min(to, Math.round(n))), to]
+    : [from, Math.min(last, Math.max(from, Math.round(n)))];
 
 function step(event) {
   const end = Number(event.currentTarget.dataset.end);
   const now = chosen();
   const to = {
-    ArrowLeft: now[end] - 1, ArrowDown: now[end] - 1, ArrowRight: now[end] + 1, ArrowUp: now[end] + 1,
-    PageDown: now[end] - 12, PageUp: now[end] + 12, Home: first, End: last,
+    ArrowLeft: now[end] - 1,
+    ArrowDown: now[end] - 1,
+    ArrowRight: now[end] + 1,
+    ArrowUp: now[end] + 1,
+    PageDown: now[end] - 12,
+    PageUp: now[end] + 12,
+    Home: first,
+    End: last,
   }[event.key];
   if (to === undefined) return;
   event.preventDefault();
@@ -149,7 +175,10 @@ function stop() {
 }
 
 function toggle() {
-  if (clock) { stop(); return; }
+  if (clock) {
+    stop();
+    return;
+  }
   const [from, to] = chosen();
   const length = to - from + 1;
   const all = from === first && to === last;
@@ -176,13 +205,28 @@ function measure() {
 
 export function start() {
   track.append(...handles);
-  place.append(el('div', { class: 'time-head' }, play, el('span', { class: 'soft small', title: 'Heights are square roots of counts' }, 'Onsets by month'), said, whole), track, ticks);
+  place.append(
+    el(
+      'div',
+      { class: 'time-head' },
+      play,
+      el('span', { class: 'soft small', title: 'Heights are square roots of counts' }, 'Onsets by month'),
+      said,
+      whole,
+    ),
+    track,
+    ticks,
+  );
   play.addEventListener('click', toggle);
   handles.forEach((handle, end) => {
     handle.addEventListener('keydown', step);
-    handle.addEventListener('pointerdown', (event) => drag(event, (from, n) => withEnd(from, end, end === 0 ? n : n - 1)));
+    handle.addEventListener('pointerdown', (event) =>
+      drag(event, (from, n) => withEnd(from, end, end === 0 ? n : n - 1)),
+    );
   });
-  window_.addEventListener('pointerdown', (event) => drag(event, (from, n, from_) => moved(from, Math.round(n - from_), first, last)));
+  window_.addEventListener('pointerdown', (event) =>
+    drag(event, (from, n, from_) => moved(from, Math.round(n - from_), first, last)),
+  );
   showPlay();
   measure();
   on('filters', showWindow);
@@ -190,5 +234,9 @@ export function start() {
   on('archive', measure);
   new ResizeObserver(showTicks).observe(track);
   key('p', 'Play through the months', toggle, 'Time');
-  key('Escape', null, () => { if (!clock) return false; stop(); return true; });
+  key('Escape', null, () => {
+    if (!clock) return false;
+    stop();
+    return true;
+  });
 }
