@@ -52,16 +52,28 @@ def whole(target: Path) -> Iterator[Path]:
 
 
 def clean(folder: Path) -> None:
-    """Remove what killed exports left in `folder`; what is being written stays."""
+    """Remove what killed exports left in `folder`; what is being written stays.
+
+    One that was killed between the two renames by which a folder is replaced was whole,
+    and is put under its name.
+    """
     for left in folder.glob(f"{PREFIX}*"):
         # Without the lock file it is not ours, or begins at this moment.
         with suppress(OSError):
             lock = os.open(left / _LOCK, os.O_RDWR)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (left / _OLD).exists():
+                    _put(left, folder)
                 shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+def _put(left: Path, folder: Path) -> None:
+    for made in left.iterdir():
+        if made.name not in (_LOCK, _OLD) and not (folder / made.name).exists():
+            made.rename(folder / made.name)
 
 
 def free(target: Path, *, folder: bool, overwrite: bool) -> None:

@@ -64,6 +64,17 @@ def test_a_leftover_goes_and_what_is_being_written_stays(tmp_path: Path) -> None
     assert hidden(tmp_path) == [foreign.name]
 
 
+def test_a_folder_that_was_being_replaced_is_found_again(tmp_path: Path) -> None:
+    left = tmp_path / f"{part.PREFIX}left"
+    for name in (".old", "a"):
+        (left / name).mkdir(parents=True)
+        (left / name / "file").write_text(name)
+    (left / ".lock").touch()
+    part.clean(tmp_path)
+    assert hidden(tmp_path) == []
+    assert (tmp_path / "a" / "file").read_text() == "a"
+
+
 def free(target: Path, *, folder: bool = False, overwrite: bool = False) -> None:
     part.free(target, folder=folder, overwrite=overwrite)
 
