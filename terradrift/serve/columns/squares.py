@@ -16,6 +16,7 @@ _HEADER = np.frombuffer(bytes.fromhex("01030000000100000005000000"), np.uint8)
 """How the WKB of a polygon of one ring of five points begins."""
 _RING_BYTES = 80
 _POINTS = 5
+_SAMPLE = 10_000
 _CELLS = 4
 """Into so many cells a side of what is looked for is cut, at least half as many."""
 
@@ -34,6 +35,8 @@ class Squares:
     beyond it altogether where it is stored so."""
     reach: int
     """Units from the middle of the box of any of them to its sides, at most."""
+    width: int
+    """Units from west to east, the median of many; 1 at least."""
 
     def __len__(self) -> int:
         return len(self.key)
@@ -89,7 +92,9 @@ def sort(corners: Corners) -> tuple[Squares, NDArray[np.int64]]:
     key = curve.keys(middle[:, 0] % WORLD, middle[:, 1])
     order = np.argsort(key, kind="stable")
     reach = int((high - low).max(initial=0) // 2 + 1)
-    return Squares(key[order], corners[order], reach), order
+    wide = (high - low)[:: len(corners) // _SAMPLE + 1, 0]
+    width = max(int(np.median(wide)), 1) if len(wide) else 1
+    return Squares(key[order], corners[order], reach, width), order
 
 
 def bounds(corners: Corners) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -19,11 +19,10 @@ def tile(changes: Changes, passes: NDArray[np.bool_], place: Place) -> bytes:
     per change; where there are very many a square per patch with its strongest and `n`, or
     points again. The strongest come last, so that they are drawn over others.
     """
-    if place.zoom >= near.nearest_zoom(changes.squares) and (
-        made := _near(changes, passes, place)
-    ):
-        return encode("changes", made)
-    return encode("changes", _far(changes, passes, place))
+    made = None
+    if place.zoom >= near.nearest_zoom(changes.squares):
+        made = _near(changes, passes, place)
+    return encode("changes", _far(changes, passes, place) if made is None else made)
 
 
 def _far(changes: Changes, passes: NDArray[np.bool_], place: Place) -> pa.Table:

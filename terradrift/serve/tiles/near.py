@@ -1,12 +1,14 @@
 """Near in: the patches of a tile as they lie on the ground."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
 from terradrift.serve.columns.mercator import WORLD
-from terradrift.serve.columns.squares import Squares, bounds
+from terradrift.serve.columns.squares import Squares
 from terradrift.serve.tiles import place as places
 from terradrift.serve.tiles.place import BUFFER, EXTENT, Place
 
@@ -16,17 +18,12 @@ FEATURES = 1 << 13
 """Shapes of a tile at most; where there are more, cells are shown instead."""
 _BEYOND = EXTENT
 """How far beyond a tile corners may lie; what reaches farther is cut."""
-_SAMPLE = 10_000
 
 
 def nearest_zoom(squares: Squares) -> int:
     """The zoom from which on patches are drawn themselves."""
-    if not len(squares):
-        return 0
-    some = squares.corners[:: len(squares) // _SAMPLE + 1]
-    low, high = bounds(some)
-    width = max(float(np.median(high[:, 0] - low[:, 0])), 1.0)
-    return max(0, int(np.ceil(np.log2(WORLD * LEAST_PX / 512 / width))))
+    pixels = LEAST_PX / 512
+    return max(0, math.ceil(math.log2(WORLD * pixels / squares.width)))
 
 
 def shapes(
