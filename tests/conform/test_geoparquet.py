@@ -226,6 +226,13 @@ def test_good_files_have_no_finding(tmp_path: Path) -> None:
     assert codes(checking.check(tmp_path / "p.parquet")) == set()
 
 
+def _turned() -> pa.Array:
+    """Boxes whose sides stand in another order."""
+    held = made.table()["bbox"].combine_chunks()
+    names = ["xmax", "xmin", "ymax", "ymin"]
+    return pa.StructArray.from_arrays([held.field(name) for name in names], names)
+
+
 HINTS = {
     "uncompressed": (write(compression="none"), "parquet.compression"),
     "null crs": (lambda p: made.parquet_file(p, footer=_null_crs()), "geoparquet.crs"),
@@ -252,6 +259,10 @@ HINTS = {
     "doubles": (
         write(rows=column("embedding", pa.array([[1.0] * 4] * made.ROWS))),
         "vectors.width",
+    ),
+    "sides in another order": (
+        write(rows=column("bbox", _turned())),
+        "geoparquet.covering",
     ),
     "no licence": (write(embedding=made.emb() | {"license": ""}), "emb.license"),
 }

@@ -79,7 +79,10 @@ def _formed(
         tuple(one.name for one in field.type) if pa.types.is_struct(field.type) else ()
     )
     if names not in (_SIDES, _DEEP):
-        found.error(
+        order = set(names) in (set(_SIDES), set(_DEEP))
+        # GeoParquet's own example has another order, and readers go by name.
+        say = found.warning if order else found.error
+        say(
             "geoparquet.covering",
             at,
             f"a struct of {', '.join(_SIDES)} in this order (with zmin and zmax in 3D)",
@@ -87,6 +90,7 @@ def _formed(
             "write the fields so",
             _CLAUSE,
         )
+    if not set(_SIDES) <= set(names):
         return False
     kinds = {one.type for one in field.type}
     if kinds not in ({pa.float32()}, {pa.float64()}):
