@@ -37,11 +37,16 @@ class Pictured:
     """The changes of one model, at the versions that their tables had when it was made."""
 
     def __init__(
-        self, store: Store, model: str, kept: Thumbnails | None = None
+        self,
+        store: Store,
+        model: str,
+        kept: Thumbnails | None = None,
+        seen: PatchRows | None = None,
     ) -> None:
+        """`seen` are the model's embeddings patch by patch, where they are held already."""
         self.store = store
         self.grid = store.settings.grid
-        self.seen = PatchRows(store.opened(embeddings_table(model)), self.grid)
+        self.seen = seen or PatchRows(store.opened(embeddings_table(model)), self.grid)
         self._kept = kept or Thumbnails(store.root)
         self._making = threading.RLock()
 
@@ -108,6 +113,10 @@ class Pictured:
     @cached_property
     def _windows(self) -> Windows:
         names = [name for name in schema.scenes().names if name not in NOT_READ]
+        if not self.store.exists("scenes"):
+            # An archive of imported embeddings: nothing to draw from, and no error.
+            none = pa.schema([schema.scenes().field(name) for name in names])
+            return Windows(Pixels(self.store, none.empty_table()), self._kept)
         scenes = self.store.scan("scenes", names).read_all()
         return Windows(Pixels(self.store, scenes), self._kept)
 

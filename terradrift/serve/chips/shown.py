@@ -63,6 +63,8 @@ def chip(
     """
     shown = rows.pictured.shown(change, beside)
     windows = rows.pictured.windows
+    if not windows.bands:
+        raise NotThere("the archive has no scenes of its own to show; it was imported")
     sides = _pixels(windows, shown)
     outline = _outline(rows, change["event_id"], shown.view)
     found = draw.chip(which, sides, windows.bands, shown.view, event=outline, size=size)
