@@ -55,6 +55,10 @@ class PatchRows:
             at += len(rows)
         return out
 
+    def ready(self) -> None:
+        """Find where tiles stand, which reads one column of the table; else the first asks."""
+        self._laid()
+
     def tile(self, tile: str, columns: Sequence[str]) -> pa.Table:
         """All rows of a tile; none where it is not there."""
         ranges = self._laid().runs.get(tile, np.empty((0, 2), np.int64))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from terradrift.errors import TerradriftError
+from terradrift.serve.change.rows import Rows
 from terradrift.serve.columns import changes, events, patches
 from terradrift.serve.facts import facts_of
 from terradrift.serve.faults import Fault
@@ -22,6 +23,7 @@ def warm(held: Held, stopped: Callable[[], bool]) -> None:
             lambda: changes.of(held, now),
             lambda: events.of(held, now).boxes,
             lambda: patches.of(held, now),
+            lambda: Rows.of(now).ready(),
         )
         for step in steps:
             if not stopped():

@@ -180,7 +180,19 @@ class Rows:
     @cached_property
     def pictured(self) -> Pictured:
         """Chips of the changes."""
-        return Pictured(self.store, self.generation.model)
+        seen = self.by_patch("embeddings")
+        return Pictured(self.store, self.generation.model, seen=seen)
+
+    def ready(self) -> None:
+        """Read what the first question of a change would wait for."""
+        for base in ("embeddings", "scores", "patches", "patch_changes"):
+            found = self.by_patch(base)
+            if found is not None:
+                found.ready()
+        if self.table("changes") is not None:
+            _ = self._changes
+        if self.table("scenes") is not None and self.table("embeddings") is not None:
+            _ = self.pictured.windows
 
     def table(self, base: str) -> "lance.LanceDataset | None":
         """The model's table `base`, or that of all models; None where it is not there."""
