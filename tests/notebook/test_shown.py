@@ -108,9 +108,7 @@ def test_vectors_are_named_and_not_shown(finished: Path) -> None:
     assert "not shown: embedding" in relation._repr_html_()
 
 
-def test_an_archive_shows_itself_in_a_moment(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_an_archive_shows_itself_in_a_moment(finished: Path, tmp_path: Path) -> None:
     archive = td.open(finished)
     shown = archive._repr_html_()
     assert len(drawings(shown)) == 2
