@@ -137,7 +137,7 @@ function positions(geometry) {
 /** Move to the area, which came from elsewhere than the map. */
 function showArea() {
   const places = positions(state.area?.geometry).filter((place) => place.length >= 2);
-  if (!places.length) return;
+  if (!map || !places.length) return;
   const [xs, ys] = [places.map((p) => p[0]), places.map((p) => p[1])];
   map.fitBounds(
     [

@@ -119,11 +119,6 @@ function showFields() {
   until.value = f.until ?? '';
   score.value = f.minScore || score.min;
   scoreSaid.textContent = f.minScore > 0 ? f.minScore.toFixed(2) : 'any';
-  area.replaceChildren(
-    button('Draw', begin, { title: 'Draw an area on the map (d)' }),
-    button('This view', limitToView, { title: 'What the map shows now' }),
-    button('Paste', paste, { title: 'GeoJSON or west, south, east, north' }),
-  );
 }
 
 function showPassing() {
@@ -141,6 +136,17 @@ function showPassing() {
 }
 
 function build() {
+  area.append(
+    button('Draw', begin, {
+      disabled: true,
+      title: 'Draw an area on the map (d)',
+    }),
+    button('This view', limitToView, {
+      disabled: true,
+      title: 'What the map shows now',
+    }),
+    button('Paste', paste, { title: 'GeoJSON or west, south, east, north' }),
+  );
   const [low, high] = scoreRange();
   Object.assign(score, {
     min: Math.floor(low * 100) / 100,
@@ -185,6 +191,10 @@ export function start() {
   show();
   showPassing();
   on(['filters', 'search', 'area', 'archive'], show);
+  /* What needs the map waits for it. */
+  on('view', () => {
+    for (const one of area.querySelectorAll(':disabled')) one.disabled = false;
+  });
   on('counting', () => told.setAttribute('aria-busy', String(state.counting)));
   on(['count', 'archive'], () => {
     showPassing();

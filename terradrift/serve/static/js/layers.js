@@ -186,7 +186,7 @@ function paintAll() {
   show('changes-hatch', state.colour === 'kind');
   show('patches-hatch', state.colour === 'taxonomy');
   show('events-fill', byEvent);
-  if (map.getLayer('events')) map.setLayerZoomRange('events', byEvent ? 0 : widthFrom(1.5), 24);
+  if (map.getLayer('events')) map.setLayerZoomRange('events', byEvent ? 0 : widthFrom(2.5), 24);
   set('events-fill', { 'fill-color': colourOf(theme, 'events'), 'fill-opacity': byEvent ? 0.3 * dim : 0 });
   set('events', {
     'line-color': byEvent ? colourOf(theme, 'events') : ink.ink,
@@ -195,7 +195,7 @@ function paintAll() {
       : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
     'line-opacity': byEvent
       ? dim
-      : ['interpolate', ['linear'], ['zoom'], widthFrom(1.5), 0, widthFrom(5), 0.65 * dim],
+      : ['interpolate', ['linear'], ['zoom'], widthFrom(2.5), 0, widthFrom(6), 0.65 * dim],
   });
 }
 

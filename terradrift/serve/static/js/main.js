@@ -79,7 +79,10 @@ async function startMap() {
   try {
     await map.start();
   } catch (error) {
-    told(place, `The map cannot be drawn (${error.message}); lists, details and SQL work without it.`);
+    told(
+      place,
+      `The map cannot be drawn (${error.message.split('.')[0]}); lists, details and SQL work without it.`,
+    );
     return;
   }
   for (const part of ON_MAP) part.start();
