@@ -75,16 +75,29 @@ def _rim(
         return rows
     starts = rows % size == 0
     block = np.cumsum(starts) - 1
-    whole = _boxes(boxes, _SLACK)
-    near = np.flatnonzero(shapely.intersects(region, whole))
+    near = _around_region(region, boxes)
+    whole = _boxes(boxes[near], _SLACK)
+    touches = shapely.intersects(region, whole)
+    near, whole = near[touches], whole[touches]
     inside = np.zeros(len(boxes), bool)
-    inside[near] = shapely.contains_properly(region, whole[near])
+    inside[near] = shapely.contains_properly(region, whole)
     rim = _at_edge(boxes)
     inside &= ~rim
     rim[near] |= ~inside[near]
     found[rows[inside[block]]] = True
     left: NDArray[np.int64] = rows[rim[block]]
     return left
+
+
+def _around_region(region: BaseGeometry, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of the boxes touch that of the region, about: none is left out that does."""
+    west, south, east, north = region.bounds
+    left, right = mercator.x_of(np.array([west, east]))
+    top, low = mercator.y_of(np.array([north, south]))
+    more = 2 * _SLACK
+    beside = (boxes[:, 0] <= right + more) & (boxes[:, 2] >= left - more)
+    beside &= (boxes[:, 1] <= low + more) & (boxes[:, 3] >= top - more)
+    return np.flatnonzero(beside)
 
 
 def _at_edge(boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -104,12 +117,17 @@ def _each(
     longitude, latitude = mercator.degrees(middle[:, 0], middle[:, 1])
     touches = shapely.contains_xy(region, longitude, latitude) & ~small
     others = np.flatnonzero(~touches)
+    # Of those whose middle is outside few come near at all, and most of these for sure.
+    boxes = _boxes(np.concatenate([low, high], axis=1)[others], _SLACK)
+    others = others[shapely.intersects(region, boxes) | small[others]]
     away = np.sign(corners[others] - middle[others, None]) * _SLACK
-    grown = shapely.intersects(region, _polygons(corners[others] + away))
     shrunk = shapely.intersects(region, _polygons(corners[others] - away))
     touches[others] = shrunk & ~small[others]
+    others = others[~touches[others]]
+    away = np.sign(corners[others] - middle[others, None]) * _SLACK
+    grown = shapely.intersects(region, _polygons(corners[others] + away))
     doubtful = np.zeros(len(corners), bool)
-    doubtful[others] = (grown & ~touches[others]) | small[others]
+    doubtful[others] = grown | small[others]
     return touches, doubtful
 
 
