@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import terradrift as td
@@ -21,22 +22,23 @@ def start(what: str, place: Path, source: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def rows(place: Path) -> list[tuple]:
+def rows(place: Path) -> pa.Table:
     text = (
-        "SELECT patch_id, datetime, scene_id, embedding FROM observations ORDER BY ALL"
+        "SELECT patch_id, datetime, scene_id, embedding FROM observations "
+        "ORDER BY patch_id, datetime"
     )
-    return td.open(place).sql(text).fetchall()
+    return td.open(place).sql(text).to_arrow_table()
 
 
 def source(what: str, folder: Path) -> Path:
-    for year in range(2019, 2025):
+    for year in range(2020, 2025):
         if what == "rasters":
-            rasters.alphaearth(folder, year, rasters.unit(160, 160, seed=year))
+            rasters.alphaearth(folder, year, rasters.unit(128, 128, seed=year))
             continue
         for tile in ("33UXP", "33UYP"):
-            shapes = made.shapes(12, 12)
+            shapes = made.shapes(10, 10)
             made.earth_index_2025(
-                folder, tile, year, made=shapes, values=made.vectors(144, 384, year)
+                folder, tile, year, made=shapes, values=made.vectors(100, 384, year)
             )
     return folder
 
@@ -47,7 +49,7 @@ def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, what: str) -> None
     whole, killed = tmp_path / "whole.td", tmp_path / "killed.td"
     importing_process.run(what, str(whole), str(files))
     wanted, seen = rows(whole), set()
-    for after in (0.1, 0.3):
+    for after in (0.1,) if what == "rasters" else (0.1, 0.3):
         process = start(what, killed, files)
         assert process.stdout is not None
         process.stdout.readline()
@@ -73,5 +75,5 @@ def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, what: str) -> None
         }
     assert any(count < len(wanted) for count in seen)
     importing_process.run(what, str(killed), str(files))
-    assert rows(killed) == wanted
+    assert rows(killed).equals(wanted)
     assert td.open(killed).validate() == []

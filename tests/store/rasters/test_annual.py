@@ -48,11 +48,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> td.Archive:
         made.alphaearth(folder / "in", number, year(number))
     place = folder / "annual.td"
     bring(place, [folder / "in"], Request(patch_size=80))
-    return td.open(place)
+    archive = td.open(place)
+    archive.detect(quiet=True)
+    return archive
 
 
 def test_drift_is_highest_where_and_when_ground_changed(archive: td.Archive) -> None:
-    archive.detect(quiet=True)
     top = archive.sql(
         "SELECT patch_id, year(datetime) FROM scores ORDER BY drift DESC NULLS LAST LIMIT 28"
     ).fetchall()
@@ -67,7 +68,6 @@ def test_drift_is_highest_where_and_when_ground_changed(archive: td.Archive) -> 
 
 def test_states_of_one_year_make_changes_of_annual_series(archive: td.Archive) -> None:
     """By default a state needs three dates: of six the fifth begins one badly."""
-    archive.detect(quiet=True)
     text = "SELECT patch_id, year(onset) FROM changes ORDER BY score DESC"
     right = [one for one in archive.sql(text).fetchall() if one[1] == STEP]
     assert len({patch for patch, _ in right if block(patch) >= 0}) < 26
@@ -77,10 +77,7 @@ def test_states_of_one_year_make_changes_of_annual_series(archive: td.Archive) -
     assert len({patch for patch, _ in planted}) >= 26
     assert {when for _, when in planted} == {STEP}
     assert all(block(patch) >= 0 for patch, _ in found[:20])
-
-
-def test_a_change_finds_the_like_elsewhere(archive: td.Archive) -> None:
-    archive.detect(quiet=True, min_segment=1)
+    # A change finds the like elsewhere.
     (change,) = next(
         (one,)
         for one, patch in archive.sql(

@@ -48,8 +48,9 @@ def coordinates(height: int, width: int) -> np.ndarray:
     return np.stack([row, col, np.ones_like(row)], -1).astype(np.float32)
 
 
-@pytest.mark.parametrize("bottom_up", [False, True])
-@pytest.mark.parametrize("shift", [0.0, 30.0])
+@pytest.mark.parametrize(
+    ("bottom_up", "shift"), [(False, 0.0), (True, 0.0), (True, 30.0)]
+)
 def test_rows_lie_where_they_should_whichever_way_they_run(
     tmp_path: Path, bottom_up: bool, shift: float
 ) -> None:
@@ -104,7 +105,7 @@ def test_alphaearth_is_turned_back_into_unit_vectors(tmp_path: Path) -> None:
 
 
 def test_patches_on_the_seam_of_two_rasters_are_whole(tmp_path: Path) -> None:
-    vectors = made.unit(64, 96)
+    vectors = made.unit(32, 96)
     whole = made.alphaearth(tmp_path / "whole", 2022, vectors)
     parts = [
         made.alphaearth(tmp_path / "parts", 2022, vectors[:, :44], name="west"),
