@@ -19,8 +19,9 @@ def warm(held: Held, stopped: Callable[[], bool]) -> None:
     try:
         now = held.newest()
         steps: tuple[Callable[[], object], ...] = (
-            lambda: facts_of(held).of(now),
+            # The page itself asks for facts at once: they are made beside the columns.
             lambda: changes.of(held, now),
+            lambda: facts_of(held).of(now),
             lambda: events.of(held, now).boxes,
             lambda: patches.of(held, now),
             lambda: Rows.of(now).ready(),
