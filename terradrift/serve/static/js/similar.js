@@ -36,7 +36,9 @@ function conditions() {
 const filtered = () => JSON.stringify(state.filters) !== JSON.stringify(NO_FILTERS);
 
 async function asked(path, body, kept) {
+  if (state.searching) return;
   set({ searching: true });
+  const slow = setTimeout(() => notify('Searching\u2026'), 500);
   try {
     await verdicts.settled();
     const within = options.within || !filtered();
@@ -51,6 +53,7 @@ async function asked(path, body, kept) {
   } catch (error) {
     notify(error.message, 'error');
   } finally {
+    clearTimeout(slow);
     set({ searching: false });
   }
 }
@@ -126,6 +129,7 @@ function again() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     const { search } = state;
+    if (state.searching) { again(); return; }
     if (search?.how === 'example') find(search.example.row);
     if (search?.how === 'refined') refine();
     if (search?.how === 'uncertain') next();
