@@ -38,13 +38,17 @@ def against(  # noqa: PLR0917 - a rule, what is held against it, and how it is t
 ) -> bool:
     """Whether `value` holds; else findings `<family>.<field>`."""
     errors = list(islice(validator.iter_errors(value), _MOST))
+    seen: set[tuple[str, str]] = set()
     for error in errors:
-        one = best_match([error]) or error
+        one = _plainest(error)
         field, expected = _told(one)
         place = "".join(
             f".{named(str(part))}" if isinstance(part, str) else f"[{part}]"
             for part in one.absolute_path
         )
+        if (place, field) in seen:
+            continue
+        seen.add((place, field))
         missing = one.validator == "required"
         name = "propertyNames" in one.absolute_schema_path
         if name:
@@ -58,6 +62,28 @@ def against(  # noqa: PLR0917 - a rule, what is held against it, and how it is t
             f"{specification}, {_clause(one) or ('Fields' if name else field)}",
         )
     return not errors
+
+
+def _plainest(error: "ValidationError") -> "ValidationError":
+    """Of an error with several ways to be right, what is wrong in the way that was meant.
+
+    That something must not be there, or must be null, is of the way that was not.
+    """
+    best = best_match([error]) or error
+    if not (best.validator == "not" or best.validator_value == "null"):
+        return best
+    waiting, leaves = [error], []
+    while waiting:
+        one = waiting.pop(0)
+        waiting += one.context or []
+        if not one.context:
+            leaves.append(one)
+    meant = [
+        one
+        for one in leaves
+        if one.validator != "not" and one.validator_value != "null"
+    ]
+    return meant[0] if meant else best
 
 
 def _told(error: "ValidationError") -> tuple[str, str]:

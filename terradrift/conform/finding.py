@@ -50,13 +50,29 @@ class Findings:
     found: list[Finding] = field(default_factory=list)
     _told: "Counter[tuple[str, str, Level]]" = field(default_factory=Counter)
 
-    def error(self, code: str, where: str, *words: str) -> None:
-        """`words`: expected, found, fix, clause."""
-        self._add(Finding("error", code, where, *words))
+    def error(  # noqa: PLR0917 - the parts of a finding in their order
+        self,
+        code: str,
+        where: str,
+        expected: str,
+        found: str,
+        fix: str,
+        clause: str = "",
+    ) -> None:
+        """What is against a MUST."""
+        self._add(Finding("error", code, where, expected, found, fix, clause))
 
-    def warning(self, code: str, where: str, *words: str) -> None:
-        """`words`: expected, found, fix, clause."""
-        self._add(Finding("warning", code, where, *words))
+    def warning(  # noqa: PLR0917 - the parts of a finding in their order
+        self,
+        code: str,
+        where: str,
+        expected: str,
+        found: str,
+        fix: str,
+        clause: str = "",
+    ) -> None:
+        """What is against a SHOULD, doubtful or slow."""
+        self._add(Finding("warning", code, where, expected, found, fix, clause))
 
     def note(self, code: str, where: str, words: str, fix: str = "") -> None:
         """What is worth knowing."""

@@ -35,7 +35,13 @@ def nodes(root: Path, found: Findings, where: str) -> list[Node]:
     while waiting:
         path, name = waiting.pop()
         if len(held) >= _NODES:
-            found.warning("geoemb.size", where, f"at most {_NODES:,} nodes", "more")
+            found.warning(
+                "geoemb.size",
+                where,
+                f"at most {_NODES:,} nodes",
+                "more",
+                "check its groups",
+            )
             break
         node = _node(path, name, found, f"{where}/{named(name)}" if name else where)
         if node is None:
@@ -69,12 +75,19 @@ def _v3(value: object, name: str, found: Findings, where: str) -> Node | None:
     kind = value.get("node_type") if isinstance(value, dict) else None
     if not isinstance(value, dict) or kind not in ("group", "array"):
         found.error(
-            "zarr", f"{where}#node_type", "group or array", short(kind), "", "Zarr 3"
+            "zarr",
+            f"{where}#node_type",
+            "group or array",
+            short(kind),
+            "name it",
+            "Zarr 3",
         )
         return None
     attributes = value.get("attributes") or {}
     if not isinstance(attributes, dict):
-        found.error("zarr", f"{where}#attributes", "an object", short(attributes))
+        found.error(
+            "zarr", f"{where}#attributes", "an object", short(attributes), "write one"
+        )
         return None
     if kind == "group":
         return Node(name, attributes, None, "")
@@ -87,7 +100,9 @@ def _v2(
     value: object, attributes: object, name: str, found: Findings, where: str
 ) -> Node | None:
     if not isinstance(value, dict) or not isinstance(attributes, dict):
-        found.error("zarr", where, "metadata as an object", "none", "", "Zarr 2")
+        found.error(
+            "zarr", where, "metadata as an object", "none", "write it", "Zarr 2"
+        )
         return None
     if "shape" not in value:
         return Node(name, attributes, None, "")
@@ -110,6 +125,8 @@ def _array(  # noqa: PLR0917 - a node is these things
         isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in shape
     )
     if not whole or not isinstance(shape, list):
-        found.error("zarr", f"{where}#shape", "whole numbers", short(shape))
+        found.error(
+            "zarr", f"{where}#shape", "whole numbers", short(shape), "write sizes"
+        )
         return None
     return Node(name, attributes, tuple(shape), str(dtype))

@@ -138,5 +138,14 @@ def test_damaged_stores_are_named(tmp_path: Path) -> None:
     told["chunk_grid"]["configuration"]["chunk_shape"] = [1 << 20, 1 << 20, 4]
     (wide / "embeddings" / "zarr.json").write_text(json.dumps(told))
     assert codes(checking.check(wide), "warning") == {"zarr.chunks"}
+    for field, value in (("shape", "2"), ("attributes", [1]), ("node_type", "tree")):
+        odd = made.zarr_store(tmp_path / f"{field}.zarr")
+        told = json.loads((odd / "scales" / "zarr.json").read_text())
+        (odd / "scales" / "zarr.json").write_text(json.dumps(told | {field: value}))
+        assert "zarr" in codes(checking.check(odd)), field
+    old = tmp_path / "old.zarr"
+    old.mkdir()
+    (old / ".zgroup").write_text("[2]")
+    assert codes(checking.check(old)) == {"zarr"}
     array = made.zarr_store(tmp_path / "array.zarr")
     assert codes(checking.check(array / "embeddings")) == {"geoemb.scope"}

@@ -173,6 +173,8 @@ BROKEN = {
     "covering without a side": (
         write(footer=footer(covering={"bbox": {"xmin": ["bbox", "xmin"]}})),
         "geoparquet.ymin"),
+    "covering with zmin alone": (
+        write(footer=covering(zmin=["bbox", "zmin"])), "geoparquet.covering"),
     "covering required, geometry not": (required, "geoparquet.covering"),
     "covering of integers": (
         write(rows=column("bbox", pa.array(

@@ -42,6 +42,8 @@ def test_json_is_bounded_in_size_and_depth(tmp_path: Path) -> None:
     deep = tmp_path / "deep.json"
     deep.write_text("[" * 100_000)
     assert codes(checking.check(deep)) == ["json.depth"]
+    deep.write_text("[1, 2]")
+    assert codes(checking.check(deep)) == ["stac.type"]
     wide = tmp_path / "wide.json"
     wide.write_text('{"a": "' + "x" * (17 << 20) + '"}')
     assert codes(checking.check(wide)) == ["json.size"]

@@ -48,6 +48,9 @@ BROKEN = {
         changed("item", "geometry", "coordinates",
                 to=[[[5e5, 5e6], [6e5, 5e6], [6e5, 6e6], [5e5, 5e6]]]),
         "stac.geometry"),
+    "geometry of too few points": (
+        changed("item", "geometry", "coordinates", to=[[[3, 51], [4, 51], [3, 51], [9]]]),
+        "stac.geometry"),
     "asset embedding": (
         changed("item", "assets", to={"embedding": {"href": "./made.parquet"}}),
         "emb.embeddings"),

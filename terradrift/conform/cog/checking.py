@@ -42,7 +42,11 @@ def _within(held: Tiff, found: Findings, where: str) -> bool:
         width, height = one.size
         if not (width and height):
             found.error(
-                "cog.tiff", where, "a width and a height", f"none in IFD {number}"
+                "cog.tiff",
+                where,
+                "a width and a height",
+                f"none in IFD {number}",
+                "write it again",
             )
             return False
         offsets, lengths = one.blocks

@@ -53,7 +53,11 @@ def column(
         return None
     if ("zmin" in paths) != ("zmax" in paths):
         found.error(
-            "geoparquet.covering", at, "zmin and zmax, or neither", "one of them"
+            "geoparquet.covering",
+            at,
+            "zmin and zmax, or neither",
+            "one of them",
+            "name both",
         )
     _statistics(file, root, found, where)
     return root

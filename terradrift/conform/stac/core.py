@@ -9,7 +9,7 @@ import jsonschema
 from jsonschema.protocols import Validator
 
 from terradrift.conform import by_schema
-from terradrift.conform.finding import Findings, short
+from terradrift.conform.finding import Findings, line, short
 
 VERSION = "1.1.0"
 _KINDS = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
@@ -61,7 +61,21 @@ def check(value: dict[str, Any], found: Findings, where: str) -> bool:
             f"{spec}, bbox",
         )
         held["bbox"] = [0, 0, 0, 0]
+    fault = _fault(value.get("geometry")) if kind == "item" else None
+    if fault is not None:
+        found.error(
+            "stac.geometry",
+            f"{where}#geometry",
+            "a GeoJSON geometry",
+            fault,
+            "write it anew",
+            f"{spec}, geometry; RFC 7946, 3.1",
+        )
+        # The schema would tell the same of each kind of geometry that it might be.
+        held["geometry"] = None
+        held.pop("bbox", None)
     good = by_schema.against(_validator(kind), held, found, where, "stac", spec)
+    good = good and fault is None
     if kind == "item" and good and "bbox" in value:
         _place(value, found, where)
     if kind == "item" and good:
@@ -100,6 +114,19 @@ def _version(version: object, found: Findings, where: str) -> None:
     )
 
 
+def _fault(geometry: object) -> str | None:
+    """Why something is no GeoJSON geometry; None where it is one, or null."""
+    import shapely
+
+    if geometry is None:
+        return None
+    try:
+        read = shapely.from_geojson(json.dumps(geometry))
+    except (shapely.errors.ShapelyError, ValueError) as error:
+        return line(error)
+    return None if isinstance(geometry, dict) and read is not None else short(geometry)
+
+
 def _place(item: dict[str, Any], found: Findings, where: str) -> None:
     """The box of an item and its geometry."""
     import shapely
@@ -109,11 +136,7 @@ def _place(item: dict[str, Any], found: Findings, where: str) -> None:
         return
     half = len(box) // 2
     given = (box[0], box[1], box[half], box[half + 1])
-    try:
-        real = shapely.from_geojson(json.dumps(geometry)).bounds
-    except shapely.errors.ShapelyError:
-        found.error("stac.geometry", f"{where}#geometry", "GeoJSON", short(geometry))
-        return
+    real = shapely.from_geojson(json.dumps(geometry)).bounds
     if given[0] > given[2]:
         return  # across the antimeridian
     far = max(abs(a - b) for a, b in zip(given, real, strict=True))

@@ -88,7 +88,7 @@ def _one(at: Path, real: Path, walk: Walk) -> list[Path]:
     if value is None:
         return []
     if not isinstance(value, dict):
-        walk.found.error("stac.type", where, "a JSON object", short(value))
+        walk.found.error("stac.type", where, "a JSON object", short(value), "write one")
         return []
     if value.get("type") == "FeatureCollection":
         features = value.get("features")
