@@ -18,6 +18,7 @@ from terradrift.serve.app import STATIC
 # ES modules are there once: these are the page's own.
 MAP = "import('/static/js/map.js').then(({map}) => %s)"
 STATE = "import('/static/js/state.js').then(({state}) => %s)"
+VIEW = MAP % "[map.getCenter().lat, map.getCenter().lng, map.getZoom()]"
 POINTS = "map.queryRenderedFeatures({layers: ['changes-points', 'changes-squares']})"
 
 
@@ -54,28 +55,22 @@ def _pixel(page: Page, longitude: float, latitude: float) -> tuple[float, float]
     return box["x"] + at["x"], box["y"] + at["y"]
 
 
-def test_all_changes_are_shown_and_a_link_opens_the_same_view(
+def test_all_changes_are_shown_and_the_map_is_moved_by_pointer(
     opened, settled, passing, simulated: Path
 ):
     page = opened()
     assert passing(page) == _count(simulated)
     drawn = page.evaluate(MAP % f"{POINTS}.reduce((sum, f) => sum + f.properties.n, 0)")
     assert drawn == pytest.approx(_count(simulated), rel=0.02)  # some lie on two tiles
+    _, west, zoom = page.evaluate(VIEW)
     page.mouse.move(560, 300)
     page.mouse.down()
     page.mouse.move(460, 250, steps=4)
     page.mouse.up()
     page.mouse.wheel(0, -300)
-    page.get_by_role("radio", name="Kind").check(force=True)
+    moved = f"map.getCenter().lng > {west} && map.getZoom() > {zoom}"
+    until(page, MAP % moved)
     settled(page)
-    page.wait_for_function("() => location.hash.includes('colour=kind')")
-    settled(page)
-    view = MAP % "[map.getZoom(), map.getCenter().lng, map.getCenter().lat]"
-    seen = page.evaluate(view)
-    page.wait_for_timeout(300)  # the address follows a quarter of a second later
-    again = opened(link="#" + urlsplit(page.url).fragment)
-    assert again.evaluate(view) == pytest.approx(seen, abs=0.01)
-    assert again.evaluate(STATE % "state.colour") == "kind"
 
 
 def test_a_click_selects_the_strongest_change_and_the_map_stays(opened):
@@ -161,8 +156,11 @@ def test_every_colouring_is_drawn_and_old_tiles_stay_till_new_come(opened, settl
     assert least >= after  # never empty in between
 
 
-def test_an_area_is_drawn_and_kept_in_the_link(opened, passing, simulated: Path):
+def test_an_area_is_drawn_and_a_link_opens_the_same_view(
+    opened, passing, simulated: Path
+):
     page = opened()
+    page.get_by_role("radio", name="Onset").check(force=True)
     extent = _asked(
         simulated,
         "SELECT min(longitude) AS w, median(longitude) AS e, min(latitude) AS s, "
@@ -177,8 +175,13 @@ def test_an_area_is_drawn_and_kept_in_the_link(opened, passing, simulated: Path)
     expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
     half = passing(page)
     assert half == pytest.approx(_count(simulated) / 2, rel=0.03)  # to a pixel
-    page.wait_for_function("() => location.hash.includes('area=')")
+    page.evaluate(MAP % "map.zoomTo(map.getZoom() + 0.5, {duration: 0})")
+    seen = page.evaluate(VIEW)
+    until(page, f"location.hash.includes('map={seen[2]:.2f}/')")
+    until(page, "location.hash.includes('area=')")
     again = opened(link="#" + urlsplit(page.url).fragment)
+    assert again.evaluate(VIEW) == pytest.approx(seen, abs=0.01)
+    assert again.evaluate(STATE % "state.colour") == "onset"
     expect(again.locator("#active .chip", has_text="Area")).to_be_visible()
     assert passing(again) == half
 
