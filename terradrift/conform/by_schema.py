@@ -54,7 +54,7 @@ def against(  # noqa: PLR0917 - a rule, what is held against it, and how it is t
         if name:
             field = "unknown"
         found.error(
-            f"{family}.{field}",
+            f"{family}.{field.removeprefix(f'{family}:')}",
             f"{where}#{place.lstrip('.')}" if place else where,
             expected,
             "none" if missing else short(one.instance),

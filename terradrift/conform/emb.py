@@ -92,7 +92,7 @@ def _width(
         sizes = {size for size in vectors.values() if size is not None}
         if not vectors:
             found.error(
-                f"emb.{name.rpartition('.')[2]}",
+                f"emb.{name.rpartition('.')[2].removeprefix('emb:')}",
                 f"{at}.{name}",
                 "a column of vectors",
                 "none",
@@ -101,7 +101,7 @@ def _width(
             )
         elif sizes and sizes != {dimensions}:
             found.error(
-                f"emb.{name.rpartition('.')[2]}",
+                f"emb.{name.rpartition('.')[2].removeprefix('emb:')}",
                 f"{at}.{name}",
                 f"the size of the vectors, {', '.join(map(str, sorted(sizes)))}",
                 f"{dimensions}",

@@ -306,9 +306,9 @@ EMB = {
     "no model": ({"model": None}, "emb.model"),
     "no dim": ({"embedding": {}}, "emb.dim"),
     "wrong dim": ({"embedding": {"dim": 5}}, "emb.dim"),
-    "wrong dimensions": ({"emb:dimensions": 5}, "emb.emb:dimensions"),
+    "wrong dimensions": ({"emb:dimensions": 5}, "emb.dimensions"),
     "no time": ({"start_datetime": None}, "emb.datetime"),
-    "type unknown": ({"emb:type": "patch"}, "emb.emb:type"),
+    "type unknown": ({"emb:type": "patch"}, "emb.type"),
     "name unknown": ({"emb:dims": 5}, "emb.unknown"),
     "no such column": ({"stac_item_id_column": "item"}, "emb.stac_item_id"),
     "scales of another size": (
