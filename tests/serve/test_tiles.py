@@ -70,8 +70,8 @@ drawn_changes = st.lists(
 )
 
 
-@given(drawn_changes, st.integers(0, 4), st.integers(0, 7))
-@settings(max_examples=30, deadline=None)
+@given(drawn_changes, st.integers(0, 3), st.integers(0, 7))
+@settings(max_examples=25, deadline=None)
 def test_counts_of_all_tiles_add_up(
     drawn: list[Change], zoom: int, chosen: int
 ) -> None:
@@ -401,7 +401,7 @@ def test_many_threads_get_the_same_tiles(tmp_path: Path) -> None:
     version = held.newest().version
     client = TestClient(application(held))
     paths = [
-        f"/tiles/changes/3/{x}/{y}.mvt?v={version}" for x in range(8) for y in range(8)
+        f"/tiles/changes/2/{x}/{y}.mvt?v={version}" for x in range(4) for y in range(4)
     ]
     found: list[dict[str, bytes]] = [{} for _ in range(6)]
 
@@ -442,7 +442,7 @@ def test_ragged_events_are_drawn_at_every_zoom(tmp_path: Path) -> None:
     generation = held.newest()
     found, all_ = event_columns.of(held, generation), columns.of(held, generation)
     n = found.passing(all_, all_.everything)
-    for zoom in range(8, 15):
+    for zoom in (8, 9, 11, 13):
         names = set()
         for place in around(all_, zoom):
             for one in mvt.features(events.tile(found, n, place), "events"):
