@@ -18,12 +18,18 @@ _SPAN = """
            list(DISTINCT boa_offset ORDER BY boa_offset) AS boa_offsets
     FROM scenes
 """
+_SEEN = "SELECT min(datetime) AS first, max(datetime) AS last FROM observations"
 
 
 def about(store: Store, model: str) -> dict[str, Any]:
     """Facts in the order in which one would tell them."""
     settings = store.settings
     (span,) = ask.sql(store, _SPAN).to_arrow_table().to_pylist()
+    embeddings = f"embeddings_{schema.suffix(model)}"
+    if not span["scenes"] and store.exists(embeddings):
+        # Imported embeddings have no scenes: their own instants say when.
+        (seen,) = ask.sql(store, _SEEN).to_arrow_table().to_pylist()
+        span |= seen
     facts: dict[str, Any] = {
         "archive": str(store.root),
         "made with": f"terradrift {settings.version}, {settings.created}",
@@ -41,7 +47,6 @@ def about(store: Store, model: str) -> dict[str, Any]:
     for table in store.tables():
         if schema.suffix(table) != "scenes":
             facts[table] = f"{store.count(table):,} rows"
-    embeddings = f"embeddings_{schema.suffix(model)}"
     if store.exists(embeddings):
         metadata = store.dataset(embeddings).schema.metadata or {}
         for key in ("revision", "weights_sha256", "preprocessing"):

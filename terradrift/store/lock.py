@@ -9,14 +9,22 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from terradrift.errors import ArchiveError, ArchiveLockedError
 
 NAME = ".lock"
+
+SHORT = ("label", "rename")
+"""Verbs that hold the lock for a moment: whoever comes then waits for it, at most `PATIENCE`."""
+PATIENCE = 5.0
+"""Seconds."""
+_LOOK_EVERY = 0.02
 
 
 class WriterLock:
@@ -31,7 +39,7 @@ class WriterLock:
 
     @contextmanager
     def hold(self, verb: str) -> Iterator[None]:
-        """Hold the lock inside the block.
+        """Hold the lock inside the block; waits where a short verb of another process has it.
 
         Raises:
             ArchiveLockedError: another process, thread or store object holds it.
@@ -67,11 +75,16 @@ class WriterLock:
                 f"cannot write to the archive {self._path.parent}: {error.strerror}; "
                 "check that the folder is there and yours to write"
             ) from error
+        end = time.monotonic() + PATIENCE
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(file)
-            raise ArchiveLockedError(_refusal(self._path)) from error
+            while not _locked(file):
+                time.sleep(_LOOK_EVERY)  # whoever took it just now has to sign first
+                # A label that is being written must not end a verb of hours.
+                if _holder(self._path).get("verb") not in SHORT or (
+                    time.monotonic() > end
+                ):
+                    os.close(file)
+                    raise ArchiveLockedError(_refusal(self._path))
         except OSError as error:
             os.close(file)
             raise ArchiveError(
@@ -80,6 +93,24 @@ class WriterLock:
             ) from error
         _sign(file, verb)
         return file
+
+
+def _locked(file: int) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(path: Path) -> dict[str, Any]:
+    """What the holder says of itself; nothing where that cannot be read."""
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _sign(file: int, verb: str) -> None:
@@ -100,11 +131,11 @@ def _sign(file: int, verb: str) -> None:
 def _refusal(path: Path) -> str:
     words = f"the archive {path.parent} is being written to"
     try:
-        holder = json.loads(path.read_text())
+        holder = _holder(path)
         words += (
             f" by process {holder['pid']} on {holder['host']} "
             f"({holder['verb']}, since {holder['since']})"
         )
-    except (OSError, ValueError, KeyError):
+    except KeyError:
         words += " by another process"
     return f"{words}; wait until it ends, or stop it"

@@ -48,6 +48,22 @@ def test_a_second_writer_is_told_who_holds_the_archive(
         store.update(store.settings)
 
 
+@pytest.mark.parametrize("verb", ["label", "rename"])
+def test_a_writer_waits_for_a_verb_that_takes_a_moment(
+    tmp_path: Path, verb: str
+) -> None:
+    made.store(tmp_path)
+    brief = HOLD.replace('"embed"', repr(verb)).replace("sleep(60)", "sleep(0.3)")
+    with subprocess.Popen(
+        [sys.executable, "-c", brief, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        store = Store.open(tmp_path)
+        store.append(made.TABLE, made.unit(0, 0))
+        assert store.count(made.TABLE) == 16
+
+
 def test_readers_do_not_wait_for_a_writer(
     holder: subprocess.Popen, tmp_path: Path
 ) -> None:
