@@ -10,12 +10,12 @@ import numpy as np
 import shapely
 
 from terradrift import schema
-from terradrift.archive.pixels_of import colour
 from terradrift.archive.rows_of_patch import PatchRows
 from terradrift.archive.thumbnails_shown import NEEDED, Pictured
-from terradrift.embed import indices
 from terradrift.errors import QueryError, TerradriftError
 from terradrift.query.tables import literal
+from terradrift.report import difference
+from terradrift.report.data import colour
 from terradrift.report.notebook.change import Chip, Difference
 from terradrift.report.notebook.displayed import displayed
 from terradrift.report.notebook.matches import grid
@@ -35,8 +35,6 @@ _QUICK_S = 0.25
 """Time that the pictures beside a printed answer may take together."""
 _FEW = 5
 _SMALL_PX = 84
-_NDVI, _NDVI_MOST = "BrBG", 0.6
-_LIGHT, _LIGHT_MOST = "PuOr_r", 0.15
 
 
 class Pictures:
@@ -110,7 +108,9 @@ class Pictures:
         before, after = self._pixels(shown)
         if before is None or after is None:
             return chips, None
-        return chips, difference(before, after, self._pictured.windows.bands)
+        bands = self._pictured.windows.bands
+        values = difference.difference(before, after, bands)
+        return chips, Difference(values, difference.scale(bands))
 
     def change(self, name: str) -> dict[str, Any]:
         """The row of a change without vectors.
@@ -192,18 +192,6 @@ class Pictures:
         view = shown.view
         drawn = pictures(chips, shapely.box(*view.patch), view.place.bounds, side)
         return list(zip(("before", "after"), drawn, strict=True))
-
-
-def difference(
-    before: NDArray[np.float32], after: NDArray[np.float32], bands: tuple[str, ...]
-) -> Difference:
-    """`after` less `before`, (band, y, x) each: of NDVI, or of reflectance without it."""
-    if "ndvi" in indices.available(bands):
-        one, other = (indices.index("ndvi", x, bands, axis=0) for x in (after, before))
-        return Difference("NDVI", one - other, _NDVI_MOST, _NDVI)
-    shown = [bands.index(name) for name in colour(bands)]
-    values = after[shown].mean(axis=0) - before[shown].mean(axis=0)
-    return Difference("mean reflectance", values, _LIGHT_MOST, _LIGHT)
 
 
 def _tag(image: Image | None, name: str) -> str:

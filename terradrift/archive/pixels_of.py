@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from terradrift.errors import SourceError
 from terradrift.ingest.files import gdal_path
 from terradrift.ingest.read import chip
-from terradrift.report.data import Box
+from terradrift.report.data import Box, colour
 from terradrift.store.tables import Store
 
-_RGB = ("red", "green", "blue")
 NOT_READ = ("stac_item", "geometry")
 """Large columns of scenes that pixels do not need."""
 
@@ -140,11 +139,6 @@ class Pixels:
     @property
     def _gsd(self) -> float:
         return float(self._grid.gsd or 1.0)
-
-
-def colour(bands: tuple[str, ...]) -> tuple[str, ...]:
-    """The bands of a picture: true colour where they are held, otherwise the first."""
-    return _RGB if set(bands).issuperset(_RGB) else bands[:1]
 
 
 def degrees(place: Place) -> Box:

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.archive.pixels_of import Pixels, Place, colour
+from terradrift.archive.pixels_of import Pixels, Place
 from terradrift.archive.thumbnails import Thumbnails, key, rounded
 from terradrift.embed import indices
+from terradrift.report.data import colour
 
 Source = Literal["scenes", "cache"]
 

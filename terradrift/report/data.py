@@ -19,6 +19,8 @@ green, blue, or (y, x, 1) where there is no colour; NaN where nothing is known. 
 no scene of that instant can be read.
 """
 
+_RGB = ("red", "green", "blue")
+
 COLUMNS = {
     "events": (
         "event_id",
@@ -68,6 +70,11 @@ COLUMNS = {
     "runs": ("verb", "status", "started", "ended", "rows", "message"),
 }
 """Columns that are used of each table, by the schemas of `terradrift.schema`."""
+
+
+def colour(bands: tuple[str, ...]) -> tuple[str, ...]:
+    """The bands of a picture: true colour where they are held, otherwise the first."""
+    return _RGB if set(bands).issuperset(_RGB) else bands[:1]
 
 
 def no_chip(_at: datetime, _box: Box, _shape: tuple[int, int]) -> None:

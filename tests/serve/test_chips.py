@@ -11,9 +11,9 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from terradrift.report import difference
 from terradrift.report.pictures import UNKNOWN
 from terradrift.serve.app import application
-from terradrift.serve.chips import difference
 from terradrift.serve.chips.pool import Pool
 from terradrift.serve.faults import Crowded, Fault
 from terradrift.serve.held import Held

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from terradrift.report import ink
+from terradrift.report.difference import Scale
 from terradrift.report.history import History
 from terradrift.report.history import draw as draw_history
 
@@ -27,13 +28,9 @@ class Chip:
 class Difference:
     """What changed between two pictures, pixel by pixel."""
 
-    name: str
     values: NDArray[np.float32]
     """(y, x), after less before; NaN where not seen on both dates."""
-    most: float
-    """At and beyond this the colour is full."""
-    colours: str
-    """Name of a diverging colour map."""
+    scale: Scale
 
 
 def figure(
@@ -81,15 +78,16 @@ def _difference(drawn: Figure, axes: Axes, one: Difference | None) -> None:
         axes.set_title("Difference", fontsize=8.5, loc="left")
         _none(axes, "not both dates can be read")
         return
-    axes.set_title(f"After less before, {one.name}", fontsize=8.5, loc="left")
+    axes.set_title(f"After less before, {one.scale.name}", fontsize=8.5, loc="left")
     axes.set_axis_off()
+    most = one.scale.most
     shown = axes.imshow(
         one.values,
-        cmap=one.colours,
-        vmin=-one.most,
-        vmax=one.most,
+        cmap=one.scale.colours,
+        vmin=-most,
+        vmax=most,
         interpolation="nearest",
     )
     bar = drawn.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, format="%+g")
     bar.outline.set_visible(False)
-    bar.set_ticks([-one.most, 0, one.most])
+    bar.set_ticks([-most, 0, most])

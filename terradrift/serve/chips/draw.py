@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry.base import BaseGeometry
 
-from terradrift.archive.pixels_of import colour
 from terradrift.archive.thumbnails_view import View
 from terradrift.chip import INDICES
+from terradrift.report import difference as changed
+from terradrift.report.data import colour
 from terradrift.report.pictures import outlined, pictures
-from terradrift.serve.chips import difference as changed
 
 Which = Literal["before", "after", "difference"]
 

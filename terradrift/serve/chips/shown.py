@@ -14,10 +14,10 @@ from terradrift.archive.pixels_of import degrees
 from terradrift.archive.thumbnails_read import Windows
 from terradrift.archive.thumbnails_shown import Shown
 from terradrift.archive.thumbnails_view import Side, View
-from terradrift.report import words
+from terradrift.report import difference, words
 from terradrift.serve.change import plain
 from terradrift.serve.change.rows import Row, Rows
-from terradrift.serve.chips import difference, draw, spectra
+from terradrift.serve.chips import draw, spectra
 from terradrift.serve.faults import NotThere
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from terradrift.archive.pixels_of import colour
 from terradrift.embed import indices
+from terradrift.report.data import colour
 from terradrift.report.pictures import UNKNOWN
 
 
