@@ -77,14 +77,14 @@ function layersOf(what) {
       { id: 'events', type: 'line', ...here, layout: { 'line-join': 'round' }, paint: {} },
     ];
   }
-  const strongestOnTop = ['coalesce', ['get', 'score'], 0];
+  /* Tiles hold the strongest last, which is drawn on top. A sort key would say the same, and have
+     MapLibre draw every point by a call of its own. */
   return [
     {
       id: SQUARES,
       type: 'fill',
       ...here,
       filter: isSquare,
-      layout: { 'fill-sort-key': strongestOnTop },
       paint: {},
     },
     {
@@ -108,7 +108,6 @@ function layersOf(what) {
       type: 'circle',
       ...here,
       filter: isPoint,
-      layout: { 'circle-sort-key': strongestOnTop },
       paint: {},
     },
   ];
