@@ -18,7 +18,11 @@ SIDE = 300
 _METRES_PER_DEGREE = 111_320.0
 _LEAST_RANGE = 0.06
 _MOST = 2.0
-_CLOSE = 1e-7
+_CLOSE = 1e-4
+"""Of the height of a picture: gaps in an outline that are closed."""
+_CASING = (20, 24, 28)
+_FINER = 3
+"""Lines are drawn so many times larger, then reduced."""
 _GAMMA = 1 / 1.35
 UNKNOWN = (150, 155, 160)
 """Grey of a pixel that was not seen."""
@@ -56,7 +60,7 @@ def _inwards(middle: float, half: float, low: float, high: float) -> float:
 
 def pictures(
     chips: list[NDArray[np.float32] | None],
-    outline: BaseGeometry,
+    outline: BaseGeometry | None,
     box: Box,
     side: int = SIDE,
     ends: tuple[float, float] | None = None,
@@ -65,17 +69,18 @@ def pictures(
 
     Darkest is the 2nd percentile over all chips, brightest the 98th of the brightest
     chip, but no more than twice that of the darkest: a cloud must not black out the
-    rest. With `ends` darkest and brightest are these. What is not known is grey.
+    rest. With `ends` darkest and brightest are these. What is not known is grey. Without
+    an `outline` none is drawn.
     """
     ends = ends or stretch([chip for chip in chips if chip is not None])
     if ends is None:
         return [None] * len(chips)
-    return [
-        None
-        if chip is None
-        else outlined(_picture(lit(chip, *ends), side), outline, box)
-        for chip in chips
+    shown = [
+        None if chip is None else _picture(lit(chip, *ends), side) for chip in chips
     ]
+    if outline is None:
+        return list(shown)
+    return [None if one is None else outlined(one, outline, box) for one in shown]
 
 
 def stretch(chips: list[NDArray[np.float32]]) -> tuple[float, float] | None:
@@ -108,31 +113,34 @@ def outlined(
     outline: BaseGeometry,
     box: Box,
     widths: tuple[int, int] = (5, 2),
+    colour: tuple[int, int, int] = (255, 255, 255),
 ) -> Image.Image:
-    """The picture with the outline in white in a dark casing, so it shows on any ground.
+    """The picture with the outline in `colour` in a dark casing, so it shows on any ground.
 
-    `outline` and `box` are in the same units, with y upwards.
+    `outline` and `box` are in the same units, with y upwards; `widths` of casing and line in
+    pixels. Lines are smooth at their edges, so they stay whole where a page shows the
+    picture smaller.
     """
     west, south, east, north = box
-    scale = np.array(
-        [(picture.width - 1) / (east - west), (picture.height - 1) / (south - north)]
-    )
-    pen = ImageDraw.Draw(picture)
+    scale = np.array([picture.width / (east - west), picture.height / (south - north)])
     # Patches that touch may leave a gap of a rounding error, which is no hole.
-    outline = outline.buffer(_CLOSE, join_style="mitre")
+    outline = outline.buffer(_CLOSE * (north - south), join_style="mitre")
     rings = [
         ring
         for part in shapely.get_parts(outline)
         if part.geom_type == "Polygon"
         for ring in (part.exterior, *part.interiors)
     ]
-    paths = [
-        [tuple(xy) for xy in ((np.array(ring.coords) - (west, north)) * scale)]
-        for ring in rings
-    ]
-    for width, colour in zip(widths, ((20, 24, 28), (255, 255, 255)), strict=True):
-        for path in paths:
-            pen.line(path, fill=colour, width=width, joint="curve")
+    finer = (_FINER * picture.width, _FINER * picture.height)
+    for width, ink in zip(widths, (_CASING, colour), strict=True):
+        cover = Image.new("L", finer)
+        pen = ImageDraw.Draw(cover)
+        for ring in rings:
+            corners = (np.array(ring.coords) - (west, north)) * scale * _FINER
+            path = [tuple(xy) for xy in corners]
+            # The second corner once more: a line that only returns has no join there.
+            pen.line([*path, path[1]], fill=255, width=_FINER * width, joint="curve")
+        picture.paste(ink, mask=cover.reduce(_FINER))
     return picture
 
 

@@ -17,8 +17,11 @@ from terradrift.report.pictures import outlined, pictures
 
 Which = Literal["before", "after", "difference"]
 
-_EVENT = (3, 1)
-"""Widths of the event's outline: thinner than the patch's."""
+_PATCH = (6, 3)
+_EVENT = (5, 3)
+"""Widths of casing and line, in a picture of 256 px."""
+_AMBER = (255, 200, 40)
+"""Of the event's outline; the patch's is white, and lies on it."""
 _INDEX = (-0.2, 1.0)
 """Darkest and brightest of a picture of an index, which means the same on every date."""
 
@@ -50,20 +53,28 @@ def chip(
         values = changed.difference(before, after, bands)
         if not np.isfinite(values).any():
             return None
-        shown = changed.picture(values, changed.scale(bands), size)
-        picture: Image.Image | None = outlined(shown, patch, box)
+        picture: Image.Image | None = changed.picture(
+            values, changed.scale(bands), size
+        )
     else:
         picked = [bands.index(name) for name in colour(bands)]
         chips = [
             None if one is None else np.moveaxis(one[picked], 0, -1) for one in sides
         ]
         ends = _INDEX if colour(bands)[0] in INDICES else None
-        picture = pictures(chips, patch, box, size, ends)[which == "after"]
+        picture = pictures(chips, None, box, size, ends)[which == "after"]
     if picture is None:
         return None
     if event is not None and not event.is_empty:
-        picture = outlined(picture, event, box, _EVENT)
-    return png(picture)
+        picture = outlined(picture, event, box, _wide(_EVENT, size), _AMBER)
+    return png(outlined(picture, patch, box, _wide(_PATCH, size)))
+
+
+def _wide(widths: tuple[int, int], size: int) -> tuple[int, int]:
+    """Widths for a picture of that size: less than in proportion, so that ground is seen."""
+    times = max(size / 256, 0.25) ** 0.5
+    casing, line = (max(1, round(one * times)) for one in widths)
+    return max(casing, line + 2), line
 
 
 def png(picture: Image.Image) -> bytes:
