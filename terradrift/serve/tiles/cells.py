@@ -34,6 +34,16 @@ class Cells:
             return values[:0]
         return np.asarray(np.minimum.reduceat(values[self.rows], self.starts))
 
+    def patches(self, key: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """(c,) different patches of each, of the places (n,) of the rows along the curve."""
+        if not len(self.rows):
+            return np.zeros(0, np.int64)
+        here = key[self.rows]
+        new = np.ones(len(here), np.int64)
+        new[1:] = here[1:] != here[:-1]
+        new[self.starts] = 1
+        return np.asarray(np.add.reduceat(new, self.starts))
+
 
 def of(squares: Squares, place: Place, passes: NDArray[np.bool_] | None) -> Cells:
     """The cells of a tile: rows whose middle lies there and that pass."""
@@ -49,11 +59,18 @@ def of(squares: Squares, place: Place, passes: NDArray[np.bool_] | None) -> Cell
     return Cells(rows, np.flatnonzero(first))
 
 
+def middle(
+    squares: Squares, place: Place, rows: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """(c, 2) middle of the patch of each row, in whole numbers of the tile."""
+    low, high = bounds(squares.corners[rows])
+    at = middles(low, high) % np.array([WORLD, WORLD])
+    inside = at - np.array([place.west, place.north])
+    return np.asarray(inside * EXTENT // place.size, np.float64)
+
+
 def corner(
     squares: Squares, place: Place, rows: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """(c, 2) corner of the cell of each row, in whole numbers of the tile."""
-    low, high = bounds(squares.corners[rows])
-    middle = middles(low, high) % np.array([WORLD, WORLD])
-    inside = middle - np.array([place.west, place.north])
-    return np.asarray(inside * (1 << LEVELS) // place.size * CELL, np.float64)
+    return middle(squares, place, rows) // CELL * CELL

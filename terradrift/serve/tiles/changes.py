@@ -10,12 +10,17 @@ from terradrift.serve.tiles import place as places
 from terradrift.serve.tiles.encode import GEOMETRY, encode
 from terradrift.serve.tiles.place import Place
 
+_FEW = 2
+"""Patches of a cell up to which its point is where its strongest change is."""
+
 
 def tile(changes: Changes, passes: NDArray[np.bool_], place: Place) -> bytes:
     """The layer `changes` of a tile.
 
     Far out a point per cell of 8 px that holds changes: the strongest, and their number `n`;
-    over all tiles of a zoom these numbers add up to the changes that pass. Near in a square
+    over all tiles of a zoom these numbers add up to the changes that pass. It stands at the
+    strongest change where no more than two patches of the cell changed, so that what is rare
+    is where it is; otherwise in the middle of the cell. Near in a square
     per change; where there are very many a square per patch with its strongest and `n`, or
     points again. The strongest come last, so that they are drawn over others.
     """
@@ -30,7 +35,9 @@ def _far(changes: Changes, passes: NDArray[np.bool_], place: Place) -> pa.Table:
     best = found.least(changes.rank)
     order = np.argsort(-best)
     rows = changes.by_rank[best[order]]
-    at = cells.corner(changes.squares, place, rows) + cells.CELL / 2
+    at = cells.middle(changes.squares, place, rows)
+    many = found.patches(changes.squares.key)[order] > _FEW
+    at[many] = cells.corner(changes.squares, place, rows[many]) + cells.CELL / 2
     return _rows(changes, rows, found.count[order], places.points(at))
 
 
