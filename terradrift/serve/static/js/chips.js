@@ -93,8 +93,16 @@ function large(id, chips, first) {
 const caption = (chips, which) =>
   (which === 'difference' ? chips.difference?.of || 'after less before' : day(chips[which]));
 
-/** The three pictures of a change, side by side; `chips` as /api/change/{id} tells them. */
-export function strip(id, chips, signal) {
+/* What the lines in the pictures are. */
+const outlines = (whole) => el('p', { class: 'outlines soft small' },
+  el('span', { class: 'outline-patch', 'aria-hidden': 'true' }), 'this patch',
+  ...(whole ? [el('span', { class: 'outline-event', 'aria-hidden': 'true' }), 'its event'] : []));
+
+/**
+ * The three pictures of a change, side by side; `chips` as /api/change/{id} tells them, `whole`
+ * where its event has more patches, so that its outline is drawn too.
+ */
+export function strip(id, chips, signal, whole = false) {
   if (!chips?.source) {
     return el('div', { class: 'chip-none chip-none-all' }, 'No pictures: the scenes are not where they were, and no thumbnails were kept.');
   }
@@ -110,6 +118,7 @@ export function strip(id, chips, signal) {
   return el('div', { class: 'chips-of' },
     el('div', { class: 'change-chips' }, ...figures),
     scale(chips.difference),
+    outlines(whole),
     ...(chips.notes || []).map((note) => el('p', { class: 'soft small' }, note)),
     chips.source === 'cache' && el('p', { class: 'soft small' }, 'From cached thumbnails: the scenes themselves are not where they were.'));
 }

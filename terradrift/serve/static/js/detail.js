@@ -134,7 +134,7 @@ function show(id, told, signal) {
   const series = section('Its series', chart.element);
   const body = el('div', { class: 'detail-body' },
     head(told), actions(told),
-    strip(id, told.chips, signal),
+    strip(id, told.chips, signal, told.event?.n_patches > 1),
     series,
     section('What is known', el('div', { class: 'words' }, ...(told.words || []).map((one) => el('p', {}, one)))),
     section('What the bands did', spectra),

@@ -58,9 +58,9 @@ function emptiness() {
   if (filtered() || state.search) {
     return nothing(`No ${ONE[here.shown]} passes`, 'The filters leave nothing here. Widen the period, lower the least score, or clear them.', clear());
   }
-  const { has = {} } = state.archive;
-  if (here.shown === 'events' && has.scores && !state.archive.counts?.changes) {
-    return nothing('No change was found', 'All patches were judged and none left its reference by enough.');
+  if (state.archive.has?.scores) {
+    const detect = state.archive.runs?.find((one) => one.verb === 'detect' && one.status === 'done');
+    return nothing('No change was found', detect?.message || 'What could be judged stayed near its reference.');
   }
   return nothing('Nothing was judged yet', 'Run terradrift detect on this archive; the page tells when it is done.');
 }

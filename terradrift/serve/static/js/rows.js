@@ -24,6 +24,7 @@ export class Rows {
   }
 
   #clear() {
+    this.point(null);
     this.pages = new Map();
     this.asked = new Map();
     this.painted = new Map();

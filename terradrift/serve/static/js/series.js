@@ -7,7 +7,7 @@ import { count, day, interval, number } from './say.js';
 const HEIGHT = 196;
 const EDGE = { left: 38, right: 12, top: 20, bottom: 40 };
 const SHOWN = [
-  ['z', 'Score z', 2], ['ndvi', 'NDVI', 3], ['nbr', 'NBR', 3], ['ndwi', 'NDWI', 3],
+  ['z', 'z of a day', 2], ['ndvi', 'NDVI', 3], ['nbr', 'NBR', 3], ['ndwi', 'NDWI', 3],
 ];
 let chosen = 'z'; // stays from change to change
 
