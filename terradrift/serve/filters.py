@@ -93,8 +93,9 @@ def mask(held: Held, generation: Generation, given: Filters) -> NDArray[np.bool_
         Gone: the region or the search is not kept any more.
     """
     changes = columns.of(held, generation)
-    asked = (given.region and held.regions.get(given.region)) or None
-    matches = (given.search and held.searches.get(given.search)) or None
+    # A search that found nothing is a search all the same: nothing passes.
+    asked = None if given.region is None else held.regions.get(given.region)
+    matches = None if given.search is None else held.searches.get(given.search)
     plain = replace(given, region=None, search=None)
     parts = [changes.masks.get(plain, lambda: _plain(changes, plain))]
     if asked is not None:

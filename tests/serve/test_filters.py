@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
+from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ from shapely.geometry.base import BaseGeometry
 
 from terradrift.query.where import Where
 from terradrift.serve import filters as serve_filters
+from terradrift.serve.app import application
 from terradrift.serve.columns import changes as columns
 from terradrift.serve.columns import inside
 from terradrift.serve.faults import Gone
 from terradrift.serve.filters import Filters, filters, mask, passing
 from terradrift.serve.held import Held
+from terradrift.serve.search import matched
 from tests.serve.drawn import Change, archive, batch, scattered
 
 DRAWN = scattered(150)
@@ -112,6 +115,19 @@ def test_what_is_not_kept_is_told(held: Held) -> None:
         mask(held, held.newest(), Filters(region="x"))
     with pytest.raises(Gone, match="the search x is not kept any more; search again"):
         passing(held, held.newest(), Filters(search="x"))
+
+
+def test_a_search_that_found_nothing_lets_nothing_pass(held: Held) -> None:
+    none = matched.Found(pa.array([], pa.string()), np.empty(0, np.float32))
+    held.searches.keep("none", none)
+    assert not mask(held, held.newest(), Filters(search="none")).any()
+    client = TestClient(application(held))
+    told = client.get("/api/count", params={"search": "none"}).json()
+    assert (told["changes"], told["events"]) == (0, 0)
+    for what in ("changes", "events"):
+        asked = {"what": what, "format": "csv", "search": "none"}
+        answer = client.get("/api/download", params=asked)
+        assert (answer.status_code, answer.headers["x-rows"]) == (200, "0")
 
 
 def test_filters_of_a_question_are_in_one_order() -> None:
