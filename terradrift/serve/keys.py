@@ -5,7 +5,6 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 from terradrift.serve.faults import ServeError
 
@@ -60,8 +59,6 @@ class Key:
 
 
 def _cookie(cookies: str, name: str) -> str:
-    try:
-        found = SimpleCookie(cookies).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """The value of ours; what other servers of this host set may be of any form."""
+    pairs = (one.partition("=") for one in cookies.split(";"))
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")

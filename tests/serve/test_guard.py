@@ -161,6 +161,17 @@ def test_a_link_on_another_site_leads_on_by_a_page_of_ours(locked: TestClient) -
     assert locked.get("/").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "other", ['a={"x":1}', "u=a b", "flag", "é=1", "x/y=1", "", 'q="open', "a==;b"]
+)
+def test_cookies_of_other_servers_do_not_hide_ours(other: str) -> None:
+    key = Key.of(TOKEN, 8765)
+    ours = key.set_cookie().partition(";")[0]
+    assert key.admits("", f"{other}; {ours}")
+    assert key.admits("", f"{ours}; {other}")
+    assert not key.admits("", f"{other}; {ours}x")
+
+
 def test_the_cookie_of_one_server_does_not_open_another() -> None:
     one, other = Key.of(TOKEN, 1), Key.of(TOKEN, 2)
     held = one.set_cookie().partition(";")[0]
