@@ -14,6 +14,7 @@ from terradrift.report.notebook.displayed import displayed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pyarrow as pa
     from matplotlib.figure import Figure
 
     from terradrift.store.tables import Store
@@ -29,6 +30,12 @@ _OF_PATCH = """
     SELECT date_before, date_after FROM changes WHERE patch_id = $patch
     ORDER BY score DESC, change_id LIMIT 1
 """
+_RANKED = """
+    SELECT rank, longitude, latitude FROM events ORDER BY rank, event_id LIMIT 12
+"""
+_IN_TIME = (
+    "SELECT start, persistence, label, area_km2 FROM events ORDER BY rank, event_id"
+)
 
 
 def plot(store: Store, model: str, what: str, name: str | None) -> Figure:
@@ -119,31 +126,33 @@ def _taxonomy(name: Literal["regimes", "tree"]) -> Callable[[Store, str], Figure
     return draw
 
 
-def _map(store: Store, model: str) -> Figure:
+def _map(store: Store, _model: str) -> Figure:
     from terradrift.archive import reporting
-    from terradrift.report.place import place
+    from terradrift.report.place import mapped
 
-    drawn = place(reporting.gather(store, model, 12))
+    drawn = mapped(*reporting.mapped(store), _read(store, _RANKED))
     if drawn is None:
         raise QueryError("expected patches to map, got none; run terradrift ingest")
     return drawn
 
 
-def _timeline(store: Store, model: str) -> Figure:
-    from terradrift.archive import reporting
-    from terradrift.report.timeline import timeline
+def _timeline(store: Store, _model: str) -> Figure:
+    from terradrift.report.timeline import through_time
 
-    drawn = timeline(reporting.gather(store, model, 12))
+    scenes = store.scan("scenes", ["datetime"]).read_all()
+    drawn = through_time(_read(store, _IN_TIME), scenes)
     if drawn is None:
         raise QueryError("expected events in time, got none; run terradrift detect")
     return drawn
 
 
 def _rows(store: Store, text: str, **values: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
-        ask.sql(store, text, None, **values).to_arrow().to_pylist()
-    )
+    found: list[dict[str, Any]] = _read(store, text, **values).to_pylist()
     return found
+
+
+def _read(store: Store, text: str, **values: str) -> pa.Table:
+    return ask.sql(store, text, None, **values).to_arrow_table()
 
 
 _OF_ONE: dict[str, tuple[str, Callable[[Store, str, str], Figure]]] = {

@@ -19,18 +19,24 @@ from terradrift.report.write import write_html, write_pngs
 from terradrift.store.tables import Store
 
 _BEST = """
-    SELECT p.geometry AS geometry, p.patch_id AS patch_id,
-           coalesce(max(c.score), 0) AS score
-    FROM patches p LEFT JOIN changes c USING (patch_id)
-    GROUP BY ALL ORDER BY patch_id
+    SELECT p.geometry AS geometry,
+           CASE WHEN s.judged THEN coalesce(c.best, 0) END AS score
+    FROM patches p
+    LEFT JOIN (
+        SELECT patch_id, max(score) AS best FROM changes GROUP BY patch_id
+    ) c USING (patch_id)
+    LEFT JOIN (
+        SELECT patch_id, bool_or(z IS NOT NULL) AS judged FROM scores GROUP BY patch_id
+    ) s USING (patch_id)
+    ORDER BY patch_id
 """
 _DRIFT = """
-    SELECT p.geometry AS geometry, p.patch_id AS patch_id, max(s.drift) AS score
-    FROM patches p LEFT JOIN scores s USING (patch_id)
-    GROUP BY ALL ORDER BY patch_id
-"""
-_JUDGED = """
-    SELECT patch_id, bool_or(z IS NOT NULL) AS judged FROM scores GROUP BY patch_id
+    SELECT p.geometry AS geometry, s.most AS score
+    FROM patches p
+    LEFT JOIN (
+        SELECT patch_id, max(drift) AS most FROM scores GROUP BY patch_id
+    ) s USING (patch_id)
+    ORDER BY patch_id
 """
 _CLEAR_DATES = """
     SELECT max(dates) AS dates
@@ -67,7 +73,7 @@ def gather(store: Store, model: str, top: int) -> ReportData:
         patches=shown_patches(found, changes, top),
     )
     scenes = store.scan("scenes").read_all()
-    corners, values, name = _map(ask)
+    corners, values, name = mapped(store)
     return ReportData(
         title=store.root.name,
         model=model,
@@ -101,17 +107,16 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.set_column(at, "geometry", storage.cast(pa.binary()))
 
 
-def _map(
-    ask: "partial[pa.Table]",
-) -> tuple[NDArray[np.float64], NDArray[np.float32], str]:
-    """Corners of every patch, its best score, and what that score is."""
+def mapped(store: Store) -> tuple[NDArray[np.float64], NDArray[np.float32], str]:
+    """Corners (n, 4, 2) of every patch in degrees, its best score (n,), and its name.
+
+    The score is that of `changes`, 0 where a patch was judged and did not change; the drift
+    where dates are too few for changes. NaN where nothing could be said.
+    """
+    ask = partial(_ask, store)
     name = "change score" if _can_change(ask) else "drift"
     rows = _plain(ask(_BEST if name == "change score" else _DRIFT))
     values = rows["score"].to_numpy().astype(np.float32)
-    if name == "change score":
-        judged = {row["patch_id"]: row["judged"] for row in ask(_JUDGED).to_pylist()}
-        known = [judged.get(patch, False) for patch in rows["patch_id"].to_pylist()]
-        values[~np.array(known, bool)] = np.nan
     shapes = shapely.from_wkb(rows["geometry"].to_numpy(zero_copy_only=False))
     rings = shapely.get_coordinates(shapes).reshape(-1, 5, 2)[:, :4]
     return rings, values, name

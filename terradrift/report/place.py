@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import shapely
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import PathCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
@@ -25,14 +27,27 @@ _FINE = 20_000
 
 
 def place(data: ReportData) -> Figure | None:
+    """The map of a report, with the ranks of the events shown with pictures."""
+    best = ranked(data.events, data.top)
+    return mapped(data.corners, data.values, data.values_name, best)
+
+
+def mapped(
+    corners: NDArray[np.float64], values: NDArray[np.float32], name: str, best: pa.Table
+) -> Figure | None:
     """The map, or None where there are no patches.
 
     Patches without a value are hatched; patches that were judged and did not change are
-    grey; the rest is coloured. Events shown with pictures carry their rank.
+    grey; the rest is coloured.
+
+    Args:
+        corners: (n, 4, 2), longitude and latitude of the corners of every patch.
+        values: (n,), NaN where nothing could be said, 0 where nothing changed.
+        name: of `values`.
+        best: events (`rank`, `longitude`, `latitude`) whose rank is written beside them.
     """
-    if not len(data.values):
+    if not len(values):
         return None
-    corners = data.corners
     low, high = corners.min((0, 1)), corners.max((0, 1))
     wide = math.cos(math.radians(float(low[1] + high[1]) / 2))
     span = np.maximum(high - low, 1e-6)
@@ -41,8 +56,8 @@ def place(data: ReportData) -> Figure | None:
         figure = Figure(figsize=(7.6, min(max(6.0 * ratio, 2.4), 9.5) + 0.7))
         axes = figure.add_subplot()
         ink.quiet(axes)
-        _patches(figure, axes, data)
-        _ranks(axes, data)
+        _patches(figure, axes, corners, values, name)
+        _ranks(axes, best)
         axes.set_xlim(low[0] - 0.02 * span[0], high[0] + 0.02 * span[0])
         axes.set_ylim(low[1] - 0.02 * span[1], high[1] + 0.02 * span[1])
         axes.set_aspect(1 / max(wide, 0.02))
@@ -53,8 +68,13 @@ def place(data: ReportData) -> Figure | None:
     return figure
 
 
-def _patches(figure: Figure, axes: Axes, data: ReportData) -> None:
-    values, corners = data.values, data.corners
+def _patches(
+    figure: Figure,
+    axes: Axes,
+    corners: NDArray[np.float64],
+    values: NDArray[np.float32],
+    name: str,
+) -> None:
     unknown, still = np.isnan(values), values == 0
     moved = ~unknown & ~still
     if still.any():
@@ -70,26 +90,44 @@ def _patches(figure: Figure, axes: Axes, data: ReportData) -> None:
         axes.add_artist(hatched)
     if not moved.any():
         return
-    shown = PolyCollection(
-        list(corners[moved]),
-        array=values[moved],
-        cmap=_COLOURS,
-        norm=_norm(values[moved]),
-        # Neighbours would show a seam of background between them.
-        edgecolor="face",
-        linewidth=0.2,
-        rasterized=True,
-    )
+    shown = _coloured(corners[moved], values[moved])
     axes.add_collection(shown)
     bar = figure.colorbar(
         shown, ax=axes, fraction=0.035, pad=0.02, shrink=0.6, format="%g"
     )
-    bar.set_label(data.values_name)
+    bar.set_label(name)
     bar.outline.set_visible(False)
     if isinstance(shown.norm, LogNorm):
         bar.locator = LogLocator(subs=(1, 2, 5))
         bar.update_ticks()
     bar.ax.minorticks_off()
+
+
+def _coloured(
+    corners: NDArray[np.float64], values: NDArray[np.float32]
+) -> PathCollection:
+    """Patches in their colours: those of one colour are one path, of however many squares."""
+    norm, colours = _norm(values), colormaps[_COLOURS]
+    step = np.floor(np.asarray(norm(values)) * colours.N).clip(0, colours.N - 1)
+    order = np.argsort(step, kind="stable")
+    _, first = np.unique(step[order], return_index=True)
+    closed = np.concatenate([corners, corners[:, :1]], axis=1)
+    codes = np.full(5, Path.LINETO, Path.code_type)
+    codes[0], codes[-1] = Path.MOVETO, Path.CLOSEPOLY
+    paths = [
+        Path(closed[rows].reshape(-1, 2), np.tile(codes, len(rows)))
+        for rows in np.split(order, first[1:])
+    ]
+    return PathCollection(
+        paths,
+        array=values[order[first]],
+        cmap=colours,
+        norm=norm,
+        # Neighbours would show a seam of background between them.
+        edgecolor="face",
+        linewidth=0.2,
+        rasterized=True,
+    )
 
 
 def _region(corners: NDArray[np.float64], **look: Any) -> PathPatch:  # noqa: ANN401 - as matplotlib takes it
@@ -115,8 +153,8 @@ def _norm(values: NDArray[np.float32]) -> Normalize:
     return LogNorm(low, high)
 
 
-def _ranks(axes: Axes, data: ReportData) -> None:
-    for row in ranked(data.events, data.top).to_pylist():
+def _ranks(axes: Axes, best: pa.Table) -> None:
+    for row in best.to_pylist():
         if row["longitude"] is None:
             continue
         axes.annotate(

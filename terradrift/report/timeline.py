@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -19,19 +20,28 @@ _CROWD = 80
 
 
 def timeline(data: ReportData) -> Figure | None:
+    """Of the events and scenes of a report."""
+    return through_time(data.events, data.scenes)
+
+
+def through_time(events: pa.Table, scenes: pa.Table) -> Figure | None:
     """Bars per month above, one row per label below, acquisitions as ticks at the foot.
 
     None where there is neither an event nor a scene.
+
+    Args:
+        events: with the columns `start`, `persistence`, `label`, `area_km2`.
+        scenes: with the column `datetime`.
     """
-    events = [row for row in data.events.to_pylist() if row["start"] is not None]
-    seen = [at for at in data.scenes["datetime"].to_pylist() if at is not None]
-    if not seen and not events:
+    told = [row for row in events.to_pylist() if row["start"] is not None]
+    seen = [at for at in scenes["datetime"].to_pylist() if at is not None]
+    if not seen and not told:
         return None
     labels = [
         name
-        for name, _ in Counter(
-            row["label"] or "no label" for row in events
-        ).most_common(_KINDS)
+        for name, _ in Counter(row["label"] or "no label" for row in told).most_common(
+            _KINDS
+        )
     ]
     rows = max(len(labels), 1)
     with ink.style():
@@ -39,9 +49,9 @@ def timeline(data: ReportData) -> Figure | None:
         bars, lanes = figure.subplots(
             2, 1, sharex=True, height_ratios=(2.0, 0.3 + 0.26 * rows)
         )
-        _bars(bars, events)
-        _lanes(lanes, events, labels, seen)
-        instants = seen + [row["start"] for row in events]
+        _bars(bars, told)
+        _lanes(lanes, told, labels, seen)
+        instants = seen + [row["start"] for row in told]
         first, last = _month(min(instants)), _after(_month(max(instants)))
         lanes.set_xlim(ink.days(first), ink.days(last))
         ink.dates(lanes, 3, 9)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import PathCollection
 from matplotlib.colors import LogNorm
 from matplotlib.patches import PathPatch
 
@@ -27,8 +27,18 @@ def series(z, reasons=None, **given):
 def test_every_patch_is_coloured_grey_or_hatched(report_data):
     data = report_data()
     axes = place(data).axes[0]
-    (coloured,) = (one for one in axes.collections if isinstance(one, PolyCollection))
-    assert len(coloured.get_paths()) == (data.values > 0).sum()
+    (coloured,) = (one for one in axes.collections if isinstance(one, PathCollection))
+    inks = coloured.to_rgba(coloured.get_array())
+    shown = {
+        tuple(corner): tuple(ink)
+        for path, ink in zip(coloured.get_paths(), inks, strict=True)
+        for corner in path.vertices[::5]
+    }
+    moved = data.values > 0
+    corners = map(tuple, data.corners[moved][:, 0])
+    assert shown == dict(
+        zip(corners, map(tuple, coloured.to_rgba(data.values[moved])), strict=True)
+    )
     regions = [one for one in axes.patches if isinstance(one, PathPatch)]
     still, unknown = sorted(regions, key=lambda one: one.get_hatch() is not None)
     assert still.get_hatch() is None
