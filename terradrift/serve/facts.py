@@ -4,9 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from terradrift.archive.kinds import rows as kind_rows
 from terradrift.archive.thumbnails import FOLDER as THUMBNAILS
 from terradrift.query.flat import records
+from terradrift.serve import figures
 from terradrift.serve.held import Generation, Held
 from terradrift.serve.kept import Kept
 from terradrift.store import names
@@ -16,31 +20,9 @@ _Made = TypeVar("_Made")
 RUNS = 5
 """Last runs that are told."""
 
-_SCENES = "SELECT min(datetime) AS first, max(datetime) AS last FROM scenes"
-_BOX = """
-    SELECT [min(bbox.xmin), min(bbox.ymin), max(bbox.xmax), max(bbox.ymax)] AS bbox
-    FROM patches
-"""
-_ONSETS = """
-    SELECT year_month(onset) AS month, count(*) AS n FROM {changes}
-    WHERE onset IS NOT NULL GROUP BY month ORDER BY month
-"""
-_PERSISTENCE = """
-    SELECT persistence, count(*) AS n FROM {changes}
-    WHERE persistence IS NOT NULL GROUP BY persistence ORDER BY n DESC, persistence
-"""
-_SCORES = """
-    SELECT min(score) AS low, max(score) AS high,
-        quantile_cont(score, [0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999, 1]) AS steps
-    FROM {changes}
-"""
 _KINDS = ("kind", "name", "label", "size", "rarity", "d_ndvi", "d_nbr", "d_ndwi")
-_REGIMES = "SELECT regime, parent, label, size, share FROM {taxonomy} ORDER BY regime"
-_RUNS = """
-    SELECT verb, status, started, ended, rows, message FROM runs
-    ORDER BY started DESC LIMIT $n
-"""
-_SEEN = "SELECT assets FROM scenes ORDER BY datetime DESC LIMIT 1"
+_REGIMES = ("regime", "parent", "label", "size", "share")
+_RUNS = ("verb", "status", "started", "ended", "rows", "message")
 
 
 class Facts:
@@ -107,16 +89,23 @@ class Facts:
 
     def _span(self, generation: Generation) -> dict[str, str | None]:
         def make() -> dict[str, str | None]:
-            (span,) = _rows(generation, _SCENES)
+            rows = _table(generation, "scenes", ("datetime",))
+            ends = rows and pc.min_max(rows["datetime"])
+            named = {"first": "min", "last": "max"}
+            if not ends:
+                return dict.fromkeys(named)
+            (span,) = _records(
+                pa.table({name: pa.array([ends[end]]) for name, end in named.items()})
+            )
             return span
 
         return self._of(generation, "span", "scenes", make)
 
     def _box(self, generation: Generation) -> list[float] | None:
         def make() -> list[float] | None:
-            ((box),) = _rows(generation, _BOX)
-            found: list[float] | None = box["bbox"]
-            return found if found and found[0] is not None else None
+            store = generation.archive.store
+            there = store.exists("patches")
+            return figures.box(store.scan("patches", ["bbox"])) if there else None
 
         return self._of(generation, "box", "patches", make)
 
@@ -124,11 +113,14 @@ class Facts:
         table = generation.table("changes")
 
         def make() -> dict[str, Any]:
-            there = generation.archive.store.exists(table)
+            rows = _table(generation, table, ("persistence", "onset", "score"))
+            if rows is None:
+                return {"persistence": [], "onsets": [], "scores": None}
+            lasting = figures.words(rows["persistence"])
             return {
-                "persistence": _rows(generation, _PERSISTENCE) if there else [],
-                "onsets": _rows(generation, _ONSETS) if there else [],
-                "scores": _rows(generation, _SCORES)[0] if there else None,
+                "persistence": [{"persistence": word, "n": n} for word, n in lasting],
+                "onsets": figures.months(figures.days(rows["onset"])),
+                "scores": figures.scores(rows["score"]),
             }
 
         return self._of(generation, "changes", table, make)
@@ -142,9 +134,7 @@ class Facts:
                 return []
             held = kind_rows.held(store, generation.model, tree=False).select(_KINDS)
             return [
-                {**row, "name": row["name"] or row["label"]}
-                for batch in held.to_batches()
-                for row in records(batch)
+                {**row, "name": row["name"] or row["label"]} for row in _records(held)
             ]
 
         return self._of(generation, "kinds", table, make)
@@ -153,18 +143,20 @@ class Facts:
         table = generation.table("taxonomy")
 
         def make() -> list[dict[str, Any]]:
-            there = generation.archive.store.exists(table)
-            return _rows(generation, _REGIMES) if there else []
+            rows = _table(generation, table, _REGIMES)
+            return _records(rows.sort_by("regime")) if rows else []
 
         return self._of(generation, "regimes", table, make)
 
     def _chips(self, generation: Generation) -> bool:
         def make() -> bool:
-            seen = _rows(generation, _SEEN)
+            rows = _table(generation, "scenes", ("datetime", "assets"))
+            if not rows:
+                return False
+            last = rows.sort_by([("datetime", "descending")]).slice(0, 1)
             return any(
                 "://" in asset["href"] or Path(asset["href"]).exists()
-                for row in seen
-                for asset in row["assets"] or []
+                for asset in last["assets"][0].as_py() or []
             )
 
         folder = generation.archive.store.root / THUMBNAILS
@@ -195,18 +187,25 @@ def models(generation: Generation) -> list[str]:
     return sorted(found)
 
 
-def _rows(generation: Generation, text: str, **values: int) -> list[dict[str, Any]]:
-    """Rows of one of our statements, in which views are those of the generation's model."""
-    named = {base: f'"{generation.table(base)}"' for base in ("changes", "taxonomy")}
-    statement = text.format(**named)  # names of tables, which `schema.suffix` made
-    found = generation.archive.sql(statement, None, **values).to_arrow()
-    return [row for batch in found.to_batches() for row in records(batch)]
+def _table(
+    generation: Generation, table: str, columns: tuple[str, ...]
+) -> pa.Table | None:
+    """Columns of a table; None where it is not there."""
+    store = generation.archive.store
+    if not store.exists(table):
+        return None
+    return store.scan(table, list(columns)).read_all()
+
+
+def _records(rows: pa.Table) -> list[dict[str, Any]]:
+    return [row for batch in rows.to_batches() for row in records(batch)]
 
 
 def _runs(generation: Generation) -> list[dict[str, Any]]:
-    if not generation.archive.store.exists("runs"):
+    rows = _table(generation, "runs", _RUNS)
+    if not rows:
         return []
-    return _rows(generation, _RUNS, n=RUNS)
+    return _records(rows.sort_by([("started", "descending")]).slice(0, RUNS))
 
 
 def _bytes(root: Path) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.serve import figures
 from terradrift.serve.change.plain import row as plain
 from terradrift.serve.change.rows import Rows
 from terradrift.serve.columns import changes as change_columns
@@ -128,14 +129,14 @@ def counts(held: Held, generation: Generation, filters: Filters) -> Row:
     """
     columns = change_columns.of(held, generation)
     passes = mask(held, generation, filters)
-    kind = columns.kind[passes]
+    kind, days = columns.kind[passes], columns.onset[passes]
     least = int(kind.min(initial=0))
     of_kind = np.bincount(kind - least)
     lasting = np.bincount(columns.persistence[passes], minlength=len(columns.words))
     return {
         "changes": int(passes.sum()),
         "events": int((passing(held, generation, filters) > 0).sum()),
-        "onsets": _months(columns.onset[passes]),
+        "onsets": figures.months(days[days != UNKNOWN_DAY]),
         "kinds": {
             str(at + least): int(of_kind[at]) for at in np.flatnonzero(of_kind).tolist()
         },
@@ -190,18 +191,3 @@ def _peaks(
     for number, change_id in zip(there.tolist(), ids, strict=True):
         found[number] = change_id
     return found
-
-
-def _months(days: NDArray[np.int32]) -> list[Row]:
-    known = days[days != UNKNOWN_DAY]
-    if not len(known):
-        return []
-    first = int(known.min())
-    n = np.bincount(known - first)
-    month = (np.arange(len(n)) + first).astype("M8[D]").astype("M8[M]")
-    starts = np.flatnonzero(np.diff(month.astype(np.int64), prepend=-1 << 40))
-    return [
-        {"month": str(month[start]), "n": int(total)}
-        for start, total in zip(starts, np.add.reduceat(n, starts), strict=True)
-        if total
-    ]
