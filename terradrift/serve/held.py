@@ -16,8 +16,8 @@ from terradrift import schema
 from terradrift.archive import Archive
 from terradrift.errors import TerradriftError
 from terradrift.serve.columns.named import Matches, Named
-from terradrift.serve.columns.sized import Sized
 from terradrift.serve.faults import Gone
+from terradrift.serve.kept import Kept, nbytes
 from terradrift.serve.stamps import Stamp, Stamps
 from terradrift.serve.steady import Steady
 from terradrift.store import settings
@@ -83,7 +83,7 @@ class Held:
     read_only: bool = False
     who: str | None = None
     """Whose labels are written."""
-    columns: Sized[Any] = field(default_factory=lambda: Sized(_COLUMNS_BYTES))
+    columns: Kept = field(default_factory=lambda: Kept(_COLUMNS_BYTES, nbytes))
     """Narrow columns by table and stamp: generations that differ elsewhere share them."""
     regions: Named[BaseGeometry] = field(
         default_factory=lambda: Named("the region", "draw it again")

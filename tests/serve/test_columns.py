@@ -1,6 +1,8 @@
 """Narrow columns: what they hold, their order, and what is near what."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from terradrift.errors import ArchiveError
 from terradrift.serve.columns import changes as columns
 from terradrift.serve.columns import curve, events, mercator, nearest, patches, squares
 from terradrift.serve.columns.mercator import BITS, WORLD
-from terradrift.serve.columns.sized import Sized
 from terradrift.serve.faults import Gone
+from terradrift.serve.kept import Kept
 from tests.serve.drawn import MODEL, Change, archive, batch, scattered
 
 PLACES = st.tuples(st.integers(0, WORLD - 1), st.integers(0, WORLD - 1))
@@ -196,7 +198,7 @@ def test_the_nearest_change_is_found() -> None:
 
 
 def test_kept_things_are_bounded_and_made_once() -> None:
-    kept: Sized[bytes] = Sized(100)
+    kept = Kept(100, len)
     made: list[int] = []
     barrier = threading.Barrier(8)
 
@@ -210,16 +212,54 @@ def test_kept_things_are_bounded_and_made_once() -> None:
     for one in threads:
         one.join()
     assert sorted(made) == [0, 1]
-    assert kept.nbytes == 80
+    assert kept.size == 80
     kept.get(2, lambda: bytes(40))
-    assert kept.nbytes == 80
+    assert kept.size == 80
     kept.get(3, lambda: bytes(500))
-    assert (
-        kept.nbytes == 500
-    )  # larger than all that is allowed, but asked for again at once
+    assert kept.size == 500  # more than all that is allowed, but asked for again
     with pytest.raises(ZeroDivisionError):
         kept.get(4, lambda: bytes(1 // 0))
     assert kept.get(4, lambda: b"again") == b"again"
+
+
+def test_after_a_failure_one_of_those_who_waited_makes_it() -> None:
+    kept = Kept(100, len)
+    begun, go = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    def fail() -> bytes:
+        begun.set()
+        go.wait(10)
+        raise ValueError("no")
+
+    def make() -> bytes:
+        made.append(1)
+        time.sleep(0.05)
+        return bytes(40)
+
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(kept.get, 1, fail)
+        assert begun.wait(10)
+        others = [pool.submit(kept.get, 1, make) for _ in range(6)]
+        time.sleep(0.05)
+        go.set()
+        assert isinstance(first.exception(10), ValueError)
+        late = pool.submit(kept.get, 1, make)
+        assert {one.result(10) for one in (*others, late)} == {bytes(40)}
+    assert (len(made), kept.size) == (1, 40)
+
+
+def test_what_takes_long_keeps_nobody_else_waiting() -> None:
+    kept = Kept()
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(kept.get, "slow", lambda: go.wait(10))
+        try:
+            assert kept.get("quick", lambda: 1) == 1
+            assert not slow.done()
+        finally:
+            go.set()
+        assert slow.result(10)
 
 
 def test_names_are_kept_up_to_a_number(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_mask_is_made_once(held: Held) -> None:
     one = mask(held, generation, Filters(kinds=(2,), region="west"))
     assert mask(held, generation, Filters(kinds=(2,), region="west")) is one
     kept = columns.of(held, generation).masks
-    assert 0 < kept.nbytes < 1 << 20
+    assert 0 < kept.size < 1 << 20
 
 
 def test_what_is_not_kept_is_told(held: Held) -> None:

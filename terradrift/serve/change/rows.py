@@ -12,19 +12,18 @@ from terradrift.archive.thumbnails_shown import Pictured
 from terradrift.query.lance_scan import is_vector
 from terradrift.query.search import targets
 from terradrift.serve.change.ids import Ids
-from terradrift.serve.change.recent import Recent
 from terradrift.serve.faults import NotThere
+from terradrift.serve.kept import Kept
 
 if TYPE_CHECKING:
     import lance
 
-    from terradrift.serve.change.band import Bands
     from terradrift.serve.held import Generation
 
 Row = dict[str, Any]
 
 _TILES = 256
-_IDS: Recent[tuple[object, ...], Ids] = Recent(2)
+_IDS = Kept(2)
 """Of tables as they are now and as they were before: they are large."""
 _PATCH = re.compile(r"\d{4,6}_\d{1,7}m_-?\d{1,9}_-?\d{1,9}", re.ASCII)
 _LONGEST = 48
@@ -42,7 +41,7 @@ class Rows:
         self.generation = generation
         self.store = generation.archive.store
         self.grid = self.store.settings.grid
-        self.tiles: Recent[str, Bands] = Recent(_TILES)
+        self.tiles = Kept(_TILES)
         """What is normal, by tile."""
 
     @classmethod

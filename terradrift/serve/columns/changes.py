@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from terradrift.query.where import PERSISTENCE
 from terradrift.serve.columns import inside, squares
-from terradrift.serve.columns.sized import Sized
 from terradrift.serve.columns.squares import Squares
+from terradrift.serve.kept import Kept, nbytes
 
 if TYPE_CHECKING:
     from terradrift.serve.held import Generation, Held
@@ -58,13 +58,9 @@ class Changes:
     words: tuple[str, ...]
     events: pa.Array
     """(e,) ids of the events that changes are of."""
-    masks: Sized[NDArray[np.bool_]] = field(
-        default_factory=lambda: Sized(_MASKS_BYTES), repr=False
-    )
+    masks: Kept = field(default_factory=lambda: Kept(_MASKS_BYTES, nbytes), repr=False)
     """What passes filters, see `serve.filters`."""
-    places: Sized[NDArray[np.int32]] = field(
-        default_factory=lambda: Sized(_MASKS_BYTES), repr=False
-    )
+    places: Kept = field(default_factory=lambda: Kept(_MASKS_BYTES, nbytes), repr=False)
     """Places among the matches of searches."""
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from terradrift.serve.columns import mercator
 from terradrift.serve.columns.changes import NONE, Changes
-from terradrift.serve.columns.sized import Sized
+from terradrift.serve.kept import Kept, nbytes
 
 if TYPE_CHECKING:
     from terradrift.serve.held import Generation, Held
@@ -38,8 +38,8 @@ class Events:
     event_id: pa.Array
     geometry: pa.Array
     """WKB in degrees."""
-    counts: Sized[NDArray[np.int64]] = field(
-        default_factory=lambda: Sized(_COUNTS_BYTES), repr=False
+    counts: Kept = field(
+        default_factory=lambda: Kept(_COUNTS_BYTES, nbytes), repr=False
     )
     """What was counted by filters, and `peaks`."""
 

@@ -11,9 +11,9 @@ from terradrift.serve import lists
 from terradrift.serve.columns import changes as change_columns
 from terradrift.serve.columns import events as event_columns
 from terradrift.serve.columns import patches as patch_columns
-from terradrift.serve.columns.sized import Sized
 from terradrift.serve.filters import Filters, filters, mask
 from terradrift.serve.held import Generation, Held
+from terradrift.serve.kept import Kept
 from terradrift.serve.tiles import changes, events, patches
 from terradrift.serve.tiles.place import Place
 
@@ -28,7 +28,7 @@ _TYPE = "application/vnd.mapbox-vector-tile"
 def router(held: Held) -> APIRouter:
     """`/tiles/{changes|patches|events}/{z}/{x}/{y}.mvt`."""
     routes = APIRouter()
-    kept: Sized[bytes] = Sized(TILES_BYTES)
+    kept = Kept(TILES_BYTES, len)
 
     def answer(
         request: Request,
