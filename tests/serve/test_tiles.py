@@ -385,6 +385,10 @@ def test_tiles_are_sent_once(tmp_path: Path) -> None:
     plain = client.get(path, headers={"accept-encoding": "identity"})
     assert plain.content == first.content
     assert "content-encoding" not in plain.headers
+    assert plain.headers["etag"] != first.headers["etag"]
+    for answer, coding in ((first, "gzip"), (plain, "identity")):
+        asked = {"accept-encoding": coding, "if-none-match": answer.headers["etag"]}
+        assert client.get(path, headers=asked).status_code == 304
     unnamed = client.get("/tiles/changes/2/2/1.mvt")
     assert unnamed.content == first.content
     assert "immutable" not in unnamed.headers["cache-control"]
