@@ -69,6 +69,9 @@ def test_list_detail_and_chips(opened, judged: Path):
         "(FROM changes WHERE change_id = $id) c USING (patch_id)",
         id=second,
     )
+    pressed = page.locator('#detail .series button[aria-pressed="true"]')
+    expect(pressed).to_have_text("NDVI")
+    page.get_by_role("button", name="z of a day").click()
     expect(page.locator("#detail .chart .point")).to_have_count(scored)
     assert page.locator("#detail .words p").count() >= 4
     expect(page.locator("#detail .bands").first).to_contain_text("nir")

@@ -61,7 +61,7 @@ export function dialog(title, kind, ...children) {
   return box;
 }
 
-/** Say something once to those who hear the page, and for a moment to those who see it. */
+/** Say something once to those who hear the page, and for a moment to those who see it. Answers the line. */
 export function notify(words, kind = 'told') {
   let place = document.getElementById('told');
   if (!place) {
@@ -72,6 +72,7 @@ export function notify(words, kind = 'told') {
   place.replaceChildren(line);
   clearTimeout(notify.clock);
   notify.clock = setTimeout(() => line.remove(), kind === 'error' ? 8000 : 3500);
+  return line;
 }
 
 /** Copy a text and say so. */

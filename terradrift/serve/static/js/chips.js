@@ -23,6 +23,7 @@ async function picture(image, address, signal) {
     const local = URL.createObjectURL(await response.blob());
     image.addEventListener('load', () => URL.revokeObjectURL(local), { once: true });
     image.src = local;
+    image.alt = image.dataset.words;
     image.classList.remove('waiting');
   } catch (error) {
     if (signal?.aborted) return;
@@ -44,7 +45,7 @@ function scale(difference) {
 function large(id, chips, first) {
   const layers = {};
   for (const which of Object.keys(WORDS)) {
-    layers[which] = el('img', { class: `layer waiting`, alt: `${WORDS[which]}, ${caption(chips, which)}`, draggable: 'false' });
+    layers[which] = el('img', { class: 'layer waiting', alt: '', 'data-words': `${WORDS[which]}, ${caption(chips, which)}`, draggable: 'false' });
   }
   for (const [which, image] of Object.entries(layers)) picture(image, url(id, which, LARGE));
   const meaning = el('p', { class: 'soft small' }, chips.difference?.meaning || '');
@@ -107,7 +108,7 @@ export function strip(id, chips, signal, whole = false) {
     return el('div', { class: 'chip-none chip-none-all' }, 'No pictures: the scenes are not where they were, and no thumbnails were kept.');
   }
   const figures = Object.entries(WORDS).map(([which, words]) => {
-    const image = el('img', { class: 'waiting', alt: `${words}, ${caption(chips, which)}`, width: SMALL, height: SMALL });
+    const image = el('img', { class: 'waiting', alt: '', 'data-words': `${words}, ${caption(chips, which)}`, width: SMALL, height: SMALL });
     picture(image, url(id, which, SMALL), signal);
     const scene = chips.scenes?.[which];
     return el('figure', { class: 'change-chip' },

@@ -159,6 +159,7 @@ async function load() {
     return;
   }
   root().setAttribute('aria-busy', 'true');
+  if (!root().querySelector('.detail-body')) root().replaceChildren(el('p', { class: 'reading soft', role: 'status' }, 'Reading\u2026'));
   try {
     show(id, await asked(id, signal), signal);
   } catch (error) {

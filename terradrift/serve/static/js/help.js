@@ -11,7 +11,7 @@ const WORDS = [
   ['reference', 'What the patch was expected to look like, by its own past and by its analogues.'],
   ['analogue', 'A patch whose history ran alongside; on the same date it says what the date did to such ground.'],
   ['z', 'How far a date is from its reference, in robust standard deviations. The shaded band is what is normal.'],
-  ['score', 'How strong a change is: it grows as chance gets less likely to give the like.'],
+  ['score', 'How strong a change is: its step over the scatter around it, beside like patches. Noise reaches 2 to 5.'],
   ['persistence', 'Whether it lasts (persistent), goes back (transient), creeps (gradual), or comes with the season (seasonal).'],
   ['kind', 'A cluster of changes that went the same way. Colour and pattern are those of the legend.'],
   ['not judged', 'A date without a score (a small cross) says why: clouds, too little past. To abstain is an answer.'],

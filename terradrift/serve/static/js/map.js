@@ -226,6 +226,11 @@ export async function start() {
       small.matches ? 300 : 0,
     ),
   );
+  /* Matches may lie anywhere: where none is in view all of the archive is shown. */
+  on('search', () => {
+    const found = (state.search?.rows || []).filter((row) => Number.isFinite(row.longitude));
+    if (found.length && !found.some((row) => inView([row.longitude, row.latitude]))) fit();
+  });
   registerKeys();
   readout();
   await new Promise((resolve) => {

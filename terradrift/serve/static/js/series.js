@@ -9,11 +9,11 @@ const EDGE = { left: 38, right: 12, top: 20, bottom: 40 };
 const SHOWN = [
   ['z', 'z of a day', 2], ['ndvi', 'NDVI', 3], ['nbr', 'NBR', 3], ['ndwi', 'NDWI', 3],
 ];
-let chosen = 'z'; // stays from change to change
+let chosen = null; // stays from change to change; before a choice NDVI, where it is known
 
 export class Chart {
   constructor() {
-    this.what = chosen;
+    this.what = 'z';
     this.at = -1;
     this.switch = el('div', { class: 'switch', role: 'group', 'aria-label': 'What the chart shows' },
       ...SHOWN.map(([name, words]) => el('button', {
@@ -44,6 +44,7 @@ export class Chart {
     const { reference, expected } = series;
     this.bounds = { z: bounds(reference) };
     for (const name of ['ndvi', 'nbr', 'ndwi']) this.bounds[name] = { ...bounds(expected?.[name]), what: expected?.what };
+    this.what = chosen ?? ((series.ndvi || []).some(finite) ? 'ndvi' : 'z');
     this.#tabulate();
     this.draw();
   }

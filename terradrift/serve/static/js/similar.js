@@ -38,7 +38,8 @@ const filtered = () => JSON.stringify(state.filters) !== JSON.stringify(NO_FILTE
 async function asked(path, body, kept) {
   if (state.searching) return;
   set({ searching: true });
-  const slow = setTimeout(() => notify('Searching\u2026'), 500);
+  let told = null;
+  const slow = setTimeout(() => { told = notify('Searching\u2026'); }, 500);
   try {
     await verdicts.settled();
     const within = options.within || !filtered();
@@ -54,6 +55,7 @@ async function asked(path, body, kept) {
     notify(error.message, 'error');
   } finally {
     clearTimeout(slow);
+    told?.remove();
     set({ searching: false });
   }
 }
