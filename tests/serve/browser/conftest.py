@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -108,6 +109,29 @@ def _watched(context: BrowserContext, host: str, complaints: Complaints) -> Page
     return page
 
 
+def _opened(
+    browser: Browser,
+    address: str,
+    complaints: Complaints,
+    *,
+    width: int = 1280,
+    height: int = 800,
+    theme: str = "dark",
+) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+        reduced_motion="reduce",
+        has_touch=width < 500,
+        accept_downloads=True,
+    )
+    page = _watched(context, urlsplit(address).netloc, complaints)
+    page.goto(address)
+    page.wait_for_selector("body[data-map=ready]")
+    _settle(page)
+    return page
+
+
 @pytest.fixture
 def complaints() -> Complaints:
     """What the pages of a test complain of; checked when it ends."""
@@ -124,27 +148,54 @@ def watched(browser: Browser, complaints: Complaints) -> Iterator[Opener]:
     """
     contexts = []
 
-    def opening(
-        address: str, *, width: int = 1280, height: int = 800, theme: str = "dark"
-    ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if theme == "dark" else "light",
-            reduced_motion="reduce",
-            has_touch=width < 500,
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        page = _watched(context, urlsplit(address).netloc, complaints)
-        page.goto(address)
-        page.wait_for_selector("body[data-map=ready]")
-        _settle(page)
+    def opening(address: str, **how: Any) -> Page:
+        page = _opened(browser, address, complaints, **how)
+        contexts.append(page.context)
         return page
 
     yield opening
     for context in contexts:
         context.close()
     complaints.check()
+
+
+_BACK = """async (hash) => {
+  const { unlimit } = await import('/static/js/area.js');
+  unlimit();
+  document.activeElement?.blur();
+  history.replaceState(null, '', '#');
+  const heard = new Promise((done) => addEventListener('hashchange', done, { once: true }));
+  location.hash = hash;
+  await heard;
+}"""
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Browser, address: str) -> Iterator[tuple[Page, Complaints, str]]:
+    """One page for a whole module, since loading it takes longer than most that is tested.
+
+    With what it complains of, and the words after # that lead back to where it began.
+    """
+    complaints = Complaints()
+    page = _opened(browser, address, complaints)
+    page.wait_for_function("() => location.hash.includes('map=')")
+    yield page, complaints, urlsplit(page.url).fragment
+    page.context.close()
+
+
+@pytest.fixture
+def taken(desk: tuple[Page, Complaints, str]) -> Iterator[Opener]:
+    """That page, taken back to where it began, and to a link: `taken("colour=kind")`."""
+    page, complaints, home = desk
+
+    def taking(link: str = "") -> Page:
+        page.evaluate(_BACK, f"{home}&{link}")
+        _settle(page)
+        return page
+
+    yield taking
+    complaints.check()
+    complaints.found.clear()
 
 
 @pytest.fixture

@@ -56,9 +56,9 @@ def _pixel(page: Page, longitude: float, latitude: float) -> tuple[float, float]
 
 
 def test_all_changes_are_shown_and_the_map_is_moved_by_pointer(
-    opened, settled, passing, simulated: Path
+    taken, settled, passing, simulated: Path
 ):
-    page = opened()
+    page = taken()
     assert passing(page) == _count(simulated)
     drawn = page.evaluate(MAP % f"{POINTS}.reduce((sum, f) => sum + f.properties.n, 0)")
     assert drawn == pytest.approx(_count(simulated), rel=0.02)  # some lie on two tiles
@@ -73,8 +73,8 @@ def test_all_changes_are_shown_and_the_map_is_moved_by_pointer(
     settled(page)
 
 
-def test_a_click_selects_the_strongest_change_and_the_map_stays(opened):
-    page = opened()
+def test_a_click_selects_the_strongest_change_and_the_map_stays(taken):
+    page = taken()
     point = page.evaluate(
         MAP
         % f"{POINTS}.map((f) => ({{...f.properties, at: map.project(f.geometry.coordinates)}}))"
@@ -95,8 +95,8 @@ def test_a_click_selects_the_strongest_change_and_the_map_stays(opened):
     until(page, MAP % "map.getBounds().contains([5.0, 48.0])")
 
 
-def test_filters_show_what_sql_counts(opened, passing, simulated: Path):
-    page = opened(link="#colour=kind")
+def test_filters_show_what_sql_counts(taken, passing, simulated: Path):
+    page = taken("colour=kind")
     kind = page.locator("#legend .class").first
     name = kind.locator(".class-name").inner_text()
     kind.click()
@@ -137,8 +137,8 @@ DRAWN_WHILE_FILTERED = """async () => {
 }"""
 
 
-def test_every_colouring_is_drawn_and_old_tiles_stay_till_new_come(opened, settled):
-    page = opened()
+def test_every_colouring_is_drawn_and_old_tiles_stay_till_new_come(taken, settled):
+    page = taken()
     for name, layer in (
         ("Kind", "changes-points"),
         ("Onset", "changes-points"),
@@ -157,9 +157,9 @@ def test_every_colouring_is_drawn_and_old_tiles_stay_till_new_come(opened, settl
 
 
 def test_an_area_is_drawn_and_a_link_opens_the_same_view(
-    opened, passing, simulated: Path
+    taken, opened, passing, simulated: Path
 ):
-    page = opened()
+    page = taken()
     page.get_by_role("radio", name="Onset").check(force=True)
     extent = _asked(
         simulated,
@@ -184,10 +184,13 @@ def test_an_area_is_drawn_and_a_link_opens_the_same_view(
     assert again.evaluate(STATE % "state.colour") == "onset"
     expect(again.locator("#active .chip", has_text="Area")).to_be_visible()
     assert passing(again) == half
+    assert again.evaluate("document.documentElement.dataset.theme") == "dark"
+    again.keyboard.press("t")  # dark by the system, then light by choice
+    assert again.evaluate("document.documentElement.dataset.theme") == "light"
 
 
-def test_everything_goes_by_keyboard(opened, passing, simulated: Path):
-    page = opened()
+def test_everything_goes_by_keyboard(taken, passing, simulated: Path):
+    page = taken()
     before = page.evaluate(MAP % "map.getCenter().lng")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("+")
@@ -246,8 +249,8 @@ CONTRAST = """() => {
 }"""
 
 
-def test_text_stands_out_in_both_themes(opened):
-    page = opened(link="#colour=kind&kind=1&kind=2&since=2021-01-01")
+def test_text_stands_out_in_both_themes(taken):
+    page = taken("colour=kind&kind=1&kind=2&since=2021-01-01")
     ground = MAP % "JSON.stringify(map.getPaintProperty('paper', 'background-color'))"
     grounds = set()
     for theme in ("light", "dark"):
@@ -256,8 +259,6 @@ def test_text_stands_out_in_both_themes(opened):
         assert page.evaluate(CONTRAST) == []
         grounds.add(page.evaluate(ground))
     assert len(grounds) == 2
-    page.keyboard.press("t")  # dark by the system, then light by choice
-    assert page.evaluate("document.documentElement.dataset.theme") == "light"
 
 
 def test_a_small_screen_has_drawers_and_a_sheet(opened):
@@ -288,29 +289,6 @@ def test_a_small_screen_has_drawers_and_a_sheet(opened):
     assert small == []
 
 
-def test_newer_data_are_told_and_shown(
-    watched, passing, simulated: Path, tmp_path: Path
-):
-    place = tmp_path / "growing.td"
-    shutil.copytree(simulated, place)
-    with served(place) as address:
-        page = watched(address)
-        before = passing(page)
-        assert page.locator("#news").inner_text() == ""
-        weakest = "score < 9"
-        gone = _count(place, weakest)
-        (table,) = place.glob("changes_*.lance")
-        lance.dataset(str(table)).delete(weakest)
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-        page.locator("#news button", has_text="Show").click()
-        page.wait_for_function(
-            f"() => document.querySelector('.passing strong').innerText !== '{before:,}'"
-        )
-        assert passing(page) == before - gone
-        assert page.locator("#news").inner_text() == ""
-        page.context.close()
-
-
 def test_modules_are_named_ahead_so_that_they_load_at_once() -> None:
     page = (STATIC / "index.html").read_text()
     named = set(re.findall(r'modulepreload" href="static/js/(\w+)\.js"', page))
@@ -323,19 +301,36 @@ def test_modules_are_named_ahead_so_that_they_load_at_once() -> None:
     assert named == reached - {"main"}
 
 
-def test_a_server_that_comes_back_is_told_the_area_again(
-    watched, passing, complaints, simulated: Path
+def test_newer_data_are_shown_and_a_server_that_comes_back_is_told_the_area(
+    watched, passing, complaints, simulated: Path, tmp_path: Path
 ):
+    place = tmp_path / "growing.td"
+    shutil.copytree(simulated, place)
     area = "#area=5.87,49.5;5.95,49.5;5.95,49.7;5.87,49.7"
-    complaints.expected += ["net::ERR_CONNECTION_REFUSED", "410 (Gone)"]
     look = "document.dispatchEvent(new Event('visibilitychange'))"
-    with served(simulated) as address:
-        page = watched(address + area)
+    weakest = "score < 9"
+    gone = _count(place, weakest)
+    with served(place) as address:
+        page = watched(address)
+        before = passing(page)
+        assert page.locator("#news").inner_text() == ""
+        (table,) = place.glob("changes_*.lance")
+        lance.dataset(str(table)).delete(weakest)
+        page.evaluate(look)
+        page.locator("#news button", has_text="Show").click()
+        page.wait_for_function(
+            f"() => document.querySelector('.passing strong').innerText !== '{before:,}'"
+        )
+        assert passing(page) == before - gone
+        assert page.locator("#news").inner_text() == ""
+        page.goto(address + area)
+        page.reload()
         expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
         inside = passing(page)
+    complaints.expected += ["net::ERR_CONNECTION_REFUSED", "410 (Gone)"]
     page.evaluate(look)
     expect(page.locator("#news")).to_contain_text("does not answer")
-    with served(simulated, port=urlsplit(address).port):
+    with served(place, port=urlsplit(address).port):
         page.evaluate(look)
         expect(page.locator("#news")).to_be_empty()
         page.locator("#filters .class", has_text="transient").click()
@@ -344,4 +339,4 @@ def test_a_server_that_comes_back_is_told_the_area_again(
         page.context.close()
     where = "longitude BETWEEN 5.87 AND 5.95 AND persistence = 'transient'"
     assert 0 < came_back < inside
-    assert came_back == pytest.approx(_count(simulated, where), rel=0.05)
+    assert came_back == pytest.approx(_count(place, where), rel=0.05)
