@@ -1,5 +1,6 @@
 """The application: routes, static files, and how faults are told."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from terradrift.serve.routes import (
     tiles,
 )
 from terradrift.serve.sql.spares import Spares
+from terradrift.serve.warm import FIRST_VIEW
 
 STATIC = Path(__file__).parent / "static"
 
@@ -48,10 +50,13 @@ def application(held: Held) -> FastAPI:
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
-        spares.start()
+        later = threading.Timer(FIRST_VIEW, spares.start)
+        later.start()
         try:
             yield
         finally:
+            later.cancel()
+            later.join()
             spares.close()
 
     app = FastAPI(

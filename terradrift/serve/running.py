@@ -14,7 +14,6 @@ import uvicorn
 from anyio import to_thread
 
 from terradrift.serve import origin
-from terradrift.serve.app import application
 from terradrift.serve.faults import ServeError
 from terradrift.serve.guard import Guard
 from terradrift.serve.held import Held
@@ -52,25 +51,32 @@ def serve(
         ServeError: the address is taken or not of this machine, or no such model.
     """
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
-    place = _prepared(held, host, port, token, name)
+    _check_model(held)
+    with _listen(host, port) as listening, _ahead(held):
+        place = _prepared(held, listening, host, token, name)
+
+        def started() -> None:
+            say(place.address)
+            if open_browser and _has_browser():
+                threading.Thread(
+                    target=webbrowser.open, args=[place.address], daemon=True
+                ).start()
+
+        with suppress(KeyboardInterrupt):
+            _Server(place, started).run(sockets=[listening])
+
+
+@contextmanager
+def _ahead(held: Held) -> Iterator[None]:
+    """Reads ahead, as long as the block: while the rest of the server is loaded too."""
     ending = threading.Event()
-    ahead = threading.Thread(target=warm, args=[held, ending.is_set])
-
-    def started() -> None:
-        say(place.address)
-        ahead.start()
-        if open_browser and _has_browser():
-            threading.Thread(
-                target=webbrowser.open, args=[place.address], daemon=True
-            ).start()
-
+    ahead = threading.Thread(target=warm, args=[held, ending])
+    ahead.start()
     try:
-        with place.listening, suppress(KeyboardInterrupt):
-            _Server(place, started).run(sockets=[place.listening])
+        yield
     finally:
         ending.set()
-        if ahead.ident is not None:  # else it never began
-            ahead.join()
+        ahead.join()
 
 
 def _has_browser() -> bool:
@@ -96,27 +102,27 @@ def served(
     Raises: as `serve`.
     """
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
-    place = _prepared(held, host, port, token, name)
-    ready = threading.Event()
-    server = _Server(place, ready.set)
-    thread = threading.Thread(target=server.run, args=[[place.listening]], daemon=True)
-    thread.start()
-    try:
-        while not ready.wait(0.05):
-            if not thread.is_alive():
-                raise ServeError("the server did not start; see its output")
-        yield place.address
-    finally:
-        server.should_exit = True
-        thread.join()
-        place.listening.close()
+    _check_model(held)
+    with _listen(host, port) as listening:
+        place = _prepared(held, listening, host, token, name)
+        ready = threading.Event()
+        server = _Server(place, ready.set)
+        thread = threading.Thread(target=server.run, args=[[listening]], daemon=True)
+        thread.start()
+        try:
+            while not ready.wait(0.05):
+                if not thread.is_alive():
+                    raise ServeError("the server did not start; see its output")
+            yield place.address
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @dataclass(frozen=True)
 class _Place:
-    """What listens where, and what it will answer with."""
+    """Where the server is found, and what it will answer with."""
 
-    listening: socket.socket
     config: uvicorn.Config
     address: str
     close: Callable[[], None]
@@ -142,21 +148,22 @@ class _Server(uvicorn.Server):
 
 
 def _prepared(
-    held: Held, host: str, port: int, token: str | None, name: str | None
+    held: Held,
+    listening: socket.socket,
+    host: str,
+    token: str | None,
+    name: str | None,
 ) -> _Place:
-    _check_model(held)
-    listening = _listen(host, port)
-    try:
-        bound: int = listening.getsockname()[1]
-        beyond = not origin.is_loopback(host)
-        needed = beyond or name is not None or token is not None
-        key = Key.of(token, bound) if needed else None
-        app = application(held)
-        names = _names(host, beyond) | ({name.lower()} if name else set())
-        walls = Guard(app, names, everywhere=beyond, key=key)
-    except BaseException:
-        listening.close()
-        raise
+    # Half of what the server loads; columns are read meanwhile.
+    from terradrift.serve.app import application
+
+    bound: int = listening.getsockname()[1]
+    beyond = not origin.is_loopback(host)
+    needed = beyond or name is not None or token is not None
+    key = Key.of(token, bound) if needed else None
+    app = application(held)
+    names = _names(host, beyond) | ({name.lower()} if name else set())
+    walls = Guard(app, names, everywhere=beyond, key=key)
     config = uvicorn.Config(
         walls,
         log_level="error",
@@ -166,7 +173,7 @@ def _prepared(
         ws="none",
         timeout_graceful_shutdown=_PATIENCE,
     )
-    return _Place(listening, config, _address(host, bound, key), app.state.close)
+    return _Place(config, _address(host, bound, key), app.state.close)
 
 
 def _check_model(held: Held) -> None:

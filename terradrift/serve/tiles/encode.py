@@ -42,6 +42,14 @@ def encode(layer: str, rows: pa.Table) -> bytes:
     return bytes(made)
 
 
+def ready() -> None:
+    """Load what tiles are made with; otherwise the first of them does.
+
+    Raises: as `encode`.
+    """
+    _connection()
+
+
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
