@@ -65,8 +65,8 @@ def demo(
         say(f"4. terradrift similar --event {best}: changes like it", quiet=quiet)
         columns = ["rank", "distance", "change_id", "onset", "score", "kind"]
         rows(archive.similar(event=best, k=5).to_arrow(), columns, as_json=False)
-    count = archive.export(folder / "changes.parquet")
-    archive.export(folder / "changes.gpkg")
+    count = archive.export(folder / "changes.parquet", overwrite=True)
+    archive.export(folder / "changes.gpkg", overwrite=True)
     archive.report(folder / "report.html")
     say(
         f"5. {count:,} changes in {folder / 'changes.parquet'} and, for QGIS, "

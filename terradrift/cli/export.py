@@ -60,7 +60,7 @@ def export(
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace a folder that an export wrote, or any file.",
+            help="Replace the file that is there, or a folder that an export wrote.",
         ),
     ] = False,
     dry_run: Annotated[

@@ -61,9 +61,7 @@ def write(rows: Rows, path: str | Path) -> int:
 
 
 def write_layers(layers: Sequence[gis.Layer], path: Path) -> int:
-    """Write layers to a file for GIS, whole or not at all; returns how many rows there were.
-
-    Of a form that keeps no styles the first one is written to a .qml beside the file.
+    """Write layers to the files of `files_of`, each whole or not at all; returns the rows.
 
     Raises:
         QueryError: it cannot be written.
@@ -74,17 +72,20 @@ def write_layers(layers: Sequence[gis.Layer], path: Path) -> int:
         for layer, one in zip(layers, counted, strict=True)
     ]
     _whole(path, lambda made: gis.write(passing, made))
-    if path.suffix.lower() != ".gpkg" and (qml := layers[0].styles):
-        beside = path.with_suffix(".qml")
-        _whole(beside, lambda made: _text(made, next(iter(qml.values()))))
+    qml = next(iter(layers[0].styles.values()), "")
+    for beside in files_of(layers, path)[1:]:
+        _whole(beside, lambda made: made.write_text(qml, encoding="utf-8"))
     return sum(one.rows for one in counted)
 
 
-def _text(path: Path, text: str) -> None:
-    path.write_text(text)
+def files_of(layers: Sequence[gis.Layer], path: Path) -> list[Path]:
+    """What layers are written to: `path`, and the .qml beside a form that keeps no styles."""
+    if path.suffix.lower() == ".gpkg" or not layers[0].styles:
+        return [path]
+    return [path, path.with_suffix(".qml")]
 
 
-def _whole(target: Path, fill: Callable[[Path], None]) -> None:
+def _whole(target: Path, fill: Callable[[Path], object]) -> None:
     """Have `fill` write the file, there whole or not at all.
 
     Raises:

@@ -1,15 +1,16 @@
 """Files that are made for one visitor: whole before the first byte goes, and then removed."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Literal
+from tempfile import gettempdir
+from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
+
+from terradrift.store.out import part
 
 Format = Literal["parquet", "gpkg", "fgb", "geojson", "csv", "json", "jsonl"]
 
@@ -28,8 +29,15 @@ _PLAIN = " !#$&'()*+,/:;=?@[]<>"
 """What a header may hold as it is; the rest of a note is percent-encoded."""
 
 
+_PREFIX = "terradrift-sent-"
+
+
 class Sent(FileResponse):
     """A file that is sent whole and removed with its folder, however sending ends."""
+
+    def __init__(self, path: Path, remove: Callable[[], None], **said: Any) -> None:  # noqa: ANN401 - those of FileResponse
+        super().__init__(path, **said)
+        self._remove = remove
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; parts of it are not sent: the next visit makes another file."""
@@ -37,29 +45,34 @@ class Sent(FileResponse):
         try:
             await super().__call__({**scope, "headers": headers}, receive, send)
         finally:
-            shutil.rmtree(Path(self.path).parent, ignore_errors=True)
+            self._remove()
 
 
 @contextmanager
 def made(name: str) -> Iterator[tuple[Path, Callable[[int, str | None], Sent]]]:
     """A path to write to, and what sends it; without being sent it is removed.
 
-    `name` is what the file is called at the visitor's.
+    `name` is what the file is called at the visitor's. What a killed server left is removed
+    first.
     """
-    folder = Path(mkdtemp(prefix="terradrift-"))
+    part.clean(Path(gettempdir()), _PREFIX)
+    folder, lock = part.begin(Path(gettempdir()), _PREFIX)
     path = folder / name
     sent: list[Sent] = []
+
+    def remove() -> None:
+        part.end(folder, lock)
 
     def send(rows: int, note: str | None) -> Sent:
         headers = {"x-rows": str(rows)}
         if note:
             headers["x-note"] = quote(note, safe=_PLAIN)
         kind = TYPES[path.suffix.removeprefix(".")]
-        sent.append(Sent(path, headers=headers, media_type=kind, filename=name))
+        sent.append(Sent(path, remove, headers=headers, media_type=kind, filename=name))
         return sent[0]
 
     try:
         yield path, send
     finally:
         if not sent:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove()

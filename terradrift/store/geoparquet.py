@@ -18,6 +18,7 @@ from terradrift.store.geoparquet_import import (
     import_embeddings,
     import_events,
 )
+from terradrift.store.out import links
 from terradrift.store.out import stac as stac_of
 from terradrift.store.out.leaving import Dtype, Leaving
 from terradrift.store.out.met import Met
@@ -134,8 +135,8 @@ def _stac(leaving: Leaving, covered: Covered, met: Met, path: Path) -> tuple[Pat
     made = stac_of.Made(
         name=name,
         collection=f"{name}-collection",
-        href=f"./{path.name}",
-        collection_href=f"./{collection.name}",
+        href=links.path(f"./{path.name}"),
+        collection_href=links.path(f"./{collection.name}"),
         contents=contents,
         columns=leaving.columns,
         rows=covered.rows,
@@ -145,9 +146,12 @@ def _stac(leaving: Leaving, covered: Covered, met: Met, path: Path) -> tuple[Pat
         size=path.stat().st_size,
     )
     about = stac_of.collection(
-        made.collection, contents, [{"href": f"./{item.name}"}], leaving.columns
+        made.collection,
+        contents,
+        [{"href": links.path(f"./{item.name}")}],
+        leaving.columns,
     )
-    about["links"][0]["href"] = f"./{collection.name}"
+    about["links"][0]["href"] = made.collection_href
     for where, text in ((item, stac_of.item(made)), (collection, about)):
         where.write_text(json.dumps(text, indent=2) + "\n")
     return item, collection

@@ -254,10 +254,18 @@ def test_what_does_not_go_together_is_said_in_one_line(
 def test_targets_of_others_are_left_alone(archive: td.Archive, tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("precious")
-    with pytest.raises(ArchiveError, match="no export wrote it"):
+    with pytest.raises(ArchiveError, match="is there already"):
         archive.export(path)
     assert path.read_text() == "precious"
-    assert archive.export(path, overwrite=True) == archive.export(path) > 0
+    assert archive.export(path, overwrite=True) > 0
+    style = tmp_path / "c.qml"
+    style.write_text("precious")
+    with pytest.raises(ArchiveError, match=r"c\.qml is there already"):
+        archive.export(tmp_path / "c.fgb")
+    assert style.read_text() == "precious"
+    assert not (tmp_path / "c.fgb").exists()
+    archive.export(tmp_path / "c.fgb", overwrite=True)
+    assert style.read_text().startswith("<!DOCTYPE qgis")
     folder = tmp_path / "f"
     archive.export(folder, to="partitioned")
     with pytest.raises(ArchiveError, match="pass --overwrite"):

@@ -52,9 +52,8 @@ class Archive(Judging):
         searches; `since` and `until` are days, both included. `dtype` is of vectors:
         float16, float32 or, in Zarr, int8.
 
-        With `dry_run` rows are counted and nothing is written. A file that is there and
-        that no export wrote, and a folder that one wrote, are replaced with `overwrite`
-        alone.
+        With `dry_run` rows are counted and nothing is written. A file that is there, and a
+        folder all of which an export wrote, are replaced with `overwrite` alone.
 
         Raises:
             ValueError: no such table or form, or ones that do not go together.

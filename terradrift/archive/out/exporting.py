@@ -17,7 +17,7 @@ from terradrift.progress import Advance
 from terradrift.query import gis, write
 from terradrift.query.sql.views import SCENE
 from terradrift.store import geoparquet
-from terradrift.store.out import part
+from terradrift.store.out import existing
 from terradrift.store.out.leaving import TABLES, Leaving
 from terradrift.store.tables import Store
 
@@ -96,7 +96,7 @@ def export(store: Store, model: str, asked: Request) -> int:
     if asked.dry_run:
         return rows
     is_folder = form in FOLDERS and asked.target.suffix.lower() != ".tif"
-    part.free(asked.target, folder=is_folder, overwrite=asked.overwrite)
+    existing.free(asked.target, folder=is_folder, overwrite=asked.overwrite)
     with progress.stage("export", rows, "rows", quiet=asked.quiet) as advance:
         return _write(form, tables, asked, advance)
 
@@ -166,7 +166,7 @@ def _listed(store: Store, model: str, asked: Request, what: str) -> int:
         if rows is None:
             raise ValueError("--dry-run does not count anomalies; ask SQL for them")
         return int(rows.num_rows)
-    part.free(asked.target, folder=False, overwrite=asked.overwrite)
+    existing.free(asked.target, folder=False, overwrite=asked.overwrite)
     if rows is not None:
         return write.write(rows, asked.target)
     return anomaly_export.export(
@@ -227,6 +227,8 @@ def _write_plain(
         )
         for one in tables
     ]
+    for beside in write.files_of(layers, asked.target)[1:]:
+        existing.free(beside, folder=False, overwrite=asked.overwrite)
     return write.write_layers(layers, asked.target)
 
 

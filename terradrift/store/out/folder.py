@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from terradrift.store.out.existing import MANIFEST
 from terradrift.store.out.leaving import Leaving
-from terradrift.store.out.part import MANIFEST
 
 
 class Manifest:

@@ -4,6 +4,8 @@
 (zarr-conventions, v0.1) and CF on the group of each zone.
 """
 
+import re
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -36,12 +38,24 @@ SPATIAL = {
 }
 SCALES = "scales"
 """Array of the scale of each vector, where vectors are int8."""
+MODEL = "terradrift:model"
+"""Attribute of the root by which a store of ours is known."""
+FILES = re.compile(
+    r"zarr\.json|(utm\d\ds?|epsg\d+)/(zarr\.json|"
+    r"(embeddings|scales|clear_percent|acquired|time|y|x|band|spatial_ref)"
+    r"/(zarr\.json|c(/\d+)*))"
+)
+"""Every path of a file in such a store."""
 _SOUTH = 32700
 _UTM = range(32601, 32761)
 
 
-def root(contents: Contents, grid: Grid) -> dict[str, Any]:
-    """Attributes of the root group; `contents.dtype` is that of the vectors."""
+def root(contents: Contents, grid: Grid, names: Iterable[str]) -> dict[str, Any]:
+    """Attributes of the root group above those of `names`.
+
+    `contents.dtype` is that of the vectors. A layout of UTM zones is told where each zone
+    is one group.
+    """
     px = contents.patch_px or 1
     layout = {
         "layout_type": "regular_grid",
@@ -60,10 +74,10 @@ def root(contents: Contents, grid: Grid) -> dict[str, Any]:
         "geoemb:chip_layout": layout,
         "geoemb:quantization": _quantization(contents.dtype),
         "geoemb:build_version": version("terradrift"),
-        "terradrift:model": dict(contents.model),
+        MODEL: dict(contents.model),
         "terradrift:patch_size": grid.patch_size,
     }
-    if grid.crs == "utm":
+    if grid.crs == "utm" and not any(name.endswith("s") for name in names):
         found["geoemb:spatial_layout"] = "utm_zones"
     return found
 

@@ -19,7 +19,7 @@ from terradrift.errors import ArchiveError
 from terradrift.grid import parse_id
 from terradrift.store import layout
 from terradrift.store.layout import Layout
-from terradrift.store.out import cog, folder, part
+from terradrift.store.out import cog, existing, folder, part
 from terradrift.store.out.folder import Manifest
 from terradrift.store.out.leaving import Leaving
 from terradrift.store.out.virtual import Band
@@ -57,7 +57,7 @@ def export(
             f"{leaving.store.root} has no scores of patches; run terradrift detect first"
         )
     alone = target.suffix.lower() == _TIF
-    part.free(target, folder=not alone, overwrite=overwrite)
+    existing.free(target, folder=not alone, overwrite=overwrite)
     of_zone = zones(
         set(layout.layout(leaving.dataset).runs), leaving.store.settings.grid
     )

@@ -173,7 +173,7 @@ class Leaving:
             "geo": footer.geo(contents, sorted(covered.shapes)),
             footer.TERRADRIFT: own,
         }
-        if self.has_vectors:
+        if self.has_vectors and covered.rows:  # it says when, which nothing is of
             texts["emb"] = footer.emb(contents)
         return {name: json.dumps(value) for name, value in texts.items()}
 

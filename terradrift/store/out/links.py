@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s;,]+")
 _URL = re.compile(r"https?://[^\s;,]+")
@@ -18,7 +19,7 @@ def model(described: Mapping[str, str]) -> str:
     if found := _DOI.search(source):
         return f"https://doi.org/{found[0]}"
     name, revision = described.get("model", ""), described.get("revision", "")
-    return f"urn:terradrift:model:{name}:{revision}"
+    return f"urn:terradrift:model:{_quoted(name)}:{_quoted(revision)}"
 
 
 def doi(described: Mapping[str, str]) -> str | None:
@@ -27,7 +28,29 @@ def doi(described: Mapping[str, str]) -> str | None:
     return found[0] if found else None
 
 
+def of_scene(name: str) -> str:
+    """A URN of a scene."""
+    return f"urn:terradrift:scene:{_quoted(name)}"
+
+
 def source_data(collections: Iterable[str], links: Iterable[str]) -> list[str]:
     """Links to the source collections: those that scenes name, else URNs, one at least."""
-    given = list(links) or [f"urn:terradrift:collection:{one}" for one in collections]
+    given = list(links) or [
+        f"urn:terradrift:collection:{_quoted(one)}" for one in collections
+    ]
     return given or ["urn:terradrift:collection:unknown"]
+
+
+def _quoted(name: str) -> str:
+    """A name as a part of a URN, which holds neither spaces nor other than ASCII."""
+    return quote(name, safe="@,")
+
+
+def address(text: str) -> str:
+    """An address or a path as a URI has it: what may not stand there percent-encoded."""
+    return quote(text, safe="%/:?#[]@!$&'()*+,;=~")
+
+
+def path(text: str) -> str:
+    """A relative path as a URI has it; every `%` in it is a name's own."""
+    return quote(text, safe="/=@,+~")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from terradrift.store.out.links import of_scene
 from terradrift.store.out.sources import Embedded, Scene, Sources
 
 
@@ -26,7 +27,7 @@ class Met:
     def scenes_of(self, known: Sources) -> list[Scene]:
         """The scenes met, by id; those that the archive does not hold are named alone."""
         return [
-            known.scenes.get(one, Scene(f"urn:terradrift:scene:{one}", None))
+            known.scenes.get(one, Scene(of_scene(one), None))
             for one in sorted(self._scenes - {None})
         ]
 

@@ -13,19 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from terradrift.errors import ArchiveError
-
 PREFIX = ".part-"
 _LOCK = ".lock"
 _OLD = ".old"
-
-MANIFEST = "_manifest.json"
-"""What an exported folder says of itself; readers of data skip names with a `_` first."""
-
-_MARK = b"terradrift"
-_KEYS = (b"change_id", b"event_id", b"patch_id", b"label_id")
-"""Columns that tell a text of ours, which has no place for a mark."""
-_SNIFFED = 1 << 16
 
 
 @contextmanager
@@ -39,7 +29,7 @@ def whole(target: Path) -> Iterator[Path]:
         OSError: the folder of `target` is not there, or cannot be written.
     """
     clean(target.parent)
-    folder, lock = _begin(target.parent)
+    folder, lock = begin(target.parent)
     try:
         made = folder / target.name
         yield made
@@ -47,76 +37,15 @@ def whole(target: Path) -> Iterator[Path]:
             target.rename(folder / _OLD)
         made.replace(target)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if (folder / _OLD).exists():
+            _put(folder, target.parent)  # where the second of the renames did not come
+        end(folder, lock)
 
 
-def clean(folder: Path) -> None:
-    """Remove what killed exports left in `folder`; what is being written stays.
-
-    One that was killed between the two renames by which a folder is replaced was whole,
-    and is put under its name.
-    """
-    for left in folder.glob(f"{PREFIX}*"):
-        # Without the lock file it is not ours, or begins at this moment.
-        with suppress(OSError):
-            lock = os.open(left / _LOCK, os.O_RDWR)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if (left / _OLD).exists():
-                    _put(left, folder)
-                shutil.rmtree(left, ignore_errors=True)
-            finally:
-                os.close(lock)
-
-
-def _put(left: Path, folder: Path) -> None:
-    for made in left.iterdir():
-        if made.name not in (_LOCK, _OLD) and not (folder / made.name).exists():
-            made.rename(folder / made.name)
-
-
-def free(target: Path, *, folder: bool, overwrite: bool) -> None:
-    """See that `target` may be written: what is there already is not lost by chance.
-
-    A file that an export wrote is replaced, another one with `overwrite` alone. A folder
-    is replaced with `overwrite`, and only where an export wrote it.
-
-    Raises:
-        ArchiveError: it may not; the message says what to do.
-    """
-    if not target.parent.is_dir():
-        raise ArchiveError(
-            f"cannot write {target}: No such file or directory; make the folder first"
-        )
-    if not os.path.lexists(target):
-        return
-    if target.is_dir() != folder:
-        there, wanted = ("folder", "file") if target.is_dir() else ("file", "folder")
-        raise ArchiveError(
-            f"expected a {wanted} to write, {target} is a {there}; choose another name"
-        )
-    if folder:
-        if not any(target.iterdir()):
-            return
-        if not _folder_is_ours(target):
-            raise ArchiveError(
-                f"{target} holds files that no export wrote; choose another name"
-            )
-        if not overwrite:
-            raise ArchiveError(
-                f"{target} holds an export already; pass --overwrite to replace it"
-            )
-    elif not overwrite and not _file_is_ours(target):
-        raise ArchiveError(
-            f"{target} is there and no export wrote it; choose another name, or pass "
-            "--overwrite to replace it"
-        )
-
-
-def _begin(parent: Path) -> tuple[Path, int]:
+def begin(parent: Path, prefix: str = PREFIX) -> tuple[Path, int]:
+    """A new folder in `parent` and its lock, held until `end` or the end of the process."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Whoever cleans may have come between the file and its lock.
@@ -125,22 +54,50 @@ def _begin(parent: Path) -> tuple[Path, int]:
         os.close(lock)
 
 
-def _folder_is_ours(folder: Path) -> bool:
-    return any(
-        _MARK in _ends(folder / name)
-        for name in (MANIFEST, "zarr.json")
-        if (folder / name).is_file()
-    )
+def end(folder: Path, lock: int) -> None:
+    """Remove a folder of `begin` with what it holds, its lock last, and give that free.
+
+    A process that is killed here leaves what the next `clean` still knows.
+    """
+    try:
+        with suppress(OSError):
+            for left in sorted(folder.iterdir(), key=lambda one: one.name != _OLD):
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                elif left.name != _LOCK:
+                    left.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
-def _file_is_ours(path: Path) -> bool:
-    ends = _ends(path)
-    return _MARK in ends or any(key in ends for key in _KEYS)
+def clean(folder: Path, prefix: str = PREFIX) -> None:
+    """Remove what killed processes left in `folder`; what is being written stays.
+
+    One that was killed between the two renames by which a folder is replaced was whole,
+    and is put under its name. Folders of other users are not looked into.
+    """
+    for left in folder.glob(f"{prefix}*"):
+        # Without the lock file it is not ours, or begins at this moment.
+        with suppress(OSError):
+            if left.is_symlink() or left.stat().st_uid != os.getuid():
+                continue
+            _remove(left, folder, os.open(left / _LOCK, os.O_RDWR))
 
 
-def _ends(path: Path) -> bytes:
-    """The first and the last bytes of a file."""
-    with path.open("rb") as file:
-        first = file.read(_SNIFFED)
-        file.seek(max(len(first), path.stat().st_size - _SNIFFED))
-        return first + file.read(_SNIFFED)
+def _remove(left: Path, folder: Path, lock: int) -> None:
+    """Remove one of the folders in `folder`, where nobody holds its lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (left / _OLD).exists():
+            _put(left, folder)
+    except OSError:
+        os.close(lock)
+    else:
+        end(left, lock)
+
+
+def _put(left: Path, folder: Path) -> None:
+    for made in left.iterdir():
+        if made.name not in (_LOCK, _OLD) and not (folder / made.name).exists():
+            made.rename(folder / made.name)

@@ -17,8 +17,9 @@ import pyarrow as pa
 from terradrift import schema
 from terradrift.errors import ArchiveError
 from terradrift.store.geoparquet import Exported
-from terradrift.store.out import folder, part
+from terradrift.store.out import existing, folder, part
 from terradrift.store.out import stac as stac_of
+from terradrift.store.out.existing import COLLECTION, ITEMS
 from terradrift.store.out.folder import Manifest
 from terradrift.store.out.leaving import Leaving
 from terradrift.store.out.met import Met
@@ -26,8 +27,8 @@ from terradrift.store.out.stac import Made
 from terradrift.store.parquet import Covered, write_to
 from terradrift.store.spatial import Block
 
-DATA, ITEMS = "data", "items"
-"""Folders of the files and of their STAC items, in a STAC collection."""
+DATA = "data"
+"""Folder of the files of a STAC collection."""
 _PARTITIONS = ("tile",)
 """Columns that are the names of folders."""
 
@@ -46,8 +47,8 @@ def export(
     `collection.json`; all links are relative. `advance` is told how many rows were written.
 
     Raises:
-        ArchiveError: rows of no tile, vectors asked for where there are none, no rows for a
-            collection, or `target` may not or cannot be written.
+        ArchiveError: rows of no tile, vectors asked for where there are none, no rows, or
+            `target` may not or cannot be written.
     """
     if not leaving.has_tiles:
         raise ArchiveError(
@@ -59,7 +60,7 @@ def export(
             f"a STAC collection of embeddings has vectors, {leaving.what} have none; "
             "export embeddings or changes, or to partitioned"
         )
-    part.free(target, folder=True, overwrite=overwrite)
+    existing.free(target, folder=True, overwrite=overwrite)
     try:
         with part.whole(target) as made:
             return _write(_Folder(leaving, made, stac, advance), target)
@@ -118,6 +119,8 @@ def _write(to: _Folder, target: Path) -> Exported:
                 href = f"{ITEMS}/{made.name}.json"
                 _json(to.root / href, stac_of.item(whole))
                 links.append({"href": f"./{href}", "title": made.name})
+    if not all_covered.rows:
+        raise ArchiveError("no rows are left to write; widen the filters")
     if to.stac:
         _collection(to, all_covered, links)
     return Exported(target, all_covered.rows, manifest.bytes)
@@ -139,7 +142,7 @@ def _file(
             name=f"{to.name}-{tile}" + ("" if year is None else f"-{year}"),
             collection=to.name,
             href=f"../{inside}/{path.name}",
-            collection_href="../collection.json",
+            collection_href=f"../{COLLECTION}",
             contents=leaving.contents(covered),
             columns=columns,
             rows=covered.rows,
@@ -152,7 +155,7 @@ def _file(
 
     def footers(covered: Covered) -> dict[str, str]:
         texts = leaving.footers(covered)
-        if "emb" in texts and covered.rows:
+        if "emb" in texts:
             about = json.loads(texts["emb"]) | {
                 "stac_item": stac_of.item(made(covered))
             }
@@ -182,13 +185,9 @@ def _join(all_covered: Covered, one: Covered) -> None:
 
 
 def _collection(to: _Folder, covered: Covered, links: list[dict[str, str]]) -> None:
-    if not covered.rows:
-        raise ArchiveError(
-            "no rows are left to make a STAC collection of; widen the filters"
-        )
     contents = to.leaving.contents(covered)
     about = stac_of.collection(to.name, contents, links, to.columns)
-    _json(to.root / "collection.json", about)
+    _json(to.root / COLLECTION, about)
 
 
 def _json(path: Path, text: object) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from terradrift.store.out.links import address, of_scene
 from terradrift.store.tables import Store
 
 _REMOTE = ("http://", "https://", "s3://", "gs://")
@@ -54,7 +55,7 @@ def sources(store: Store) -> Sources:
             item = json.loads(row["stac_item"]) if row["stac_item"] else {}
             own = _linked(item, "self")
             scenes[row["scene_id"]] = Scene(
-                own[0] if own else f"urn:terradrift:scene:{row['scene_id']}",
+                own[0] if own else of_scene(row["scene_id"]),
                 row["processing_baseline"],
             )
             links |= set(_linked(item, "collection"))
@@ -64,7 +65,7 @@ def sources(store: Store) -> Sources:
 
 def _linked(item: Mapping[str, Any], rel: str) -> list[str]:
     return [
-        link["href"]
+        address(link["href"])
         for link in item.get("links", [])
         if link.get("rel") == rel and link.get("href", "").startswith(_REMOTE)
     ]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from terradrift import grid as grids
 from terradrift.errors import ArchiveError
 from terradrift.store import spatial
-from terradrift.store.out import geoemb, part
+from terradrift.store.out import existing, geoemb, part
 from terradrift.store.out.leaving import Leaving
 from terradrift.store.out.zone import Zone, zones
 from terradrift.store.parquet import Covered
@@ -51,7 +51,7 @@ def export(
     Raises:
         ArchiveError: no rows, or `target` may not or cannot be written.
     """
-    part.free(target, folder=True, overwrite=overwrite)
+    existing.free(target, folder=True, overwrite=overwrite)
     days = _days(leaving)
     if not days:
         raise ArchiveError("no rows are left to write; widen the filters")
@@ -106,11 +106,12 @@ def _write(
     grid = leaving.store.settings.grid
     contents = replace(leaving.contents(Covered()), dtype=dtype)
     root = zarr.open_group(str(made), mode="w", zarr_format=3)
-    root.update_attributes(geoemb.root(contents, grid))
     of_zone = zones(set(days), grid)
+    names = {epsg: geoemb.group_name(epsg, set(of_zone)) for epsg in of_zone}
+    root.update_attributes(geoemb.root(contents, grid, names.values()))
     groups = {
         epsg: _group(
-            root.create_group(geoemb.group_name(epsg, set(of_zone))),
+            root.create_group(names[epsg]),
             zone,
             _of_zone(days, epsg),
             contents.dimensions,

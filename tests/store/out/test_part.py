@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from terradrift.errors import ArchiveError
 from terradrift.store.out import part
 
 
@@ -75,40 +74,62 @@ def test_a_folder_that_was_being_replaced_is_found_again(tmp_path: Path) -> None
     assert (tmp_path / "a" / "file").read_text() == "a"
 
 
-def free(target: Path, *, folder: bool = False, overwrite: bool = False) -> None:
-    part.free(target, folder=folder, overwrite=overwrite)
+def test_what_is_killed_while_it_removes_is_still_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    folder, lock = part.begin(tmp_path)
+    (folder / "half").mkdir()
+    with monkeypatch.context() as changed:
+        changed.setattr(part.shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            part.end(folder, lock)
+    assert sorted(one.name for one in folder.iterdir()) == [".lock", "half"]
+    part.clean(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_files_of_others_are_not_replaced_by_chance(tmp_path: Path) -> None:
-    ours, theirs = tmp_path / "ours.csv", tmp_path / "theirs.csv"
-    ours.write_text("change_id,score\n")
-    theirs.write_text("precious\n")
-    free(ours)
-    with pytest.raises(ArchiveError, match=r"theirs\.csv is there and no export wrote"):
-        free(theirs)
-    free(theirs, overwrite=True)
-    free(tmp_path / "new.csv")
-    with pytest.raises(ArchiveError, match="No such file or directory"):
-        free(tmp_path / "nowhere" / "a.csv")
+def test_a_folder_whose_replacing_is_interrupted_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a"
+    target.mkdir()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def replaced() -> None:
+        with part.whole(target) as made:
+            made.mkdir()
+            (made / "new").touch()
+            monkeypatch.setattr(Path, "replace", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        replaced()
+    assert [one.name for one in target.iterdir()] == ["new"]
+    assert hidden(tmp_path) == []
 
 
-def test_only_folders_of_exports_are_replaced_and_when_asked(tmp_path: Path) -> None:
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    for folder in (ours, theirs):
-        folder.mkdir()
-        free(folder, folder=True)
-    (ours / part.MANIFEST).write_text('{"terradrift": "0.1.0"}')
-    (theirs / "precious").touch()
-    with pytest.raises(ArchiveError, match="pass --overwrite"):
-        free(ours, folder=True)
-    free(ours, folder=True, overwrite=True)
-    with pytest.raises(ArchiveError, match="no export wrote; choose another name"):
-        free(theirs, folder=True, overwrite=True)
-    with pytest.raises(ArchiveError, match="expected a file to write"):
-        free(ours, overwrite=True)
-    (tmp_path / "file").touch()
-    with pytest.raises(ArchiveError, match="expected a folder to write"):
-        free(tmp_path / "file", folder=True, overwrite=True)
+def test_folders_of_others_are_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / ".lock").touch()
+    (tmp_path / f"{part.PREFIX}link").symlink_to(precious)
+    part.clean(tmp_path)
+    assert (precious / ".lock").exists()
+    folder, lock = part.begin(tmp_path)
+    part.os.close(lock)
+    with monkeypatch.context() as changed:
+        changed.setattr(part.os, "getuid", lambda: -1)
+        part.clean(tmp_path)
+    assert folder.exists()
 
 
 def test_the_mode_of_what_is_written_is_the_usual_one(tmp_path: Path) -> None:
