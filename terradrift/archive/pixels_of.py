@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,15 @@ class Place:
             max(1, round((top - bottom) / self.gsd)),
             max(1, round((right - left) / self.gsd)),
         )
+
+
+class Window(NamedTuple):
+    """Pixels of one day."""
+
+    pixels: NDArray[np.float32] | None
+    """(band, y, x) reflectance, NaN where not clear or not seen; None: nothing was read."""
+    whole: bool
+    """Whether every scene that was tried could be read; what could not be may come back."""
 
 
 class Pixels:
@@ -89,21 +98,21 @@ class Pixels:
         )
         return any(hrefs and all(map(_is_there, hrefs)) for hrefs in files)
 
-    def window(
-        self, at: datetime, place: Place, bands: Iterable[str]
-    ) -> NDArray[np.float32] | None:
-        """(band, y, x) reflectance of one day, north up, NaN where not clear or not seen.
+    def window(self, at: datetime, place: Place, bands: Iterable[str]) -> Window:
+        """Reflectance of one day, north up.
 
         Where several scenes see a pixel, it is of the first that is clear in all bands: the
-        scene of the instant, then others of that day. None where none can be read.
+        scene of the instant, then others of that day.
         """
         wanted = tuple(bands)
         found: NDArray[np.float32] | None = None
+        whole = True
         for row in self.scenes(at, place):
             try:
                 pixels, _ = chip(row, place.bounds, place.epsg, place.gsd, wanted)
             except SourceError:
-                continue  # the page says that no scene of that day can be read
+                whole = False  # the page says where no scene of that day can be read
+                continue
             if found is None:
                 found = pixels
                 continue
@@ -111,7 +120,7 @@ class Pixels:
             found[:, lacking] = pixels[:, lacking]
             if np.isfinite(found).all():
                 break
-        return found
+        return Window(found, whole)
 
     def __call__(
         self, at: datetime, box: Box, shape: tuple[int, int]
@@ -127,7 +136,7 @@ class Pixels:
         lat = north - (np.arange(height) + 0.5) / height * (north - south)
         x, y = to_metres.transform(*np.meshgrid(lon, lat))
         bounds = (x.min(), y.min(), x.max(), y.max())
-        pixels = self.window(at, Place(epsg, bounds, self._gsd), self.colour)
+        pixels, _ = self.window(at, Place(epsg, bounds, self._gsd), self.colour)
         if pixels is None or not np.isfinite(pixels).any():
             return None
         down = ((bounds[3] - y) / self._gsd).astype(int)

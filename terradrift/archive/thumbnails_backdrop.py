@@ -1,6 +1,8 @@
 """One small picture of the archive's whole ground, of clear pixels of a few dates."""
 
+import math
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +12,7 @@ import pyarrow.compute as pc
 import pyproj
 from numpy.typing import NDArray
 
-from terradrift.archive.pixels_of import Pixels, Place
+from terradrift.archive.pixels_of import Pixels, Place, Window
 from terradrift.archive.thumbnails import Thumbnails, key, rounded
 from terradrift.store.tables import Store
 from terradrift.store.units import embeddings_table
@@ -24,6 +26,8 @@ DATES = 6
 """That pixels are taken from, the clearest first."""
 _ENOUGH = 0.995
 """Share of known pixels from which no further date is read."""
+_AGAIN_S = 60.0
+"""After so long what could not be read is tried again."""
 _MERCATOR = 3857
 
 
@@ -48,26 +52,29 @@ class Backdrops:
         self._store, self._model = store, model
         self._pixels, self._kept = pixels, kept
         self._making = threading.Lock()
-        self._made: list[Backdrop | None] = []
+        self._made: Backdrop | None = None
+        self._until = -math.inf
 
     def get(self) -> Backdrop | None:
         """The picture; None where the ground is too large, or nothing of it can be read."""
         with self._making:
-            if not self._made:
-                self._made.append(self._make())
-            return self._made[0]
+            if time.monotonic() >= self._until:
+                self._made, whole = self._make()
+                self._until = math.inf if whole else time.monotonic() + _AGAIN_S
+            return self._made
 
-    def _make(self) -> Backdrop | None:
+    def _make(self) -> tuple[Backdrop | None, bool]:
+        """The picture, and whether all that was tried for it could be read."""
         box = _box(self._store)
         if box is None or not (dates := self._clearest()):
-            return None
+            return None, True
         west, south, east, north = box
         zones = self._store.settings.grid.zones(
             *((west + east) / 2, (south + north) / 2), (west + east) / 2, north
         )
         place = self._place(zones[0], box)
         if place is None:
-            return None
+            return None, True
         x, y = _mercator(box)
         names = sorted(
             str(row["scene_id"])
@@ -77,15 +84,16 @@ class Backdrops:
         colour = self._pixels.colour
         name = key("backdrop", names, place.bounds, place.gsd, colour, len(x), len(y))
         shape = (len(colour), len(y), len(x))
-        found = self._kept.get(name, shape)
+        found, whole = self._kept.get(name, shape), True
         if found is None:
-            found = self._mosaic(dates, place, (x, y))
+            found, whole = self._mosaic(dates, place, (x, y))
             if found is None:
-                return None
-            self._kept.put(name, found)
+                return None, whole
+            if whole:
+                self._kept.put(name, found)
             found = rounded(found).astype(np.float32)
         corners = [[west, north], [east, north], [east, south], [west, south]]
-        return Backdrop(found, dates[0], corners)
+        return Backdrop(found, dates[0], corners), whole
 
     def _clearest(self) -> list[datetime]:
         """Instants on which most of the archive was clear, the clearest first."""
@@ -126,7 +134,7 @@ class Backdrops:
         dates: list[datetime],
         place: Place,
         axes: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ) -> NDArray[np.float32] | None:
+    ) -> Window:
         to_metres = pyproj.Transformer.from_crs(_MERCATOR, place.epsg, always_xy=True)
         x, y = to_metres.transform(*np.meshgrid(*axes))
         left, _, _, top = place.bounds
@@ -134,8 +142,10 @@ class Backdrops:
         down = ((top - y) / place.gsd).astype(int).clip(0, height - 1)
         along = ((x - left) / place.gsd).astype(int).clip(0, width - 1)
         found: NDArray[np.float32] | None = None
+        whole = True
         for at in dates:
-            seen = self._pixels.window(at, place, self._pixels.colour)
+            seen, all_read = self._pixels.window(at, place, self._pixels.colour)
+            whole &= all_read
             if seen is None:
                 continue
             shown = seen[:, down, along]
@@ -147,8 +157,8 @@ class Backdrops:
             if np.isfinite(found).all(axis=0).mean() >= _ENOUGH:
                 break
         if found is None or not np.isfinite(found).any():
-            return None
-        return found
+            return Window(None, whole)
+        return Window(found, whole)
 
 
 def _box(store: Store) -> tuple[float, float, float, float] | None:

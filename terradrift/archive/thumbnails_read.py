@@ -43,12 +43,14 @@ class Windows:
             if found is None:
                 found = self.kept.get(name, (len(self.bands), *place.shape))
             if found is None:
-                found = self.pixels.window(at, place, self.bands)
+                found, whole = self.pixels.window(at, place, self.bands)
                 if found is None:
                     return None
-                self.kept.put(name, found)
                 # The same numbers as when it is read again.
-                found = rounded(found).astype(np.float32)
+                found, read = rounded(found).astype(np.float32), found
+                if not whole:
+                    return found  # what could not be read now may be there next time
+                self.kept.put(name, read)
             self._remember(name, found)
             return found
 

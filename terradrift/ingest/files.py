@@ -24,19 +24,25 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @contextmanager
-def gdal() -> Iterator[None]:
-    """GDAL set for many small readers: one thread each, decoded blocks kept, retries."""
-    with rasterio.Env(
-        # Parallel over files; GDAL's own threads would wait for each other.
-        GDAL_NUM_THREADS="1",
-        GDAL_CACHEMAX=_CACHE_BYTES,
-        GDAL_HTTP_MULTIRANGE="YES",
-        GDAL_HTTP_MERGE_CONSECUTIVE_RANGES="YES",
-        GDAL_HTTP_MAX_RETRY="4",
-        GDAL_HTTP_RETRY_DELAY="0.5",
-        GDAL_HTTP_CONNECTTIMEOUT="20",
-        GDAL_HTTP_LOW_SPEED_TIME="30",
-        GDAL_HTTP_LOW_SPEED_LIMIT="1",
+def gdal(**others: str) -> Iterator[None]:
+    """GDAL set for many small readers: one thread each, decoded blocks kept, retries.
+
+    `others` are options of GDAL that stand in the place of these, or beside them.
+    """
+    with (
+        rasterio.Env(
+            # Parallel over files; GDAL's own threads would wait for each other.
+            GDAL_NUM_THREADS="1",
+            GDAL_CACHEMAX=_CACHE_BYTES,
+            GDAL_HTTP_MULTIRANGE="YES",
+            GDAL_HTTP_MERGE_CONSECUTIVE_RANGES="YES",
+            GDAL_HTTP_MAX_RETRY="4",
+            GDAL_HTTP_RETRY_DELAY="0.5",
+            GDAL_HTTP_CONNECTTIMEOUT="20",
+            GDAL_HTTP_LOW_SPEED_TIME="30",
+            GDAL_HTTP_LOW_SPEED_LIMIT="1",
+        ),
+        rasterio.Env(**others),
     ):
         yield
 

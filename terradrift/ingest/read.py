@@ -24,6 +24,13 @@ from terradrift.ingest.plan import Plan
 from terradrift.ingest.strip import Strip, side_by_side
 from terradrift.ingest.window import blank, by_file, check_bands, read_bands, read_clear
 
+_SOON = {
+    "GDAL_HTTP_CONNECTTIMEOUT": "4",
+    "GDAL_HTTP_TIMEOUT": "8",
+    "GDAL_HTTP_MAX_RETRY": "1",
+}
+"""Seconds, where somebody waits for pixels: a host that is silent so long is out of reach."""
+
 
 def read(
     plan: Plan,
@@ -89,6 +96,9 @@ def chip(
     `bounds` are left, bottom, right, top. Returns (band, y, x) reflectance, NaN where not
     clear, and (y, x) clear; north up, pixels of `gsd` metres.
 
+    A host that does not answer within seconds counts as one that cannot be read: somebody
+    waits for the picture.
+
     Raises:
         SourceError: the scene cannot be read or lacks a band.
     """
@@ -97,7 +107,7 @@ def chip(
     frame = Frame.north_up(epsg, gsd, (left, top), size)
     scene = acquisition(row, bands)
     files = Files()
-    with gdal():
+    with gdal(**_SOON):
         try:
             pixels, clear = _read_scene(files, scene, frame)
         except SourceError as error:

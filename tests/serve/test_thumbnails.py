@@ -17,10 +17,12 @@ from fastapi.testclient import TestClient
 import terradrift as td
 from terradrift import schema
 from terradrift.archive import thumbnails
+from terradrift.archive.pixels_of import Pixels
 from terradrift.archive.thumbnails import Thumbnails, key
 from terradrift.archive.thumbnails_fill import fill
+from terradrift.archive.thumbnails_read import Windows
 from terradrift.archive.thumbnails_view import Extent, Seen, side, view
-from terradrift.grid import Grid
+from terradrift.grid import Grid, parse_id
 from terradrift.serve.app import application
 from terradrift.serve.held import Held
 
@@ -88,6 +90,34 @@ def test_chips_stay_when_the_scenes_are_gone(movable: tuple[Path, Path]) -> None
         assert fill(td.open(place), 1, quiet=True).lacking == 2
     finally:
         away.rename(scenes)
+
+
+def test_a_window_that_lacks_a_scene_is_not_kept(
+    movable: tuple[Path, Path], tmp_path: Path
+) -> None:
+    place, _ = movable
+    store = td.open(place).store
+    row = store.scan("scenes").read_all().to_pylist()[0]
+    files = {
+        one["href"]: str(tmp_path / Path(one["href"]).name) for one in row["assets"]
+    }
+    away = [{**one, "href": files[one["href"]]} for one in row["assets"]]
+    rows = pa.Table.from_pylist(
+        [row, {**row, "scene_id": "away", "assets": away}], schema.scenes()
+    )
+    windows = Windows(Pixels(store, rows), Thumbnails(tmp_path / "a.td"))
+    patch = store.scan("patches", ["patch_id"]).read_all()["patch_id"][0].as_py()
+    ground = view(store.settings.grid, parse_id(patch), None).place
+    seen = windows.read(row["datetime"], ground)
+    assert seen is not None
+    assert np.isfinite(seen).any()
+    name = windows.name(row["datetime"], ground)
+    assert not windows.kept.has(name)
+    for href, copy in files.items():
+        shutil.copy(href, copy)
+    again = windows.read(row["datetime"], ground)
+    np.testing.assert_array_equal(again, seen)
+    assert windows.kept.has(name)
 
 
 def test_an_archive_that_cannot_be_written_shows_chips_and_keeps_none(
