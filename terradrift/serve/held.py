@@ -153,7 +153,8 @@ class Held:
         except FileNotFoundError:
             settings.read(self.store.root)  # says what there is instead
             raise
-        told = [f"{self.model} {about.st_ino} {about.st_mtime_ns}"]
+        # A copy keeps the time of its contents and may get the number of what was removed.
+        told = [f"{self.model} {about.st_ino} {about.st_mtime_ns} {about.st_ctime_ns}"]
         told += [f"{table} {stamp}" for table, stamp in sorted(stamps.items())]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
