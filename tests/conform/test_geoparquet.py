@@ -217,6 +217,14 @@ def test_good_files_have_no_finding(tmp_path: Path) -> None:
         "utm": lambda path: made.parquet_file(path, made.table([metres]), utm),
         "null rows": shaped(None, *made.squares()[:5], bbox=None),
         "types not told": write(footer=footer(geometry_types=[])),
+        "across 180 degrees in two": shaped(
+            shapely.MultiPolygon(
+                [shapely.box(179.9, 51, 180, 51.1), shapely.box(-180, 51, -179.9, 51.1)]
+            ),
+            bbox=None,
+            geometry_types=["MultiPolygon"],
+        ),
+        "the whole world": shaped(shapely.box(-180, -90, 180, 90), bbox=None),
         "hole": shaped(shapely.orient_polygons(HOLE), bbox=None),
         "large": write(
             rows=column("geometry", made.table()["geometry"].cast("large_binary"))
@@ -250,6 +258,10 @@ HINTS = {
         "geoparquet.covering.loose",
     ),
     "no statistics": (write(write_statistics=False), "geoparquet.statistics"),
+    "a square around the world": (
+        shaped(shapely.box(-179.9, 51, 179.9, 51.05), bbox=None),
+        "geoparquet.antimeridian",
+    ),
     "spherical": (
         write(footer=footer(edges="spherical", orientation=None)),
         "geoparquet.edges",

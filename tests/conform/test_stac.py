@@ -176,6 +176,32 @@ def test_loops_and_hostile_links_come_to_an_end(tmp_path: Path) -> None:
     assert codes(found) == {"stac.link", "stac.href"}
 
 
+@pytest.mark.parametrize("href", ["http://[x", "./" + "a" * 5_000])
+def test_a_link_that_can_be_no_path_is_named(href: str, tmp_path: Path) -> None:
+    item = made.item()
+    item["links"].append({"rel": "parent", "href": href})
+    found = checking.check(made.catalogue(tmp_path / "made", {"item": item}))
+    assert codes(found) == {"stac.href"}
+
+
+def test_a_name_with_a_space_is_found_raw_and_encoded(tmp_path: Path) -> None:
+    item = made.item()
+    asset = item["assets"]["embeddings"]
+    for href in ("./my%20emb.parquet", "./my emb.parquet"):
+        asset["href"] = href
+        start = made.catalogue(tmp_path / href[2:], {"item": item})
+        (start.parent / "made.parquet").rename(start.parent / "my emb.parquet")
+        assert codes(checking.check(start)) == set()
+
+
+def test_a_square_drawn_around_the_world_is_a_warning(tmp_path: Path) -> None:
+    ring = [[-179.9, 51], [179.9, 51], [179.9, 51.1], [-179.9, 51.1], [-179.9, 51]]
+    item = made.item()
+    item["geometry"]["coordinates"] = [ring]
+    found = checking.check(made.catalogue(tmp_path / "made", {"item": item}))
+    assert "stac.antimeridian" in codes(found, "warning")
+
+
 def test_a_published_item_of_the_extension_passes(tmp_path: Path) -> None:
     """STAC 1.0.0, as in the extension's own examples."""
     item = made.item() | {"stac_version": "1.0.0"}

@@ -124,6 +124,8 @@ def judge(shapes: NDArray[np.object_], seen: Seen, found: Findings, row: int) ->
         parts = shapely.get_parts(real)
         areas = (shapely.get_type_id(parts) == 3) & ~shapely.is_empty(parts)
         _rings(parts[areas], seen, found, row)
+    if seen.degrees:
+        _wide(real, seen, found, row)
     bounds = shapely.bounds(real)
     finite = np.isfinite(bounds).all(axis=1)
     if not finite.all() and bool((~shapely.is_empty(real[~finite])).any()):
@@ -138,6 +140,33 @@ def judge(shapes: NDArray[np.object_], seen: Seen, found: Findings, row: int) ->
         seen.low = np.minimum(seen.low, bounds[finite, :2].min(axis=0))
         seen.high = np.maximum(seen.high, bounds[finite, 2:].max(axis=0))
         seen.centres.append((bounds[finite, :2] + bounds[finite, 2:]) / 2)
+
+
+def _wide(real: NDArray[np.object_], seen: Seen, found: Findings, row: int) -> None:
+    """Parts that go more than half around the world, as squares on the antimeridian do."""
+    wide = wider_than_half(real)
+    if wide is not None:
+        found.warning(
+            "geoparquet.antimeridian",
+            f"{seen.at} rows from {row:,}",
+            "geometries of at most 180 degrees of longitude",
+            f"one of {wide:,.4f}",
+            "if it lies across the antimeridian, cut it there (RFC 7946, 3.1.9); readers "
+            "draw it around the world",
+            f"{SPEC}, bbox",
+        )
+
+
+def wider_than_half(shapes: NDArray[np.object_]) -> float | None:
+    """Degrees of the widest part of geometries in degrees, where over 180; None: of none.
+
+    What goes from -180 to 180 in full is of the whole world, and is passed.
+    """
+    bounds = shapely.bounds(shapely.get_parts(shapely.get_parts(shapes)))
+    west, east = bounds[:, 0], bounds[:, 2]
+    wide = (east - west)[~((west == -180) & (east == 180))]
+    most = float(np.max(wide, initial=0.0, where=np.isfinite(wide)))
+    return most if most > 180 else None
 
 
 def _rings(

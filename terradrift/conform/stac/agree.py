@@ -8,7 +8,7 @@ from pyarrow import parquet
 
 from terradrift.conform.finding import named, short
 from terradrift.conform.stac.embedding import SPEC
-from terradrift.conform.stac.walk import Walk, local
+from terradrift.conform.stac.walk import Walk, meant
 
 
 def check(walk: Walk) -> None:
@@ -42,7 +42,10 @@ def _vectors(
     """Size and type of the vectors in the item's GeoParquet."""
     assets = item.get("assets")
     asset = assets.get("embeddings") if isinstance(assets, dict) else None
-    target = local(asset.get("href"), path, walk) if isinstance(asset, dict) else None
+    try:
+        target = meant(asset.get("href"), path) if isinstance(asset, dict) else None
+    except (ValueError, OSError):
+        return  # told by the walk
     if target is None or target.suffix != ".parquet" or not target.is_file():
         return
     try:

@@ -6,10 +6,12 @@ from functools import cache
 from typing import Any
 
 import jsonschema
+import numpy as np
 from jsonschema.protocols import Validator
 
 from terradrift.conform import by_schema
 from terradrift.conform.finding import Findings, line, short
+from terradrift.conform.geoparquet.geometry import wider_than_half
 
 VERSION = "1.1.0"
 _KINDS = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
@@ -136,7 +138,18 @@ def _place(item: dict[str, Any], found: Findings, where: str) -> None:
         return
     half = len(box) // 2
     given = (box[0], box[1], box[half], box[half + 1])
-    real = shapely.from_geojson(json.dumps(geometry)).bounds
+    shape = shapely.from_geojson(json.dumps(geometry))
+    real = shape.bounds
+    wide = wider_than_half(np.array([shape]))
+    if wide is not None:
+        found.warning(
+            "stac.antimeridian",
+            f"{where}#geometry",
+            "a geometry of at most 180 degrees of longitude",
+            f"one of {wide:,.4f}",
+            "if it lies across the antimeridian, cut it there",
+            f"STAC {VERSION}, Item, geometry; RFC 7946, 3.1.9",
+        )
     if given[0] > given[2]:
         return  # across the antimeridian
     far = max(abs(a - b) for a, b in zip(given, real, strict=True))

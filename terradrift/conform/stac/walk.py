@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from terradrift.conform.finding import Findings, named, short
+from terradrift.conform.finding import Findings, line, named, short
 from terradrift.conform.plain import document
 from terradrift.conform.stac import core, embedding
 
@@ -110,7 +110,7 @@ def _document(value: dict[str, Any], walk: Walk, where: str, at: Path) -> list[P
     for i, link in enumerate(links if isinstance(links, list) else []):
         if not isinstance(link, dict) or link.get("rel") not in _FOLLOWED:
             continue
-        target = local(link.get("href"), at, walk)
+        target = local(link.get("href"), at, walk, f"{where}#links[{i}]")
         if target is None:
             continue
         if not target.is_file():
@@ -135,7 +135,7 @@ def _assets(item: dict[str, Any], walk: Walk, where: str, at: Path) -> None:
     for key, asset in assets.items() if isinstance(assets, dict) else ():
         if not isinstance(asset, dict):
             continue
-        target = local(asset.get("href"), at, walk)
+        target = local(asset.get("href"), at, walk, f"{where}#assets.{key[:80]}")
         if target is None:
             continue
         if not target.exists():
@@ -154,13 +154,38 @@ def _assets(item: dict[str, Any], walk: Walk, where: str, at: Path) -> None:
             walk.asset(target, walk.found, walk.where(target))
 
 
-def local(href: object, at: Path, walk: Walk) -> Path | None:
-    """The path that a link means; None, and counted, where it leads elsewhere."""
-    if not isinstance(href, str) or not href or "\0" in href:
+def local(href: object, at: Path, walk: Walk, where: str) -> Path | None:
+    """The path that a link means; None, and told, where it is none or leads elsewhere."""
+    try:
+        path = meant(href, at)
+    except (ValueError, OSError) as error:
+        walk.found.error(
+            "stac.href",
+            where,
+            "a path or an address",
+            f"{short(href)} ({line(error)})",
+            "mend href",
+            "STAC 1.1.0, href; RFC 3986",
+        )
         return None
+    walk.remote += path is None and isinstance(href, str) and bool(href)
+    return path
+
+
+def meant(href: object, at: Path) -> Path | None:
+    """The path that a link in the document `at` means; None: it is none, or elsewhere.
+
+    A name as it stands and a percent-encoded one are both found in catalogues.
+
+    Raises:
+        OSError, ValueError: a link that can be neither a path nor an address.
+    """
+    if not isinstance(href, str) or not href:
+        return None
+    if "\0" in href:
+        raise ValueError("a null byte")
     parts = urlsplit(href)
     if parts.scheme not in ("", "file"):
-        walk.remote += 1
         return None
-    path = Path(unquote(parts.path) if parts.scheme else href)
-    return path if path.is_absolute() else Path(at.parent, path)
+    stands, other = Path(at.parent, href), Path(at.parent, unquote(parts.path))
+    return stands if stands.exists() and not other.exists() else other
