@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import terradrift as td
 from terradrift.errors import QueryError
 from terradrift.query.sql import apart, ask, limits
 from terradrift.query.sql.limits import Limits
@@ -28,6 +29,17 @@ def test_the_answer_is_that_of_this_process_with_its_note(store: Store) -> None:
     assert rows.equals(here.to_arrow())
     assert note == here.note
     assert note is not None
+
+
+def test_values_may_have_any_name(store: Store) -> None:
+    values = {"text": "a", "store": 1, "limits": 2.5, "self": None}
+    text = "SELECT $text, $store, $limits, $self"
+    assert ask.sql(store, text, None, **values).fetchall() == [("a", 1, 2.5, None)]
+    archive = td.open(store.root)
+    assert archive.sql(text, **values).fetchall() == [("a", 1, 2.5, None)]
+    bounds = Limits(rows=1)
+    cut = archive.sql("FROM range($text)", limits=bounds, text=3)
+    assert cut.fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize(

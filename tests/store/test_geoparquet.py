@@ -7,11 +7,11 @@ import geopandas
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pystac
 import pytest
 import shapely
 
 from terradrift import schema
+from terradrift.conform.checking import check
 from terradrift.errors import ArchiveError
 from terradrift.store import geoparquet
 from terradrift.store.geoparquet import (
@@ -196,6 +196,7 @@ def test_no_rows_make_a_file_of_none(store: Store, tmp_path: Path) -> None:
     report = export_embeddings(store, path, model=made.MODEL, filter="ndvi > 2")
     assert report.rows == 0
     assert len(geopandas.read_parquet(path)) == 0
+    assert {one.level for one in check(path)} == {"note"}
 
 
 def test_changes_are_written_with_all_their_vectors(
@@ -221,35 +222,6 @@ def test_events_are_written_by_rank(store: Store, tmp_path: Path) -> None:
     assert frame["event_id"].tolist() == ["e1", "e2"]
     geo = json.loads(pq.read_metadata(path).metadata[b"geo"])
     assert geo["columns"]["geometry"]["geometry_types"] == ["MultiPolygon", "Point"]
-
-
-def test_stac_beside_the_file_is_valid_and_names_it(
-    store: Store, tmp_path: Path
-) -> None:
-    link = {"rel": "collection", "href": "https://example.org/sentinel-2-l2a"}
-    scene = dict.fromkeys(schema.scenes().names) | {
-        "scene_id": "S0000",
-        "collection": "sentinel-2-l2a",
-        "stac_item": json.dumps({"links": [link]}),
-    }
-    store.append("scenes", pa.Table.from_pylist([scene], schema.scenes()))
-    path = tmp_path / "flanders.parquet"
-    report = export_embeddings(store, path, model=made.MODEL, stac=True)
-    item_path, collection_path = report.stac
-    item = pystac.Item.from_file(item_path)
-    assert item.assets["embeddings"].href == "./flanders.parquet"
-    assert (item_path.parent / item.assets["embeddings"].href).exists()
-    assert item.bbox == pytest.approx(
-        geopandas.read_parquet(path).total_bounds.tolist()
-    )
-    assert any("embeddings/v0.0.1" in name for name in item.stac_extensions)
-    collection = pystac.Collection.from_file(collection_path)
-    fields = collection.extra_fields
-    assert fields["emb:type"] == "chip"
-    assert fields["emb:dimensions"] == 8
-    assert fields["data_type"] == "float16"
-    assert {"emb:model", "emb:source-data"} <= {link.rel for link in collection.links}
-    assert item.get_collection().id == collection.id
 
 
 def test_an_export_that_fails_leaves_the_old_file(store: Store, tmp_path: Path) -> None:

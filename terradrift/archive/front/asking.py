@@ -64,19 +64,25 @@ class Asking(Finding):
         return self.sql(text, **values).to_arrow_table()
 
     def sql(
-        self, text: str, limits: Limits | None = None, **values: object
+        self, text: str, limits: Limits | None = None, /, **values: object
     ) -> Relation:
         """One SELECT over the views, run when its rows are asked for.
 
         Values are bound by name (`$since`). `limits` bounds time, rows and memory; without
-        them only memory is bounded, by half of the machine's.
+        them only memory is bounded, by half of the machine's. They may be given by name
+        too; any other value of that name is bound to `$limits`.
 
         Raises:
             QueryError: not one SELECT, an unknown name, or anything that writes or
                 reaches outside.
         """
         from terradrift.query.sql import ask
+        from terradrift.query.sql.limits import Limits
 
+        named = values.get("limits")
+        if isinstance(named, Limits):
+            limits = named
+            del values["limits"]
         return ask.sql(self.store, text, limits, **values)
 
     if TYPE_CHECKING:

@@ -6,35 +6,27 @@ one was started ahead (`Process`) and waits.
 """
 
 import json
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
 
-import duckdb
-import lance
 import pyarrow as pa
 
-from terradrift.errors import ArchiveError, QueryError, TerradriftError
-from terradrift.query.pinned import Pinned
-from terradrift.query.sql import ask, described, rlimits, sandbox
+from terradrift.errors import QueryError
+from terradrift.query.sql import sandbox
 from terradrift.query.sql.limits import GRACE, Limits
-from terradrift.store.tables import Store
 
 START = 20.0
 """Seconds that a process may take to start and to open an archive."""
 
-_REFUSED = 3
-_TOO_LARGE = (
-    "SQL needs more memory than it may have; narrow it, or allow it more "
-    "(limits=Limits(memory_bytes=...))"
-)
+_ANSWERING = "terradrift.query.sql.answering"
+"""What runs in the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +85,7 @@ class Process:
     def __init__(self) -> None:
         self._words = TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(  # noqa: S603 - Python itself, and no text in the command
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", _ANSWERING],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
@@ -249,98 +241,3 @@ def _last_line(words: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
-
-
-def main() -> None:
-    """Answer the question on standard input: rows to standard output, words to the other."""
-    _warm()
-    line = sys.stdin.buffer.readline()
-    if not line:
-        os._exit(0)  # nobody will ask
-    threading.Thread(target=_end_with_asker, daemon=True).start()
-    asked = json.loads(line)
-    limits = Limits(
-        seconds=asked["seconds"],
-        rows=asked["rows"],
-        memory_bytes=asked["memory_bytes"],
-        unheard=lambda: _refuse(
-            f"SQL took longer than {asked['seconds']:g} s; narrow it"
-        ),
-    )
-    try:
-        store = _store(asked)
-        rlimits.bound_memory(limits.memory_bytes, lambda: _refuse(_TOO_LARGE))
-        relation = ask.sql(store, asked["text"], limits, **asked["values"])
-        if asked["path"] is None:
-            count = _hand_over(relation.reader())
-        else:
-            count = relation.export(asked["path"])
-    except TerradriftError as error:
-        _refuse(str(error))
-    except MemoryError:
-        _refuse(_TOO_LARGE)
-    _say({"note": relation.note, "types": relation.types, "count": count})
-    os._exit(0)  # threads of libraries need not be waited for
-
-
-def _warm() -> None:
-    """Load what the first question would wait for."""
-    with duckdb.connect(":memory:") as connection:
-        sandbox.check(connection, "SELECT count(*)")
-    described.table()
-    sandbox.open_ahead()
-
-
-def _end_with_asker() -> None:
-    """End where nobody waits any more for the answer."""
-    while os.read(0, 1):
-        continue
-    os._exit(_REFUSED)
-
-
-def _store(asked: Mapping[str, Any]) -> Store:
-    store = Store.open(asked["root"])
-    versions = asked["versions"]
-    if not versions and asked["model"] is None:
-        return store
-    named = sorted({*store.tables(), *versions})
-    opened = {name: _dataset(store, name, versions.get(name)) for name in named}
-    held = replace(store.settings, model=asked["model"] or store.settings.model)
-    return Pinned(store.root, held, opened)
-
-
-def _dataset(store: Store, table: str, version: int | None) -> lance.LanceDataset:
-    """Raises ArchiveError where the table has no such version any more."""
-    if version is None:
-        return store.dataset(table)
-    try:
-        return store.dataset(table, version)
-    except ValueError as error:  # what Lance raises
-        raise ArchiveError(
-            f"Not found: {table}.lance at version {version}; ask the archive as it is now"
-        ) from error
-
-
-def _hand_over(rows: pa.RecordBatchReader) -> int:
-    count = 0
-    with pa.ipc.new_stream(sys.stdout.buffer, rows.schema) as stream:
-        for batch in rows:
-            count += batch.num_rows
-            stream.write_batch(batch)
-    sys.stdout.flush()
-    return count
-
-
-def _refuse(why: str) -> None:
-    """End at once: threads of DuckDB may be where they hear nothing."""
-    _say({"error": why})
-    os._exit(_REFUSED)
-
-
-def _say(words: Mapping[str, object]) -> None:
-    sys.stderr.write(f"{json.dumps(words)}\n")
-    sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    main()

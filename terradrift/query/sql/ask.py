@@ -104,6 +104,7 @@ def sql(
     store: "Store",
     text: str,
     limits: Limits | None = None,
+    /,
     **values: Any,  # noqa: ANN401 - whatever DuckDB can bind
 ) -> Relation:
     """The answer to one SELECT statement on the views of `connect`, not run yet.

@@ -47,10 +47,5 @@ def _quoted(name: str) -> str:
 
 
 def address(text: str) -> str:
-    """An address or a path as a URI has it: what may not stand there percent-encoded."""
+    """An address as a URI has it: what may not stand there percent-encoded."""
     return quote(text, safe="%/:?#[]@!$&'()*+,;=~")
-
-
-def path(text: str) -> str:
-    """A relative path as a URI has it; every `%` in it is a name's own."""
-    return quote(text, safe="/=@,+~")

@@ -52,9 +52,9 @@ class Made:
     scenes: Sequence[Scene]
     runs: Sequence[Embedded]
     created: datetime
-    tile: str | None = None
+    tile: str
     """The one tile that its rows are of."""
-    grid: Grid | None = None
+    grid: Grid
     size: int | None = None
     """Bytes; None while it is being written."""
     sha256: str | None = None
@@ -79,7 +79,7 @@ def item(made: Made) -> dict[str, Any]:
             PROCESSING,
             TABLE,
             *([FILE] if made.size is not None else []),
-            *([PROJECTION] if made.tile else []),
+            PROJECTION,
         ],
         "id": made.name,
         "collection": made.collection,
@@ -198,8 +198,6 @@ def _processing(made: Made) -> dict[str, Any]:
 
 def _projection(made: Made) -> dict[str, Any]:
     """Where the patches of the tile lie: a pixel of `proj:shape` is a patch."""
-    if made.tile is None or made.grid is None:
-        return {}
     epsg, row, col = made.grid.tile_cells(made.tile)
     side, size = made.grid.tile_patches, made.grid.patch_size
     left, bottom = col * size, row * size

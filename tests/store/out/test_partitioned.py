@@ -120,3 +120,11 @@ def test_changes_are_written_by_the_year_of_their_onset(
     found = ds.dataset(target, partitioning="hive").to_table()
     assert set(found["year"].to_pylist()) == {2018}
     assert found.schema.field("delta").type == pa.list_(pa.float16(), 8)
+
+
+def test_no_rows_are_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="no rows are left to write"):
+        partitioned.export(
+            embeddings(store, chosen=Chosen("ndvi > 2")), tmp_path / "out"
+        )
+    assert [one.name for one in tmp_path.iterdir()] == ["a.td"]

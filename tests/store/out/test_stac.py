@@ -149,3 +149,11 @@ def test_an_archive_without_scenes_and_runs_has_no_sources(store: Store) -> None
 )
 def test_models_are_linked_to_where_they_are(source: str, link: str) -> None:
     assert links.model({"model": "m", "revision": "2", "source": source}) == link
+
+
+def test_names_that_no_uri_holds_are_encoded() -> None:
+    described = {"model": "Clay 1.5 é", "revision": "2:b"}
+    assert links.model(described) == ("urn:terradrift:model:Clay%201.5%20%C3%A9:2%3Ab")
+    assert links.of_scene("S 1") == "urn:terradrift:scene:S%201"
+    assert links.source_data(["a b"], []) == ["urn:terradrift:collection:a%20b"]
+    assert links.address("s3://b/a b?c=%20") == "s3://b/a%20b?c=%20"

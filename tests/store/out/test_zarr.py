@@ -10,6 +10,7 @@ from terradrift.grid import parse_id
 from terradrift.store.out import geoemb, zarr_store
 from terradrift.store.out.leaving import Leaving
 from terradrift.store.out.zone import zones
+from terradrift.store.parquet import Covered
 from terradrift.store.spatial import Chosen
 from terradrift.store.tables import Store
 from tests.store import made
@@ -65,6 +66,14 @@ def test_attributes_follow_the_conventions(store: Store, tmp_path: Path) -> None
     assert zone["proj:code"] == "EPSG:32631"
     assert zone["spatial:transform"] == [40.0, 0.0, 0.0, 0.0, -40.0, 1280.0]
     assert zone["spatial:shape"] == [32, 96]
+
+
+def test_a_zone_of_two_halves_is_no_layout_of_zones(store: Store) -> None:
+    contents = Leaving(store, "embeddings", made.MODEL).contents(Covered())
+    grid = store.settings.grid
+    one = geoemb.root(contents, grid, ["utm31", "utm32"])
+    assert one.pop("geoemb:spatial_layout") == "utm_zones"
+    assert geoemb.root(contents, grid, ["utm31", "utm31s"]) == one
 
 
 def test_no_rows_are_refused(store: Store, tmp_path: Path) -> None:
