@@ -36,7 +36,7 @@ TARGETS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def archive(finished: Path) -> td.Archive:
     return td.open(finished)
 

@@ -15,19 +15,8 @@ import terradrift as td
 from terradrift.archive.importing import Request, bring
 from terradrift.cli import app
 from terradrift.errors import ArchiveError, ModelMismatchError, SchemaError
+from tests.store import stored
 from tests.store.published import made
-
-
-def held(place: Path) -> list[dict]:
-    return (
-        td.open(place)
-        .sql(
-            "SELECT patch_id, longitude, latitude, datetime, scene_id, embedding, "
-            "clear_percent FROM observations ORDER BY datetime, patch_id"
-        )
-        .df()
-        .to_dict("records")
-    )
 
 
 def by_number(place: Path) -> dict[int, tuple[float, float]]:
@@ -35,7 +24,7 @@ def by_number(place: Path) -> dict[int, tuple[float, float]]:
     to = pyproj.Transformer.from_crs(4326, made.EPSG, always_xy=True)
     return {
         round(row["embedding"][0]): to.transform(row["longitude"], row["latitude"])
-        for row in held(place)
+        for row in stored.records(place)
     }
 
 
@@ -58,8 +47,7 @@ def test_earth_index_lies_where_its_squares_are(tmp_path: Path, offset: float) -
         b"Earth Index, as published: softcon-vits14@1"
     )
     assert archive.validate() == []
-    (shape,) = archive.sql("SELECT ST_AsText(geometry) FROM patches LIMIT 1").fetchone()
-    box = shapely.from_wkt(shape)
+    box = shapely.from_wkb(stored.shape(place))
     to = pyproj.Transformer.from_crs(4326, made.EPSG, always_xy=True)
     square = shapely.transform(box, to.transform, interleaved=False)
     assert square.area == pytest.approx(320**2, rel=0.002)
@@ -75,7 +63,7 @@ def test_a_year_from_january_to_january_is_of_one_calendar_year(
     told = bring(place, [tmp_path / "in"], Request(clear_percent=100))
     assert "192 embeddings of earth-index-yearly at 64 new places" in told
     assert "3 files state no CRS, degrees were assumed" in told
-    rows = held(place)
+    rows = stored.records(place)
     assert {row["datetime"].to_pydatetime() for row in rows} == {
         datetime(2022, 7, 2, 12, tzinfo=UTC),
         datetime(2023, 7, 2, 12, tzinfo=UTC),
@@ -97,9 +85,10 @@ def test_points_get_squares_of_the_products_size(tmp_path: Path) -> None:
     file = made.earth_index_2025(tmp_path, "33UXP", 2023)
     place = tmp_path / "a.td"
     bring(place, [file], Request())
-    (shape,) = td.open(place).sql("SELECT ST_AsText(geometry) FROM patches").fetchone()
     to = pyproj.Transformer.from_crs(4326, made.EPSG, always_xy=True)
-    square = shapely.transform(shapely.from_wkt(shape), to.transform, interleaved=False)
+    square = shapely.transform(
+        shapely.from_wkb(stored.shape(place)), to.transform, interleaved=False
+    )
     assert square.area == pytest.approx(320**2, rel=0.001)
 
 
@@ -111,7 +100,7 @@ def test_clay_has_a_plural_column_and_a_date(tmp_path: Path, doubles: bool) -> N
     assert told.startswith("clay: 32 embeddings of clay-v0 at 16 new places")
     assert "instants by their date" in told
     assert td.open(place).store.settings.grid.patch_size == 5120
-    assert sorted({str(row["datetime"])[:10] for row in held(place)}) == [
+    assert sorted({str(row["datetime"])[:10] for row in stored.records(place)}) == [
         "2021-05-16",
         "2022-06-01",
     ]
@@ -123,7 +112,7 @@ def test_lgnd_is_read_from_its_folders_by_item(tmp_path: Path) -> None:
     place = tmp_path / "a.td"
     told = bring(place, [tmp_path / "in"], Request())
     assert "72 embeddings of lgnd-clay-1024-scene-sentinel-2-l2a at 36 new" in told
-    assert {row["scene_id"] for row in held(place)} == {
+    assert {row["scene_id"] for row in stored.records(place)} == {
         "S2B_33UXP_20240612_0_L2A/2024-06-12",
         "S2A_33UXP_20250612_0_L2A/2025-06-12",
     }
@@ -144,7 +133,7 @@ def test_other_tables_of_vectors_need_the_name_of_their_model(tmp_path: Path) ->
     assert not (tmp_path / "a.td").exists()
     told = bring(tmp_path / "a.td", [file], Request(model="Planet X"))
     assert told.startswith("vectors: 16 embeddings of planet-x")
-    assert {row["clear_percent"] for row in held(tmp_path / "a.td")} == {90.0}
+    assert {row["clear_percent"] for row in stored.records(tmp_path / "a.td")} == {90.0}
 
 
 def test_models_and_years_are_kept_apart(tmp_path: Path) -> None:
@@ -192,7 +181,7 @@ def test_a_file_that_does_not_say_when_needs_a_date(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"does not say when.*pass --date"):
         bring(tmp_path / "a.td", [file], Request())
     bring(tmp_path / "a.td", [file], Request(date="2023"))
-    assert str(held(tmp_path / "a.td")[0]["datetime"])[:10] == "2023-07-02"
+    assert str(stored.records(tmp_path / "a.td")[0]["datetime"])[:10] == "2023-07-02"
     with pytest.raises(SchemaError, match="expected a date"):
         bring(tmp_path / "b.td", [file], Request(date="soon"))
 
@@ -209,7 +198,7 @@ def test_rows_with_start_and_end_stand_for_the_middle(tmp_path: Path) -> None:
     file = made.write(tmp_path / "x.parquet", columns, {"geo": made.geo()})
     told = bring(tmp_path / "a.td", [file], Request(model="toy"))
     assert "1 left out, they had no instant" in told
-    assert {str(row["datetime"])[:13] for row in held(tmp_path / "a.td")} == {
+    assert {str(row["datetime"])[:13] for row in stored.records(tmp_path / "a.td")} == {
         "2023-04-16 00"
     }
 
@@ -229,9 +218,9 @@ def test_the_verb_says_what_was_done_and_one_line_of_what_went_wrong(
     assert "the archive has patches of 320 m" in str(again.exception)
     other = CliRunner().invoke(app, ["import", str(place), str(file), "--form", "nn"])
     assert "form must be one of" in " ".join(other.output.split())
-    (run,) = td.open(place).sql("SELECT message, parameters FROM runs").fetchall()[-1:]
-    assert run[0].startswith("earth-index: 64")
-    assert json.loads(run[1])["paths"] == [str(file)]
+    run = td.open(place).store.scan("runs").read_all().to_pylist()[-1]
+    assert run["message"].startswith("earth-index: 64")
+    assert json.loads(run["parameters"])["paths"] == [str(file)]
 
 
 def test_what_cannot_be_read_makes_no_archive(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import terradrift as td
 from terradrift.store.units import catch_up
+from tests.store import stored
 from tests.store.published import importing_process, made
 from tests.store.rasters import made as rasters
 
@@ -23,11 +24,8 @@ def start(what: str, place: Path, source: Path) -> subprocess.Popen:
 
 
 def rows(place: Path) -> pa.Table:
-    text = (
-        "SELECT patch_id, datetime, scene_id, embedding FROM observations "
-        "ORDER BY patch_id, datetime"
-    )
-    return td.open(place).sql(text).to_arrow_table()
+    columns = ["patch_id", "datetime", "scene_id", "embedding"]
+    return stored.observations(place).select(columns)
 
 
 def source(what: str, folder: Path) -> Path:

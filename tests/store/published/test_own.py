@@ -8,13 +8,8 @@ import pytest
 import terradrift as td
 from terradrift.archive.importing import Request, bring
 from terradrift.errors import ArchiveError, ModelMismatchError, SchemaError
+from tests.store import stored
 from tests.store.published import made
-
-
-def rows(archive: td.Archive, columns: str = "* EXCLUDE (run_id)") -> pa.Table:
-    return archive.sql(
-        f"SELECT {columns} FROM embeddings_mosaiks ORDER BY patch_id, datetime"  # noqa: S608
-    ).to_arrow_table()
 
 
 @pytest.mark.parametrize("to", ["parquet", "partitioned"])
@@ -29,7 +24,10 @@ def test_embeddings_come_back_from_files_and_folders(
     assert told.startswith(f"{count:,} embeddings from ")
     back = td.open(place)
     assert back.store.settings.grid == ours.store.settings.grid
-    assert rows(back).equals(rows(ours))
+    one, other = (
+        stored.observations(at).drop_columns(["run_id"]) for at in (place, finished)
+    )
+    assert one.equals(other)
     assert back.store.count("patches") == ours.store.count("patches")
     assert back.validate() == []
     assert bring(place, [out], Request()).startswith("0 embeddings")
@@ -44,8 +42,13 @@ def test_changes_come_back_from_folders(finished: Path, tmp_path: Path) -> None:
     bring(place, [tmp_path / "e.parquet"], Request())
     told = bring(place, [out], Request(what="changes"))
     assert told.startswith(f"{count:,} changes")
-    text = "SELECT change_id, tile, onset, score FROM changes ORDER BY 1"
-    assert td.open(place).sql(text).fetchall() == ours.sql(text).fetchall()
+    one, other = (
+        at.store.scan("changes_mosaiks", ["change_id", "tile", "onset", "score"])
+        .read_all()
+        .sort_by("change_id")
+        for at in (td.open(place), ours)
+    )
+    assert one.equals(other)
 
 
 def test_own_files_are_not_mixed_with_others(finished: Path, tmp_path: Path) -> None:
@@ -71,11 +74,14 @@ def test_published_squares_keep_their_places_through_an_export(tmp_path: Path) -
     ours = td.open(tmp_path / "a.td")
     ours.export(tmp_path / "e.parquet", what="embeddings")
     bring(tmp_path / "b.td", [tmp_path / "e.parquet"], Request())
-    text = "SELECT patch_id, longitude, latitude FROM patches ORDER BY 1"
-    back = td.open(tmp_path / "b.td").sql(text).fetchall()
-    for one, other in zip(ours.sql(text).fetchall(), back, strict=True):
-        assert one[0] == other[0]
-        assert one[1:] == pytest.approx(other[1:], abs=1e-5)
+    for one, other in zip(
+        stored.records(tmp_path / "a.td"),
+        stored.records(tmp_path / "b.td"),
+        strict=True,
+    ):
+        assert one["patch_id"] == other["patch_id"]
+        for at in ("longitude", "latitude"):
+            assert one[at] == pytest.approx(other[at], abs=1e-5)
     other = made.write(tmp_path / "x.parquet", {"a": pa.array([1])})
     with pytest.raises(SchemaError, match=r"of no form that is known.*it has a"):
         bring(tmp_path / "c.td", [other], Request())

@@ -14,6 +14,7 @@ from terradrift.errors import ArchiveError, SchemaError
 from terradrift.grid import parse_id
 from terradrift.store.published.files import found
 from terradrift.store.rasters import products, source
+from tests.store import stored
 from tests.store.rasters import made
 
 SIZE = 80
@@ -21,9 +22,7 @@ SIZE = 80
 
 def held(place: Path, model: str | None = None) -> dict[tuple[int, int, int], dict]:
     """Zone, row and column of a patch to its observation; one date."""
-    suffix = f"_{model}" if model else ""
-    rows = td.open(place).sql(f"FROM observations{suffix}").df()
-    return {parse_id(row["patch_id"]): row for row in rows.to_dict("records")}
+    return {parse_id(row["patch_id"]): row for row in stored.records(place, model)}
 
 
 def expected(
@@ -142,18 +141,11 @@ def test_ground_beside_a_zones_border_has_one_patch(tmp_path: Path) -> None:
     bring(place, [file], Request(model="toy", patch_size=SIZE))
     found = held(place)
     assert {key[0] for key in found} == {32632, 32633}
-    rows = td.open(place).sql("SELECT longitude, patch_id FROM patches").df()
-    east = rows["longitude"] >= 12
-    assert (rows["patch_id"].str.startswith("32633") == east).all()
+    for (zone, _, _), row in found.items():
+        assert (zone == 32633) == (row["longitude"] >= 12)
     # Pixels across the border keep their places: the column number grows eastwards.
-    by_lon = (
-        td.open(place)
-        .sql(
-            "SELECT longitude, embedding[2] FROM observations ORDER BY latitude, longitude"
-        )
-        .fetchnumpy()
-    )
-    lon, column = (np.asarray(values, float) for values in by_lon.values())
+    lon = [row["longitude"] for row in found.values()]
+    column = [row["embedding"][1] for row in found.values()]
     assert np.corrcoef(lon, column)[0, 1] > 0.9999
 
 
@@ -250,15 +242,9 @@ def test_a_raster_in_degrees_goes_by_its_nearest_pixels(tmp_path: Path) -> None:
     place = tmp_path / "a.td"
     told = bring(place, [file], Request(model="toy", patch_size=SIZE))
     assert "stand on another grid of pixels" in told
-    rows = (
-        td.open(place)
-        .sql(
-            "SELECT longitude, latitude, embedding FROM observations WHERE clear_percent = 100"
-        )
-        .df()
-    )
+    rows = [row for row in held(place).values() if row["clear_percent"] == 100]
     assert len(rows) > 10
-    for row in rows.to_dict("records"):
+    for row in rows:
         south, column, _ = row["embedding"]
         # A patch's middle, in pixels from the north-west, is its mean pixel.
         assert column + 0.5 == pytest.approx((row["longitude"] - 15.0) / step, abs=1)
@@ -272,8 +258,9 @@ def test_published_vectors_stand_beside_those_of_own_scenes(
     place = tmp_path / "own.td"
     shutil.copytree(finished, place)
     archive = td.open(place)
-    found = archive.sql("SELECT crs, min(col), min(row) FROM patches GROUP BY 1")
-    crs, col, row = found.fetchone()
+    patches = archive.store.scan("patches", ["crs", "col", "row"]).read_all()
+    (crs,) = set(patches["crs"].to_pylist())
+    col, row = (min(patches[axis].to_pylist()) for axis in ("col", "row"))
     before = archive.store.count("patches")
     file = made.geotiff(
         tmp_path / "x_2018.tif",
