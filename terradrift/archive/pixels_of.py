@@ -1,9 +1,11 @@
 """Pixels for pictures, read from the archive's own scenes."""
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pyproj
 from numpy.typing import NDArray
 
-from terradrift.errors import SourceError
+from terradrift.errors import ArchiveError, SourceError
 from terradrift.ingest.files import gdal_path
 from terradrift.ingest.read import chip
 from terradrift.report.data import Box, colour
@@ -19,6 +21,9 @@ from terradrift.store.tables import Store
 
 NOT_READ = ("stac_item", "geometry")
 """Large columns of scenes that pixels do not need."""
+
+STOP: ContextVar[Event | None] = ContextVar("stop", default=None)
+"""Set by who does not wait any more: no further scene is opened for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +108,16 @@ class Pixels:
 
         Where several scenes see a pixel, it is of the first that is clear in all bands: the
         scene of the instant, then others of that day.
+
+        Raises:
+            ArchiveError: `STOP` is set.
         """
         wanted = tuple(bands)
         found: NDArray[np.float32] | None = None
         whole = True
         for row in self.scenes(at, place):
+            if (stop := STOP.get()) is not None and stop.is_set():
+                raise ArchiveError("the reading of pixels was stopped")
             try:
                 pixels, _ = chip(row, place.bounds, place.epsg, place.gsd, wanted)
             except SourceError:

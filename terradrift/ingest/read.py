@@ -26,10 +26,11 @@ from terradrift.ingest.window import blank, by_file, check_bands, read_bands, re
 
 _SOON = {
     "GDAL_HTTP_CONNECTTIMEOUT": "4",
-    "GDAL_HTTP_TIMEOUT": "8",
+    "GDAL_HTTP_LOW_SPEED_TIME": "5",
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "100",
     "GDAL_HTTP_MAX_RETRY": "1",
 }
-"""Seconds, where somebody waits for pixels: a host that is silent so long is out of reach."""
+"""Where somebody waits for pixels: a host that is silent for seconds is out of reach."""
 
 
 def read(

@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from terradrift import __version__
 from terradrift.errors import ArchiveLockedError, TerradriftError
+from terradrift.serve.chips.pool import Pool
 from terradrift.serve.faults import Busy, Fault
 from terradrift.serve.held import Held
 from terradrift.serve.lost import Anew, is_lost
@@ -47,6 +48,12 @@ class _Static(StaticFiles):
 def application(held: Held) -> FastAPI:
     """An ASGI application that serves one archive, without the walls of `guard.Guard`."""
     spares = Spares()
+    pictures, backdrop = Pool(), Pool(readers=1)
+    searches = Pool(search.AT_ONCE, search.WAITING)
+
+    def close() -> None:
+        for one in (spares, pictures, backdrop, searches):
+            one.close()
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +64,7 @@ def application(held: Held) -> FastAPI:
         finally:
             later.cancel()
             later.join()
-            spares.close()
+            close()
 
     app = FastAPI(
         title="terradrift",
@@ -67,20 +74,13 @@ def application(held: Held) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    for part in (
-        about,
-        change,
-        background,
-        download,
-        search,
-        labels,
-        tiles,
-        events,
-        regions,
-    ):
+    for part in (about, download, labels, tiles, events, regions):
         app.include_router(part.router(held))
+    app.include_router(change.router(held, pictures))
+    app.include_router(background.router(held, backdrop))
+    app.include_router(search.router(held, searches))
     app.include_router(sql.router(held, spares))
-    app.state.close = spares.close
+    app.state.close = close
     app.add_middleware(Anew)
     app.mount("/static", _Static(directory=STATIC), name="static")
 

@@ -1,3 +1,5 @@
+import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from rasterio.transform import Affine
 
 from terradrift.errors import SourceError
+from terradrift.ingest import read
 from terradrift.ingest.acquisition import acquisition
 from terradrift.ingest.files import Files
 from terradrift.ingest.frame import Frame
@@ -187,3 +190,15 @@ def test_a_missing_band_names_what_is_there(tmp_path: Path) -> None:
         SourceError, match=r"scene s: expected band\(s\) nir, got none of"
     ):
         chip(row, (LEFT, TOP - 40, LEFT + 40, TOP), 32631, 10.0, ("nir",))
+
+
+def test_a_chip_of_a_silent_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(read._SOON, "GDAL_HTTP_LOW_SPEED_TIME", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        band = asset("b0", Path("x"))
+        band["href"] = f"http://127.0.0.1:{silent.getsockname()[1]}/silent.tif"
+        row = scene("s", [band], UTM, place(10.0), (1, 2))
+        start = time.monotonic()
+        with pytest.raises(SourceError, match=r"silent\.tif"):
+            chip(row, (LEFT, TOP - 10, LEFT + 20, TOP), 32631, 10.0, ("b0",))
+    assert time.monotonic() - start < 10

@@ -11,11 +11,12 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from terradrift.archive.pixels_of import STOP
 from terradrift.report import difference
 from terradrift.report.pictures import UNKNOWN
 from terradrift.serve.app import application
 from terradrift.serve.chips.pool import Pool
-from terradrift.serve.faults import Crowded, Fault
+from terradrift.serve.faults import Crowded, Ended
 from terradrift.serve.held import Held
 
 
@@ -138,7 +139,7 @@ def test_work_that_nobody_waits_for_is_not_begun() -> None:
         with pytest.raises(Crowded):
             await pool.run(lambda: None, request)
         leave.set()
-        with pytest.raises(Fault, match="nobody waits"):
+        with pytest.raises(Ended, match="nobody waits"):
             await gone
         go.set()
         assert await busy == "made"
@@ -146,3 +147,38 @@ def test_work_that_nobody_waits_for_is_not_begun() -> None:
 
     asyncio.run(asked())
     assert done == ["first"]
+
+
+def test_the_end_of_the_server_waits_for_no_picture() -> None:
+    begun, go, over = (threading.Event() for _ in range(3))
+    stopped: list[bool] = []
+
+    def reading() -> None:
+        begun.set()
+        go.wait(10)
+        stop = STOP.get()
+        stopped.append(stop is not None and stop.is_set())
+        over.set()
+
+    async def stays() -> dict[str, str]:
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def asked() -> None:
+        pool = Pool(readers=1)
+        request = Request({"type": "http"}, stays)
+        both = [
+            asyncio.ensure_future(pool.run(reading, request)),
+            asyncio.ensure_future(pool.run(lambda: None, request)),
+        ]
+        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(pool.close)
+        for one in [*both, asyncio.ensure_future(pool.run(lambda: None, request))]:
+            with pytest.raises(Ended, match="the server ends"):
+                await asyncio.wait_for(one, 10)
+        assert not stopped  # nobody waited for the first
+        go.set()
+
+    asyncio.run(asked())
+    assert over.wait(10)
+    assert stopped == [True]

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from fastapi.testclient import TestClient
 import terradrift as td
 from terradrift import schema
 from terradrift.archive import thumbnails
-from terradrift.archive.pixels_of import Pixels
+from terradrift.archive.pixels_of import STOP, Pixels
 from terradrift.archive.thumbnails import Thumbnails, key
 from terradrift.archive.thumbnails_fill import fill
 from terradrift.archive.thumbnails_read import Windows
@@ -108,6 +109,11 @@ def test_a_window_that_lacks_a_scene_is_not_kept(
     windows = Windows(Pixels(store, rows), Thumbnails(tmp_path / "a.td"))
     patch = store.scan("patches", ["patch_id"]).read_all()["patch_id"][0].as_py()
     ground = view(store.settings.grid, parse_id(patch), None).place
+    (stop := threading.Event()).set()
+    token = STOP.set(stop)  # nobody waits for it
+    with pytest.raises(td.errors.ArchiveError, match="stopped"):
+        windows.read(row["datetime"], ground)
+    STOP.reset(token)
     seen = windows.read(row["datetime"], ground)
     assert seen is not None
     assert np.isfinite(seen).any()

@@ -16,10 +16,9 @@ from terradrift.serve.faults import NotThere
 from terradrift.serve.held import Generation, Held
 
 
-def router(held: Held) -> APIRouter:
+def router(held: Held, pool: Pool) -> APIRouter:
     """`/api/background` and `/api/background.png`."""
     routes = APIRouter()
-    pool = Pool(readers=1)
 
     @routes.get("/api/background")
     async def background(

@@ -18,10 +18,10 @@ _KEEP = {"cache-control": "private, max-age=300"}
 Size = Annotated[int, Query(ge=64, le=1024)]
 
 
-def router(held: Held) -> APIRouter:
+def router(held: Held, pool: Pool) -> APIRouter:
     """`/api/change/...`, `/api/event/...` and `/api/patch/...`."""
     routes = APIRouter()
-    pool, said = Pool(), Said.of(held)
+    said = Said.of(held)
 
     def asked(change_id: str, v: str | None) -> tuple[Rows, Row, list[Row]]:
         """The tables, the change, and the other changes of its patch."""

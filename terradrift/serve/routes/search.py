@@ -10,16 +10,15 @@ from terradrift.serve.search.asking import Searches
 from terradrift.serve.search.question import K_MAX, Similar, Uncertain
 from terradrift.serve.search.said import Said
 
-_AT_ONCE = 2
+AT_ONCE = 2
 """Searches that run at once; each takes all processors that it may."""
-_WAITING = 32
+WAITING = 32
 
 
-def router(held: Held) -> APIRouter:
+def router(held: Held, pool: Pool) -> APIRouter:
     """`/api/similar`, `/api/uncertain` and `/api/search/...`."""
     routes = APIRouter()
     searches = Searches(held, Said.of(held))
-    pool = Pool(_AT_ONCE, _WAITING)
 
     @routes.post("/api/similar")
     async def similar(
