@@ -10,7 +10,10 @@ from terradrift.errors import ArchiveError
 
 PARQUET = (".parquet", ".geoparquet", ".gpq")
 RASTER = (".tif", ".tiff", ".npy")
-_KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.+)$")
+KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.+)$")
+"""A hive folder."""
+_DIGITS = re.compile(r"[\d._-]*\d")
+_ABOVE = 3
 _TAIL = 1 << 16
 
 
@@ -22,7 +25,8 @@ class File:
     keys: Mapping[str, str]
     """What hive folders above it say, such as year=2024."""
     names: tuple[str, ...]
-    """Its own name and those of the folders above it, up to the one that was asked for."""
+    """Its own, without ending, then those of the folders above it: up to the one that was
+    asked for, of a file that was to its own; of three at least those of digits alone."""
 
     @property
     def scene(self) -> str:
@@ -63,12 +67,18 @@ def found(paths: Iterable[str | Path], endings: tuple[str, ...]) -> list[File]:
         else:
             raise ArchiveError(f"no file at {given}")
         for one in inside:
-            files[one.resolve()] = _file(one)
+            files[one.resolve()] = _file(one, given if given.is_dir() else one.parent)
     return [files[path] for path in sorted(files, key=lambda one: (one.name, str(one)))]
 
 
-def _file(path: Path) -> File:
+def _file(path: Path, top: Path) -> File:
     above = path.absolute().parts[:-1]
-    matches = (_KEY.match(part) for part in above)
-    keys = {match[1]: match[2] for match in matches if match}
-    return File(path, keys, (path.name, *reversed(above[-3:])))
+    matches = (KEY.match(part) for part in above)
+    keys = {match[1].lower(): match[2] for match in matches if match}
+    inside = len(above) - len(top.absolute().parts) + 1
+    names = [
+        # Of folders that were not asked for only those that are nothing but a date.
+        name if at < inside or _DIGITS.fullmatch(name) else ""
+        for at, name in enumerate(reversed(above[-max(inside, _ABOVE) :]))
+    ]
+    return File(path, keys, (path.stem, *names))

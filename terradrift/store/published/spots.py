@@ -49,7 +49,8 @@ def crs(geo: Mapping[str, Any], path: Path) -> Crs:
     Raises:
         SchemaError: a CRS or an encoding that cannot be read.
     """
-    told = geo.get("columns", {}).get("geometry") if geo else None
+    named = geo.get("columns")
+    told = named.get("geometry") if isinstance(named, dict) else None
     if not isinstance(told, dict):
         return Crs(None, assumed=True)
     if str(told.get("encoding", "WKB")).upper() != "WKB":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,7 @@ class Table:
             times[times == when.NOWHEN] = self.time
         clear = np.full(batch.num_rows, np.nan, np.float32)
         if form.clear is not None:
-            values = batch.column(form.clear).cast(pa.float32())
-            clear = np.asarray(values.to_numpy(zero_copy_only=False), np.float32)
-            clear = 100 - clear if form.clear == "cloud_percent" else clear
+            clear = _clear(batch.column(form.clear), form.clear, path)
         scenes = None
         if form.scene is not None:
             scenes = batch.column(form.scene).cast(pa.string()).to_pylist()
@@ -93,6 +92,28 @@ class Table:
             clear=clear,
             scenes=scenes,
         )
+
+
+def _clear(column: pa.Array, name: str, path: Path) -> NDArray[np.float32]:
+    """(n,) percent that are clear, NaN where it is not known.
+
+    Raises:
+        SchemaError: no numbers, or beyond 0 to 100.
+    """
+    try:
+        values = column.cast(pa.float32()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(
+            f"{path}: expected numbers of 0 to 100 in {name}, got {column.type}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    beyond = (values < 0) | (values > 100)
+    if beyond.any():
+        raise SchemaError(
+            f"{path}: expected {name} of 0 to 100, got {values[beyond][0]:g}; write null "
+            "where it is not known"
+        )
+    return np.asarray(100 - values if name == "cloud_percent" else values, np.float32)
 
 
 def described(file: File) -> tuple[pa.Schema, dict[str, Any], int]:
@@ -139,13 +160,14 @@ def table(
     how = forms.form(name, columns, file)
     dimensions = _dimensions(file, how.vector)
     collection = _collection(file, how.product) if how.product else None
-    times = when.columns(columns.names)
-    # Of a file whose rows say when, one that is null stays so, unless a date was given.
-    time, told_by = when.of_file(file, emb, date)
+    times = when.columns(columns.names, file.path)
     if times:
+        # A row that says nothing stays so, unless a date was given.
         told_by = f"their {' and '.join(times)}"
         time = None if date is None else when.middle(date, "the date given")
-    elif time is None:
+    else:
+        time, told_by = when.of_file(file, emb, date)
+    if not times and time is None:
         raise SchemaError(
             f"{file.path} does not say when: no column {', '.join(when.INSTANTS)} or start "
             "and end, no footer, no STAC item beside it, no date in its name; pass --date"

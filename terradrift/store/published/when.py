@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from terradrift.errors import SchemaError
+from terradrift.store.published.filed import filed
 from terradrift.store.published.files import File
 
 NOWHEN = np.int64(np.iinfo(np.int64).min)
@@ -25,19 +27,33 @@ INSTANTS, STARTS, ENDS = (
     ("end_datetime", "end_date", "end"),
 )
 """Columns that say when, in the order in which they are believed."""
-_PERIOD = re.compile(
-    r"(?<!\d)((?:19|20)\d{2}-?\d{2}-?\d{2})T?\d*Z?[_-]{1,2}((?:19|20)\d{2}-?\d{2}-?\d{2})(?!\d)"
-)
-_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
+PARTS = ("year", "month", "day")
+"""Columns of whole numbers that say when where none of the others does; at least the first."""
+_UNREAD = ("quarter", "week", "doy", "season", "dekad")
 
 
-def columns(names: list[str]) -> list[str]:
-    """The columns that say when: an instant, or a start and an end; none: []."""
+def columns(names: list[str], path: Path) -> list[str]:
+    """The columns that say when: an instant, a start and an end, or a year; none: [].
+
+    Raises:
+        SchemaError: a year with a part of it that is not read.
+    """
+    lower = {name.lower(): name for name in reversed(names)}
     for name in INSTANTS:
-        if name in names:
+        if name in lower:
             # A null instant may stand beside a period, as in STAC.
-            return [name, *_pair(names)]
-    return _pair(names)
+            return [lower[name], *_pair(lower)]
+    if pair := _pair(lower):
+        return pair
+    if PARTS[0] not in lower:
+        return []
+    if other := next((name for name in _UNREAD if name in lower), None):
+        raise SchemaError(
+            f"{path} has year and {other}, and only year, month and day are read; give it a "
+            "column datetime"
+        )
+    known = [name in lower for name in PARTS]
+    return [lower[name] for name in PARTS[: (*known, False).index(False)]]
 
 
 def of_rows(batch: pa.RecordBatch, names: list[str], path: Path) -> NDArray[np.int64]:
@@ -48,7 +64,9 @@ def of_rows(batch: pa.RecordBatch, names: list[str], path: Path) -> NDArray[np.i
     """
     found = np.full(batch.num_rows, NOWHEN)
     rest = list(names)
-    if rest and rest[0] in INSTANTS:
+    if rest and rest[0].lower() == PARTS[0]:
+        return _of_parts([batch.column(name) for name in rest], path)
+    if rest and rest[0].lower() in INSTANTS:
         found = _micros(batch.column(rest.pop(0)), path)
     if rest:
         first, last = (_micros(batch.column(name), path) for name in rest)
@@ -63,12 +81,12 @@ def of_file(
     """The instant of all rows of a file, and what says it; None: nothing does.
 
     Args:
-        file: its hive folders, the STAC item beside it and its name are asked.
+        file: the STAC item beside it, its hive folders and its name are asked.
         said: keys of its footer, or tags.
         date: what the caller says, where the file says nothing.
 
     Raises:
-        SchemaError: what it says is no date.
+        SchemaError: what it says is no date, or may be several.
     """
     for source, what in (
         (said, "its metadata"),
@@ -76,19 +94,11 @@ def of_file(
     ):
         if (instant := _stated(source, file.path)) is not None:
             return instant, what
-    year, month = file.keys.get("year"), file.keys.get("month")
-    if year is not None:
-        text = year if month is None else f"{year}-{month.zfill(2)}"
-        return middle(text, str(file.path)), "its folder's name"
-    if match := _PERIOD.search(file.path.stem):
-        first, last = (instant_of(text, str(file.path)) for text in match.groups())
-        return first + (last - first) // 2, "its name"
+    span, what = filed(file, date)
+    if span is not None:
+        return micros(span.instant), what
     if date is not None:
         return middle(date, "the date given"), "what was said"
-    for name in file.names:
-        years = set(_YEAR.findall(name.rpartition(".")[0] or name))
-        if len(years) == 1:
-            return middle(next(iter(years)), str(file.path)), "the year in its name"
     return None, "nothing"
 
 
@@ -128,9 +138,12 @@ def instant_of(text: str, where: str) -> int:
             f"expected a date such as 2024-07-01 in {where}, got {text!r}"
         ) from error
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return int(
-        np.datetime64(found.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64)
-    )
+    return micros(found.astimezone(UTC))
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970 of an instant of UTC."""
+    return int(np.datetime64(instant.replace(tzinfo=None), "us").astype(np.int64))
 
 
 def years(text: str) -> frozenset[int]:
@@ -156,11 +169,26 @@ def year_of(instants: NDArray[np.int64]) -> NDArray[np.int64]:
     )
 
 
-def _pair(names: list[str]) -> list[str]:
+def _pair(names: Mapping[str, str]) -> list[str]:
     for first, last in zip(STARTS, ENDS, strict=True):
         if first in names and last in names:
-            return [first, last]
+            return [names[first], names[last]]
     return []
+
+
+def _of_parts(parts: list[pa.Array], path: Path) -> NDArray[np.int64]:
+    """(n,) middles of years or months, or days, of columns of numbers; `NOWHEN` of nulls."""
+    try:
+        numbers = [one.cast(pa.int32()) for one in parts]
+    except pa.ArrowInvalid as error:
+        raise SchemaError(
+            f"{path}: expected whole numbers in {' and '.join(PARTS[: len(parts)])}, got "
+            f"{error}"
+        ) from error
+    texts = pc.binary_join_element_wise(
+        *(pc.utf8_lpad(one.cast(pa.string()), 2, "0") for one in numbers), "-"
+    )
+    return _micros(texts, path)
 
 
 def _micros(column: pa.Array, path: Path) -> NDArray[np.int64]:
@@ -168,7 +196,7 @@ def _micros(column: pa.Array, path: Path) -> NDArray[np.int64]:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         texts = column.dictionary_encode()
         known = [
-            NOWHEN if one is None else instant_of(one, str(path))
+            NOWHEN if one is None else middle(one, str(path))
             for one in texts.dictionary.to_pylist()
         ]
         codes = texts.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
