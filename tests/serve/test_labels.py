@@ -4,10 +4,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import lance
 import pytest
 from fastapi.testclient import TestClient
 
@@ -61,12 +62,30 @@ def _stored(place: Path) -> dict[str, str]:
     return {row["target_id"]: row["verdict"] for row in rows}
 
 
+def _delete(place: Path, change: str) -> None:
+    """As if detect had run again and not found it."""
+    table = td.open(place).store.path("changes_mosaiks")
+    lance.dataset(str(table)).delete(f"change_id = '{change}'")
+
+
+def _soon(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert is_so()
+
+
 def test_labels_are_written_told_and_searched_by(place: Path) -> None:
     held = Held(place, who="ana")
     client = TestClient(application(held))
     ids = _ids(place)
     body = {"ids": ids[:3], "verdict": "yes", "name": "  new   houses "}
-    assert client.post("/api/label", json=body).json() == {"labels": 3, "waiting": 0}
+    assert client.post("/api/label", json=body).json() == {
+        "labels": 3,
+        "waiting": 0,
+        "why": None,
+        "lost": [],
+    }
     body = {"ids": ids[3:5], "verdict": "no", "name": "new houses"}
     client.post("/api/label", json=body)
     assert _stored(place) == dict.fromkeys(ids[:3], "yes") | dict.fromkeys(
@@ -107,6 +126,8 @@ def test_labels_wait_for_a_writer_and_are_used_meanwhile(place: Path) -> None:
         assert client.post("/api/label", json=body).json() == {
             "labels": 2,
             "waiting": 2,
+            "why": "another process writes to the archive",
+            "lost": [],
         }
         body = {"ids": ids[1:2], "verdict": "no", "name": "fire"}
         assert client.post("/api/label", json=body).json()["waiting"] == 2
@@ -120,9 +141,7 @@ def test_labels_wait_for_a_writer_and_are_used_meanwhile(place: Path) -> None:
             "change_id"
         ].to_pylist()
         assert _stored(place) == {}
-    end = time.monotonic() + 10
-    while client.get("/api/labels").json()["waiting"] and time.monotonic() < end:
-        time.sleep(0.05)
+    _soon(lambda: client.get("/api/labels").json()["waiting"] == 0)
     assert _stored(place) == {ids[0]: "yes", ids[1]: "no"}
 
 
@@ -130,12 +149,68 @@ def test_what_waits_and_is_taken_back_is_never_written(place: Path) -> None:
     said = Said(Held(place))
     ids = _ids(place)
     with locked(place):
-        assert said.say(ids[:1], "yes", "fire") == 1
-        assert said.say(ids[:1], "none", "fire") == 0
+        assert said.say(ids[:1], "yes", "fire").waiting == 1
+        assert said.say(ids[:1], "none", "fire").waiting == 0
         assert said.standing() == []
     said.close()
     assert _stored(place) == {}
     assert said.waiting == 0
+
+
+def test_what_is_gone_when_its_turn_comes_is_told_and_the_rest_written(
+    place: Path,
+) -> None:
+    client = TestClient(application(Held(place)))
+    ids = _ids(place)
+    with locked(place):
+        for part in (ids[:2], ids[2:4]):
+            body = {"ids": part, "verdict": "yes", "name": "fire"}
+            told = client.post("/api/label", json=body).json()
+            assert told["why"] == "another process writes to the archive"
+        _delete(place, ids[1])
+    # Another visitor writes what waits along with their own, and is not told of what is lost.
+    body = {"ids": ids[4:5], "verdict": "no", "name": "water"}
+    answer = client.post("/api/label", json=body)
+    assert (answer.status_code, answer.json()["lost"]) == (200, [])
+    expected = dict.fromkeys([ids[0], *ids[2:4]], "yes") | {ids[4]: "no"}
+    _soon(lambda: _stored(place) == expected)
+    told = client.get("/api/labels").json()
+    assert (told["waiting"], told["why"]) == (0, None)
+    (lost,) = told["lost"]
+    assert (lost["target_id"], lost["name"], lost["verdict"]) == (ids[1], "fire", "yes")
+    assert "detect was run again" in lost["why"]
+
+
+def test_a_visitor_is_told_at_once_which_of_their_own_are_lost(place: Path) -> None:
+    client = TestClient(application(Held(place)))
+    ids = _ids(place)
+    v = client.get("/api/archive").json()["version"]
+    _delete(place, ids[0])
+    body = {"ids": ids[:2], "verdict": "yes", "name": "fire"}
+    told = client.post(f"/api/label?v={v}", json=body).json()
+    assert (told["labels"], told["waiting"]) == (1, 0)
+    assert [one["target_id"] for one in told["lost"]] == ids[:1]
+    assert _stored(place) == {ids[1]: "yes"}
+    answer = client.post(f"/api/label?v={v}", json={**body, "ids": ids[:1]})
+    assert answer.status_code == 400
+    assert ids[0] in answer.json()["error"]
+    assert client.get("/api/labels").json()["lost"] == []
+
+
+def test_labels_wait_while_the_archive_is_out_of_reach(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    said = Said(Held(place), heard.append)
+    ids = _ids(place)
+    away = place.rename(place.with_name("away.td"))
+    told = said.say(ids[:1], "yes", "fire")
+    assert (told.waiting, told.lost) == (1, ())
+    assert str(told.why) in heard[0]
+    away.rename(place)
+    _soon(lambda: _stored(place) == {ids[0]: "yes"})
+    assert len(heard) == 1
+    said.close()
 
 
 def test_the_end_of_the_server_writes_what_waits(place: Path) -> None:

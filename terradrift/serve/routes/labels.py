@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from terradrift.serve.change import plain
 from terradrift.serve.change.rows import Rows
-from terradrift.serve.faults import NotThere
+from terradrift.serve.faults import Fault, NotThere
 from terradrift.serve.held import Held
 from terradrift.serve.search.said import Said, Verdict
 
@@ -54,8 +55,18 @@ def router(held: Held) -> APIRouter:
                         f"no change or event {one} in this archive; if it was there before, "
                         "detect was run again since: load the page anew"
                     )
-        waiting = said.say(asked.ids, asked.verdict, name)
-        return {"labels": len(set(asked.ids)), "waiting": waiting}
+        told = said.say(asked.ids, asked.verdict, name)
+        labels = len(set(asked.ids)) - len(told.lost)
+        if not labels:
+            raise Fault(
+                f"{told.lost[0].target_id} cannot be labelled: {told.lost[0].why}"
+            )
+        return {
+            "labels": labels,
+            "waiting": told.waiting,
+            "why": told.why,
+            "lost": [plain.row(asdict(one)) for one in told.lost],
+        }
 
     @routes.get("/api/labels")
     def labels() -> dict[str, Any]:
@@ -69,6 +80,8 @@ def router(held: Held) -> APIRouter:
             "names": names,
             "rows": [plain.row(row) for row in rows],
             "waiting": said.waiting,
+            "why": said.why,
+            "lost": [plain.row(asdict(one)) for one in said.lost],
         }
 
     return routes

@@ -1,8 +1,10 @@
 """Verdicts of analysts on their way into the archive, and those that stand there.
 
-A verdict is written at once. Where another process holds the archive's lock it waits here
-and is written when the lock is free, at the latest when the server ends; searches use it
-meanwhile. What cannot be written even then is told as commands that would do it.
+A verdict is written at once. Where another process holds the archive's lock, or the archive
+cannot be written for another reason, it waits here and is written when it can be, at the
+latest when the server ends; searches use it meanwhile. What cannot be written even then is
+told as commands that would do it. A verdict whose target is gone when its turn comes (detect
+was run again) is lost, which is told too.
 """
 
 import shlex
@@ -18,8 +20,9 @@ from terradrift.errors import ArchiveLockedError, TerradriftError
 from terradrift.query.search import verdicts
 from terradrift.query.search.verdicts import Agreed
 from terradrift.report import words
+from terradrift.serve.change.rows import Rows
 from terradrift.serve.faults import Refused
-from terradrift.serve.held import Held
+from terradrift.serve.held import Generation, Held
 
 Verdict = Literal["yes", "no", "none"]
 """none: what was said is taken back."""
@@ -37,6 +40,35 @@ class _Waiting:
     verdict: Verdict
     at: datetime
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is said later of the same stands in its place."""
+        return self.target_id, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A verdict that cannot be written any more."""
+
+    target_id: str
+    name: str
+    verdict: Verdict
+    at: datetime
+    """When it was said."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a visitor's verdicts."""
+
+    waiting: int
+    """Verdicts of all visitors that are not in the archive yet."""
+    why: str | None
+    """They wait."""
+    lost: tuple[Lost, ...]
+    """Of the visitor's own."""
+
 
 class Said:
     """The verdicts of one server; safe in many threads."""
@@ -46,6 +78,8 @@ class Said:
         self._held = held
         self._tell = tell or _to_stderr
         self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._lost: dict[tuple[str, str], Lost] = {}
+        self._why: str | None = None
         self._changing = threading.Lock()
         self._writing = threading.Lock()
         self._ended = threading.Event()
@@ -57,8 +91,8 @@ class Said:
         said: Said = held.shared.setdefault("said", cls(held))
         return said
 
-    def say(self, ids: Sequence[str], verdict: Verdict, name: str) -> int:
-        """Write a verdict, or let it wait; returns how many wait now.
+    def say(self, ids: Sequence[str], verdict: Verdict, name: str) -> Told:
+        """Write a verdict, or let it wait.
 
         Raises:
             Refused: the server only reads.
@@ -68,15 +102,20 @@ class Said:
                 "this server only reads; start it without --read-only to label"
             )
         now = datetime.now(UTC)
+        own = [_Waiting(one, name, verdict, now) for one in dict.fromkeys(ids)]
         with self._changing:
-            for one in dict.fromkeys(ids):
-                # What is said later of the same stands in its place.
-                self._waiting[one, name] = _Waiting(one, name, verdict, now)
+            for one in own:
+                self._waiting[one.key] = one
+                self._lost.pop(one.key, None)
         self.write()
-        waiting = self.waiting
+        with self._changing:
+            waiting, why = len(self._waiting), self._why
+            # The visitor is told now, and need not be told again.
+            keys = [one.key for one in own if one.key in self._lost]
+            lost = tuple(self._lost.pop(key) for key in keys)
         if waiting:
             self._look()
-        return waiting
+        return Told(waiting, why if waiting else None, lost)
 
     @property
     def waiting(self) -> int:
@@ -84,34 +123,42 @@ class Said:
         with self._changing:
             return len(self._waiting)
 
-    def write(self) -> bool:
-        """Write what waits; whether nothing waits any more.
+    @property
+    def why(self) -> str | None:
+        """Why some wait; None where none do."""
+        with self._changing:
+            return self._why if self._waiting else None
 
-        Raises:
-            TerradriftError: it cannot be written, whoever holds the lock; it does not wait
-                any more then.
-        """
+    @property
+    def lost(self) -> list[Lost]:
+        """Verdicts that could not be written and do not wait any more, the oldest first."""
+        with self._changing:
+            return list(self._lost.values())
+
+    def write(self) -> bool:
+        """Write what can be written of what waits; whether nothing waits any more."""
         with self._writing:
             while group := self._next():
                 try:
-                    self._write(group)
+                    self._write(self._held.newest(), group)
                 except ArchiveLockedError:
+                    self._why = "another process writes to the archive"
                     return False
-                except TerradriftError:
-                    self._written(group)
-                    raise
-                self._written(group)
+                except (TerradriftError, OSError) as error:
+                    why = f"the archive cannot be written ({error})"
+                    if why != self._why:
+                        self._tell(f"labels wait: {why}")
+                    self._why = why
+                    return False
+        self._why = None
         return True
 
     def close(self) -> None:
         """Write what waits while the server ends, and tell what could not be written."""
         self._ended.set()
         end = time.monotonic() + _PATIENCE
-        try:
-            while not self.write() and time.monotonic() < end:
-                time.sleep(_LOOK_EVERY)
-        except TerradriftError as error:
-            self._tell(f"labels: {error}")
+        while not self.write() and time.monotonic() < end:
+            time.sleep(_LOOK_EVERY)
         with self._changing:
             left = list(self._waiting.values())
         if left:
@@ -119,14 +166,9 @@ class Said:
 
     def standing(self) -> list[dict[str, Any]]:
         """Rows of verdicts that stand, those that wait among them (`waiting`), oldest first."""
-        store = self._held.store
         with self._changing:
             waiting = list(self._waiting.values())
-        rows = (
-            store.scan("labels").read_all().to_pylist()
-            if store.exists("labels")
-            else []
-        )
+        rows = self._rows()
         rows += [
             {
                 "label_id": None,
@@ -164,32 +206,65 @@ class Said:
     def _written(self, group: Sequence[_Waiting]) -> None:
         with self._changing:
             for one in group:
-                if self._waiting.get((one.target_id, one.name)) is one:
-                    del self._waiting[one.target_id, one.name]
+                if self._waiting.get(one.key) is one:
+                    del self._waiting[one.key]
 
-    def _write(self, group: Sequence[_Waiting]) -> None:
-        archive = self._held.newest().archive
-        name, verdict, who = group[0].name, group[0].verdict, self._held.who
+    def _write(self, now: Generation, group: Sequence[_Waiting]) -> None:
+        """Write a group, or where targets are gone the others; what is refused is lost.
+
+        Raises:
+            ArchiveLockedError: another process writes.
+        """
+        archive, name, verdict = now.archive, group[0].name, group[0].verdict
+        who = self._held.who
         ids = [one.target_id for one in group]
-        if verdict != "none":
-            archive.label(ids, verdict, name, who)
-            return
-        if stored := [one for one in ids if self._stored(one, name)]:
-            archive.unlabel(stored, name, who)
+        try:
+            if verdict != "none":
+                archive.label(ids, verdict, name, who)
+            elif stored := self._stored(ids, name):
+                archive.unlabel(stored, name, who)
+        except ArchiveLockedError:
+            raise
+        except TerradriftError as error:
+            there = Rows.of(now).there(ids)
+            left = [one for one in group if one.target_id in there]
+            gone = [one for one in group if one.target_id not in there]
+            self._lose(gone, "detect was run again, and it is not there any more")
+            if gone and left:
+                self._write(now, left)
+            else:
+                self._lose(left, str(error))
+        else:
+            self._written(group)
 
-    def _stored(self, target: str, name: str) -> bool:
-        """Whether the archive itself has a verdict of this person, whatever waits."""
+    def _lose(self, group: Sequence[_Waiting], why: str) -> None:
+        with self._changing:
+            for one in group:
+                self._lost[one.key] = Lost(
+                    one.target_id, one.name, one.verdict, one.at, why
+                )
+        self._written(group)
+        for one in group:
+            self._tell(
+                f"the label {one.name!r} ({one.verdict}) of {one.target_id} could not be "
+                f"written: {why}"
+            )
+
+    def _stored(self, targets: Sequence[str], name: str) -> list[str]:
+        """Those of the targets of which the archive itself has a verdict of this person."""
+        held = {
+            row["target_id"]
+            for row in verdicts.standing(self._rows())
+            if (row["name"], row["who"]) == (name, self._held.who)
+        }
+        return [one for one in targets if one in held]
+
+    def _rows(self) -> list[dict[str, Any]]:
         store = self._held.store
-        rows = (
-            store.scan("labels").read_all().to_pylist()
-            if store.exists("labels")
-            else []
-        )
-        return any(
-            (row["target_id"], row["name"], row["who"])
-            == (target, name, self._held.who)
-            for row in verdicts.standing(rows)
-        )
+        if not store.exists("labels"):
+            return []
+        rows: list[dict[str, Any]] = store.scan("labels").read_all().to_pylist()
+        return rows
 
     def _look(self) -> None:
         """Look now and then whether the lock is free, until nothing waits."""
@@ -203,14 +278,11 @@ class Said:
 
     def _keep_looking(self) -> None:
         while not self._ended.wait(_LOOK_EVERY):
-            try:
-                if self.write():
-                    with self._changing:
-                        if not self._waiting:
-                            self._looking = None
-                            return
-            except TerradriftError as error:
-                self._tell(f"labels: {error}")
+            if self.write():
+                with self._changing:
+                    if not self._waiting:
+                        self._looking = None
+                        return
 
     def _commands(self, left: Sequence[_Waiting]) -> str:
         """What could not be written, as commands that write it."""
@@ -222,8 +294,8 @@ class Said:
             for one in left
         ]
         said = (
-            f"{words.count(len(left), 'label')} could not be written: another process writes "
-            "to the archive. When it is done, run"
+            f"{words.count(len(left), 'label')} could not be written: {self._why}. When "
+            "it can be, run"
         )
         return "\n".join([said, *lines])
 

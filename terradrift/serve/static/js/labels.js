@@ -46,7 +46,7 @@ function store(id, under, one) {
   const before = verdicts.waiting();
   const said = verdicts.say(id, under, one);
   said.stored.then(() => {
-    if (verdicts.waiting() && !before) notify('Another process writes to the archive; labels are stored when it is done');
+    if (verdicts.waiting() && !before) notify(`Labels wait: ${verdicts.why()}`);
   }, (error) => notify(error.message, 'error'));
   return said.before;
 }
@@ -85,6 +85,15 @@ export function thumbs(id) {
     }, icon(d), words)));
 }
 
+/* What could not be written; judged again, or taken back, it is forgotten. */
+function lost() {
+  const all = verdicts.lost();
+  if (!all.length) return null;
+  const which = all.map((one) => `${one.verdict} to ${one.target_id} under ${one.name}`).join('; ');
+  return el('span', { class: 'waits', role: 'status', title: which },
+    `${count(all.length, 'label')} not stored: ${all[0].why} (${all[0].target_id}${all.length > 1 ? ' and others' : ''})`);
+}
+
 /** The chosen name and how many were judged, with a button to choose another. */
 export function tally() {
   const under = verdicts.name();
@@ -93,7 +102,8 @@ export function tally() {
     el('span', { class: 'tally-name' }, under || 'Labels have no name yet'),
     under && el('span', { class: 'number soft' }, `${yes.length} yes \u00b7 ${no.length} no`),
     button(under ? 'Other name' : 'Choose one', () => askName(), { class: 'button quiet' }),
-    verdicts.waiting() > 0 && el('span', { class: 'waits' }, `${count(verdicts.waiting(), 'label')} waiting: another process writes to the archive`),
+    verdicts.waiting() > 0 && el('span', { class: 'waits' }, `${count(verdicts.waiting(), 'label')} waiting: ${verdicts.why()}`),
+    lost(),
     state.archive.read_only && el('span', { class: 'waits' }, 'This server only reads: verdicts stay on this page'));
 }
 
@@ -103,5 +113,11 @@ export function start() {
   key('u', 'Undo the last verdict', () => { inTurn(takeBack); }, 'Labels');
   const load = () => verdicts.load().catch((error) => notify(`Labels: ${error.message}`, 'error'));
   on('version', load);
+  let told = 0;
+  on('judged', () => {
+    const n = verdicts.lost().length;
+    if (n > told) notify(`${count(n, 'label')} could not be stored: ${verdicts.lost()[0].why}`, 'error');
+    told = n;
+  });
   load();
 }

@@ -8,7 +8,9 @@ const LOOK_EVERY = 3000; // ms
 const here = {
   name: null,        // under which verdicts are given now
   of: new Map(),     // id of a change or event -> Map of name -> 'yes' | 'no'
-  waiting: 0,        // that the server keeps until another process has done writing
+  waiting: 0,        // that the server keeps until the archive can be written
+  why: null,         // they wait
+  lost: [],          // that could not be written: what they were of is gone
   heard: 0,
   looking: 0,
   stored: Promise.resolve(),
@@ -35,8 +37,14 @@ export function names() {
   return [...told.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Labels that wait for the archive's lock. */
+/** Labels that wait until the archive can be written. */
 export const waiting = () => here.waiting;
+
+/** Why they wait. */
+export const why = () => here.why || 'another process writes to the archive';
+
+/** [{target_id, name, verdict, why}] that the server could not write. */
+export const lost = () => here.lost;
 
 /** The name that was used last, on this archive and in this browser. */
 export const usedLast = () => localStorage.getItem(kept()) || '';
@@ -83,6 +91,7 @@ export function say(id, under, one) {
     if (state.archive.read_only) return;
     try {
       const answer = await post('api/label', { ids: [id], verdict: one || 'none', name: under });
+      here.why = answer.why;
       wait(answer.waiting);
     } catch (error) {
       note(id, under, before);
@@ -107,7 +116,9 @@ function wait(n) {
 /** Ask the archive for all verdicts that stand. */
 export async function load() {
   await here.stored;
-  const { rows, waiting: n } = await get('api/labels');
+  const { rows, waiting: n, why: reason, lost: gone } = await get('api/labels');
+  here.why = reason;
+  here.lost = gone;
   here.of.clear();
   for (const row of rows) {
     const of = here.of.get(row.target_id) || new Map();
