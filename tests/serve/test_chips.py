@@ -113,7 +113,7 @@ def test_sizes_are_bounded(client: TestClient, change: dict, size: str) -> None:
 
 def test_work_that_nobody_waits_for_is_not_begun() -> None:
     done: list[str] = []
-    leave, go = asyncio.Event(), threading.Event()
+    leave, begun, go = asyncio.Event(), threading.Event(), threading.Event()
 
     async def stays() -> dict[str, str]:
         await asyncio.Event().wait()
@@ -124,7 +124,8 @@ def test_work_that_nobody_waits_for_is_not_begun() -> None:
         return {"type": "http.disconnect"}
 
     def first() -> str:
-        go.wait(10)
+        begun.set()
+        go.wait(60)
         done.append("first")
         return "made"
 
@@ -132,10 +133,12 @@ def test_work_that_nobody_waits_for_is_not_begun() -> None:
         pool = Pool(readers=1, most_waiting=1)
         request = Request({"type": "http"}, stays)
         busy = asyncio.ensure_future(pool.run(first, request))
+        # The thread has it, and takes the next one after it alone.
+        assert await asyncio.to_thread(begun.wait, 60)
         gone = asyncio.ensure_future(
             pool.run(lambda: done.append("second"), Request({"type": "http"}, leaves))
         )
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # it is in the queue
         with pytest.raises(Crowded):
             await pool.run(lambda: None, request)
         leave.set()
@@ -155,7 +158,8 @@ def test_the_end_of_the_server_waits_for_no_picture() -> None:
 
     def reading() -> None:
         begun.set()
-        go.wait(10)
+        begun.set()
+        go.wait(60)
         stop = STOP.get()
         stopped.append(stop is not None and stop.is_set())
         over.set()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from terradrift.store import optimize
 from terradrift.store.tables import Store
 
 WRITER = """
-import sys, time
+import sys
 from terradrift.store.tables import Store
 store = Store.open(sys.argv[1])
 model = store.settings.model
@@ -30,8 +31,7 @@ replaced = ("changes", "patch_changes", "events", "kinds")
 rows = {name: store.scan(f"{name}_{model}").read_all() for name in replaced}
 seen = store.scan(f"embeddings_{model}").read_all().slice(0, 10)
 print("ready", flush=True)
-end = time.monotonic() + float(sys.argv[2])
-while time.monotonic() < end:
+while sys.stdin.readline() == "write\\n":
     with store.lock("detect"):
         store.append(f"embeddings_{model}", seen)
         for name, held in rows.items():
@@ -40,7 +40,7 @@ with store.lock("detect"):
     print("waits", flush=True)
     sys.stdin.read()
 """
-"""Appends and overwrites as fast as it can, then holds the lock until it is told to end."""
+"""Appends and overwrites as often as it is told, then holds the lock until it is told to end."""
 
 
 @pytest.fixture
@@ -83,11 +83,12 @@ def test_readers_see_no_error_while_another_process_writes(place: Path) -> None:
                 counts = answer.json()["counts"]
                 assert counts["changes"] == first["counts"]["changes"]
 
-    command = [sys.executable, "-c", WRITER, str(place), "3"]
+    command = [sys.executable, "-c", WRITER, str(place)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as writer:
-        assert writer.stdout is not None
+        assert writer.stdout
+        assert writer.stdin
         assert writer.stdout.readline() == "ready\n"
         asked = [("/api/archive", None), ("/api/archive", None), ("/api/fresh", "x")]
         # A page that is open goes on with its generation.
@@ -95,6 +96,14 @@ def test_readers_see_no_error_while_another_process_writes(place: Path) -> None:
         readers = [threading.Thread(target=read, args=one) for one in asked]
         for reader in readers:
             reader.start()
+        for _ in range(4):
+            known = len(versions)
+            print("write", file=writer.stdin, flush=True)
+            last = time.monotonic() + 60
+            while len(versions) == known and not faults:
+                assert time.monotonic() < last
+                time.sleep(0.01)
+        print("wait", file=writer.stdin, flush=True)
         assert writer.stdout.readline() == "waits\n"
         over.set()
         for reader in readers:

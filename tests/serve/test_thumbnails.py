@@ -227,10 +227,7 @@ def test_many_threads_and_processes_share_the_folder(tmp_path: Path) -> None:
         "    values = np.full((2, 24, 24), n % 10, np.float32) + rng.random((2, 24, 24))\n"
         "    kept.put(key(n % 10), np.floor(values))\n"
     )
-    others = [
-        subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
-        for _ in range(2)
-    ]
+    other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
     kept = Thumbnails(tmp_path, 40_000)
 
     def look(n: int) -> bool:
@@ -240,7 +237,7 @@ def test_many_threads_and_processes_share_the_folder(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(look, range(400)))
-    assert [other.wait(30) for other in others] == [0, 0]
+    assert other.wait(60) == 0
 
 
 def test_a_window_moves_inwards_at_the_edge_and_keeps_the_patch_inside() -> None:

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,8 +29,12 @@ def until(page: Page, expression: str) -> None:
 
 
 def _asked(archive: Path, text: str) -> dict[str, Any]:
-    (row,) = td.open(archive).sql(text).to_arrow().to_pylist()
+    (row,) = _open(archive).sql(text).to_arrow().to_pylist()
     return dict(row)
+
+
+_open = cache(td.open)
+"""A database for each archive, not for each question."""
 
 
 def _count(archive: Path, where: str = "true") -> int:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,18 +20,23 @@ from terradrift.store.tables import Store
 from tests.store import made
 
 ROWS = 3 * 4 * 16
+PATIENCE = 60
 PROCESS = Path(__file__).with_name("exporting_process.py")
 
 
-def killed(archive: Path, folder: Path, after: float) -> None:
+def killed(archive: Path, folder: Path, now: Callable[[], bool]) -> None:
+    """Export without end, and kill it once that is so."""
     process = subprocess.Popen(
         [sys.executable, str(PROCESS), str(archive), str(folder)],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
-    time.sleep(after)
-    assert process.poll() is None
+    last = time.monotonic() + PATIENCE
+    while not now():
+        assert process.poll() is None
+        assert time.monotonic() < last
+        time.sleep(0.002)
     process.kill()
     process.communicate()
 
@@ -54,12 +60,13 @@ def check_whole(folder: Path) -> int:
     return len(found)
 
 
-def check_killed_exports(store: Store, folder: Path, times: int, seed: int) -> None:
+def check_killed_exports(
+    store: Store, folder: Path, moments: Iterable[Callable[[], bool]]
+) -> None:
     folder.mkdir()
-    moments = random.Random(seed)  # noqa: S311 - moments, not secrets
     seen = leftovers = 0
-    for _ in range(times):
-        killed(store.root, folder, moments.uniform(0.0, 1.0))
+    for now in moments:
+        killed(store.root, folder, now)
         seen += check_whole(folder)
         leftovers += len(list(folder.glob(f"{part.PREFIX}*")))
     assert seen > 0
@@ -71,9 +78,27 @@ def check_killed_exports(store: Store, folder: Path, times: int, seed: int) -> N
 def test_a_killed_export_leaves_nothing_that_looks_whole(
     store: Store, tmp_path: Path
 ) -> None:
-    check_killed_exports(store, tmp_path / "out", times=2, seed=5)
+    """Killed while it makes one, with another there."""
+    out = tmp_path / "out"
+
+    def amid() -> bool:
+        return (out / "e.parquet").exists() and any(out.glob(f"{part.PREFIX}*/stac"))
+
+    check_killed_exports(store, out, [amid])
 
 
 @pytest.mark.slow
 def test_exports_killed_at_many_moments(store: Store, tmp_path: Path) -> None:
-    check_killed_exports(store, tmp_path / "out", times=40, seed=6)
+    moments = random.Random(6)  # noqa: S311 - moments, not secrets
+
+    def after(seconds: float) -> Callable[[], bool]:
+        start: list[float] = []
+
+        def over() -> bool:
+            start.append(time.monotonic())
+            return start[-1] - start[0] > seconds
+
+        return over
+
+    ends = [after(moments.uniform(0.0, 1.0)) for _ in range(40)]
+    check_killed_exports(store, tmp_path / "out", ends)

@@ -14,6 +14,7 @@ from tests.store import stored
 from tests.store.published import importing_process, made
 from tests.store.rasters import made as rasters
 
+PATIENCE = 60
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -41,17 +42,26 @@ def source(what: str, folder: Path) -> Path:
     return folder
 
 
+def _commits(place: Path) -> int:
+    """Of vectors, so far."""
+    return len(list(place.glob("embeddings_*.lance/_versions/*.manifest")))
+
+
 @pytest.mark.parametrize("what", ["tables", "rasters"])
 def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, what: str) -> None:
     files = source(what, tmp_path / "in")
     whole, killed = tmp_path / "whole.td", tmp_path / "killed.td"
     importing_process.run(what, str(whole), str(files))
     wanted, seen = rows(whole), set()
-    for after in (0.1,) if what == "rasters" else (0.1, 0.3):
+    for commits in (1,) if what == "rasters" else (0, 2):
         process = start(what, killed, files)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(after)
+        last = time.monotonic() + PATIENCE
+        while _commits(killed) < commits:
+            assert process.poll() is None
+            assert time.monotonic() < last
+            time.sleep(0.002)
         process.kill()
         process.wait()
         process.stdout.close()
