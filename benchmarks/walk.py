@@ -134,7 +134,6 @@ def take(walk: Walk, folder: Path) -> dict[str, Any]:
     page.get_by_role("button", name="Download").first.click()
     dialog = page.locator("dialog[open]")
     dialog.get_by_text("GeoPackage").click()
-    walk.picture("download")
     start = time.perf_counter()
     with page.expect_download() as coming:
         dialog.locator(".primary").click()
