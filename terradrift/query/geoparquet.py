@@ -64,7 +64,7 @@ def write(rows: pa.RecordBatchReader, path: Path) -> None:
 
 
 def _groups(rows: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
-    """Tables of `size` rows and a rest; one without rows where there are none."""
+    """Tables of `size` rows, and a rest where there is one."""
     held: list[pa.RecordBatch] = []
     count = 0
     for batch in rows:
@@ -74,7 +74,8 @@ def _groups(rows: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
             table = pa.Table.from_batches(held)
             yield table.slice(0, size)
             held, count = table.slice(size).to_batches(), count - size
-    yield pa.Table.from_batches(held, rows.schema)
+    if count:
+        yield pa.Table.from_batches(held)
 
 
 def _covers(columns: pa.Schema) -> bool:

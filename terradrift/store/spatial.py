@@ -101,10 +101,11 @@ def blocks(
     """
     found = layout.layout(dataset)
     places = _places(store) if place else None
+    asked = _asked(store, dataset, chosen) if places is None else places
     wide = list(dataset.schema.names if columns is None else columns)
     plans = ahead(
         (
-            partial(_parts, found, places, tile, time, wanted, chosen.inside, by_year)
+            partial(_parts, found, asked, tile, time, wanted, chosen.inside, by_year)
             for tile, wanted in _wanted(found, chosen.where)
         ),
         2,
@@ -123,7 +124,7 @@ def count(store: Store, dataset: lance.LanceDataset, chosen: Chosen) -> int:
     if chosen.inside is None:
         return int(dataset.count_rows(chosen.where))
     found = layout.layout(dataset)
-    places = None if "geometry" in dataset.schema.names else _places(store)
+    places = _asked(store, dataset, chosen)
     return sum(
         len(part.rows)
         for tile, wanted in _wanted(found, chosen.where)
@@ -138,6 +139,13 @@ def _places(store: Store) -> Layout:
             "run terradrift ingest first"
         )
     return layout.layout(store.dataset("patches"))
+
+
+def _asked(store: Store, dataset: lance.LanceDataset, chosen: Chosen) -> Layout | None:
+    """Where the condition on places looks; None: it is on the table's own, or there is none."""
+    if chosen.inside is None or "geometry" in dataset.schema.names:
+        return None
+    return _places(store)
 
 
 def _wanted(

@@ -56,6 +56,16 @@ def test_our_own_checks_find_nothing(
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("what", ["labels", "changes", "events", "embeddings"])
+def test_files_without_rows_are_well_made(
+    archive: td.Archive, tmp_path: Path, what: str
+) -> None:
+    path = tmp_path / "a b.parquet"
+    nowhere = {} if what == "labels" else {"bbox": "0,0,1,1"}
+    assert archive.export(path, what=what, **nowhere) == 0
+    assert {one.level for one in check(path)} == {"note"}
+
+
 def test_geoparquet_io_finds_it_well_made(
     archive: td.Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +179,7 @@ def test_places_are_asked_for_by_box_and_by_shape(
         assert archive.export(path, what="embeddings", **place) == wanted
         assert set(geopandas.read_parquet(path).patch_id) == {one.patch_id[0]}
         assert archive.export(path, what="embeddings", dry_run=True, **place) == wanted
+        assert archive.export(tmp_path / f"{at}.zarr", **place) == wanted
 
 
 def test_observations_come_with_their_scene(

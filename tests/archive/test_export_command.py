@@ -37,12 +37,14 @@ def box(west: float, east: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ("0,49,2,51", [True, False, False]),
-        ("170,49,179,51", [False, True, False]),
-        ("179.95,49,179.96,51", [False, False, True]),
-        ("179.9,49,-179.9,51", [False, False, True]),
-        ("-180,-90,180,90", [True, True, True]),
-        ("0,51,2,52", [False, False, False]),
+        ("0,49,2,51", [True, False, False, False]),
+        ("170,49,179,51", [False, True, False, False]),
+        ("179.95,49,179.96,51", [False, False, True, False]),
+        ("179.9,49,-179.9,51", [False, False, True, True]),
+        ("-179.97,49,-179.9,51", [False, False, True, True]),
+        ("-179.94,49,-179.9,51", [False, False, False, True]),
+        ("-180,-90,180,90", [True, True, True, True]),
+        ("0,51,2,52", [False, False, False, False]),
     ],
 )
 def test_boxes_may_cross_the_antimeridian(
@@ -51,7 +53,7 @@ def test_boxes_may_cross_the_antimeridian(
     leaving = Leaving(made.filled(tmp_path / "a.td"), "embeddings", made.MODEL)
     inside = chosen(leaving, Filters(bbox=asked)).chosen.inside
     assert inside is not None
-    boxes = [box(1, 1.1), box(178, 178.1), box(179.95, -179.95)]
+    boxes = [box(1, 1.1), box(178, 178.1), box(179.95, -179.95), box(179.97, 180.07)]
     rows = pa.table({"bbox": pa.array(boxes, schema.BBOX)})
     assert np.array_equal(inside(rows), found)
 

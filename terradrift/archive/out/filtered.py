@@ -93,18 +93,18 @@ def _inside(where: Where) -> Any:  # noqa: ANN401 - a function, see spatial.Insi
 
 
 def _touches(rows: pa.Table, where: Where) -> NDArray[np.bool_]:
-    """Which rows' boxes touch the box; either may cross the antimeridian."""
+    """Which rows' boxes touch the box; either may cross the antimeridian.
+
+    A row's does so with `xmin` above `xmax`, or a little beyond 180 degrees.
+    """
     assert where.bbox is not None  # noqa: S101 - asked before
     west, south, east, north = where.bbox
     xmin, ymin, xmax, ymax = (
         pc.struct_field(rows["bbox"], side).to_numpy()
         for side in ("xmin", "ymin", "xmax", "ymax")
     )
-    starts, ends = xmin <= east, xmax >= west
-    either = starts | ends
-    plain = starts & ends if west <= east else either
-    across = either if west <= east else np.ones(len(rows), bool)
-    touches: NDArray[np.bool_] = (
-        np.where(xmin > xmax, across, plain) & (ymin <= north) & (ymax >= south)
-    )
-    return touches
+    east = east + 360 * (west > east)
+    xmax = xmax + 360 * (xmin > xmax)
+    near = [(xmin + turn <= east) & (xmax + turn >= west) for turn in (-360, 0, 360)]
+    touches: NDArray[np.bool_] = np.any(near, axis=0)
+    return touches & (ymin <= north) & (ymax >= south)

@@ -133,6 +133,8 @@ class Leaving:
 
     def count(self) -> int:
         """How many rows leave."""
+        if self.chosen.inside is not None and not self.has_tiles:
+            return sum(block.rows.num_rows for block in self._by_rank())
         return spatial.count(self.store, self.dataset, self.chosen)
 
     def blocks(self, *, by_year: bool = False) -> Iterator[Block]:
