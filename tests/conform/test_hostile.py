@@ -72,7 +72,7 @@ def test_a_bomb_in_a_page_ends_in_its_own_process(tmp_path: Path) -> None:
         file.write_table(rows)
         file.add_key_value_metadata({"geo": json.dumps(footer)})
     assert path.stat().st_size < 1 << 20
-    found = apart.check(path, memory_bytes=2 << 30)
+    found = apart.check(path, memory_bytes=1 << 30)
     assert set(codes(found)) <= {"resources", "parquet.pages", "geoparquet.wkb"}
     assert codes(found)
 

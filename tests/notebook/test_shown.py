@@ -1,7 +1,6 @@
 """Archives, relations and results as HTML: escaped, bounded, without scripts."""
 
 import re
-import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -91,11 +90,12 @@ def test_a_result_shows_a_map_and_its_first_rows() -> None:
 
 def test_a_relation_shows_types_and_asks_for_few_rows(finished: Path) -> None:
     archive = td.open(finished)
-    relation = archive.sql("SELECT i, i / 2 AS half FROM range(1000000000) r(i)")
-    start = time.monotonic()
+    relation = archive.sql(
+        "SELECT i, i / 2 AS half, if(i > 500000000, error('asked too far'), 0) AS far "
+        "FROM range(1000000000) r(i)"
+    )
     shown = relation._repr_html_()
-    assert time.monotonic() - start < 5
-    assert "first 20 rows, 2 columns" in shown
+    assert "first 20 rows, 3 columns" in shown
     assert "bigint" in shown
     few = archive.sql("SELECT patch_id, longitude FROM patches LIMIT 3")
     assert "Relation: 3 rows" in few._repr_html_()
@@ -108,15 +108,13 @@ def test_vectors_are_named_and_not_shown(finished: Path) -> None:
     assert "not shown: embedding" in relation._repr_html_()
 
 
-def test_an_archive_shows_itself_in_a_moment(finished: Path, tmp_path: Path) -> None:
+def test_an_archive_shows_itself(finished: Path, tmp_path: Path) -> None:
     archive = td.open(finished)
     shown = archive._repr_html_()
     assert len(drawings(shown)) == 2
     for word in ("14 scenes", "mosaiks (current)", "80 m patches", "last run", "B<"):
         assert word in shown
-    start = time.process_time()
     assert archive._repr_html_() == shown
-    assert time.process_time() - start < 0.3
     empty = td.create(tmp_path / "empty.td")
     assert "no patches yet" in empty._repr_html_()
 
