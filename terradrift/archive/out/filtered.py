@@ -106,5 +106,7 @@ def _touches(rows: pa.Table, where: Where) -> NDArray[np.bool_]:
     east = east + 360 * (west > east)
     xmax = xmax + 360 * (xmin > xmax)
     near = [(xmin + turn <= east) & (xmax + turn >= west) for turn in (-360, 0, 360)]
-    touches: NDArray[np.bool_] = np.any(near, axis=0)
-    return touches & (ymin <= north) & (ymax >= south)
+    touches: NDArray[np.bool_] = (
+        np.any(near, axis=0) & (ymin <= north) & (ymax >= south)
+    )
+    return touches
