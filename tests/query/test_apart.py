@@ -5,11 +5,14 @@ import sys
 import threading
 import time
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import terradrift as td
 from terradrift.errors import QueryError
-from terradrift.query.sql import apart, ask, limits
+from terradrift.query.sql import answering, apart, ask, limits
 from terradrift.query.sql.limits import Limits
 from terradrift.store.tables import Store
 
@@ -29,6 +32,16 @@ def test_the_answer_is_that_of_this_process_with_its_note(store: Store) -> None:
     assert rows.equals(here.to_arrow())
     assert note == here.note
     assert note is not None
+
+
+@given(st.lists(st.text(max_size=20), max_size=30), st.integers(0, 400))
+def test_as_many_rows_are_handed_over_as_fit(words: list[str], most: int) -> None:
+    batch = pa.record_batch({"n": range(len(words)), "word": pa.array(words, "str")})
+    fits = answering._fitting(batch, most)
+    assert fits.equals(batch.slice(0, fits.num_rows))
+    assert fits.nbytes <= most or not fits.num_rows
+    if fits.num_rows < batch.num_rows:
+        assert batch.slice(0, fits.num_rows + 1).nbytes > most
 
 
 def test_values_may_have_any_name(store: Store) -> None:

@@ -15,6 +15,7 @@ from terradrift.query.sql.limits import Limits
 from terradrift.serve.app import application
 from terradrift.serve.faults import Crowded, Ended
 from terradrift.serve.held import Held
+from terradrift.serve.sql import limits
 from terradrift.serve.sql.asking import visitors_words
 from terradrift.serve.sql.spares import Spares
 
@@ -69,6 +70,21 @@ def test_rows_are_those_of_the_version_asked_for_as_json_has_them(
     assert told["note"].startswith("first 3 of more rows")
     assert "--" not in told["note"]
     assert told["seconds"] > 0
+
+
+def test_an_answer_that_is_large_is_cut_and_says_so(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "JSON_BYTES", 80_000)
+    text = "SELECT range AS n, repeat('x', 100) AS words FROM range(3000)"
+    told = client.post("/api/sql", json={"text": text, "limit": 3000}).json()
+    count = len(told["rows"])
+    assert 600 < count < 800
+    assert told["rows"] == [[n, "x" * 100] for n in range(count)]
+    assert told["note"] == (
+        f"first {count} rows, as many as 80,000 bytes hold; narrow the question, or "
+        "download the answer as a file"
+    )
 
 
 @pytest.mark.parametrize(

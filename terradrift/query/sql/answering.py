@@ -50,14 +50,20 @@ def main() -> None:
         rlimits.bound_memory(limits.memory_bytes, lambda: _refuse(_TOO_LARGE))
         relation = ask.sql(store, asked["text"], limits, **asked["values"])
         if asked["path"] is None:
-            count = _hand_over(relation.reader())
+            count, cut = _hand_over(relation.reader(), asked["most_bytes"])
         else:
-            count = relation.export(asked["path"])
+            count, cut = relation.export(asked["path"]), False
     except TerradriftError as error:
         _refuse(str(error))
     except MemoryError:
         _refuse(_TOO_LARGE)
-    _say({"note": relation.note, "types": relation.types, "count": count})
+    note = relation.note
+    if cut:
+        note = (
+            f"first {count:,} rows, as many as {asked['most_bytes']:,} bytes hold; narrow "
+            "the question, or download the answer as a file"
+        )
+    _say({"note": note, "types": relation.types, "count": count})
     os._exit(0)  # threads of libraries need not be waited for
 
 
@@ -99,14 +105,32 @@ def _dataset(store: Store, table: str, version: int | None) -> lance.LanceDatase
         ) from error
 
 
-def _hand_over(rows: pa.RecordBatchReader) -> int:
-    count = 0
+def _hand_over(rows: pa.RecordBatchReader, most_bytes: int | None) -> tuple[int, bool]:
+    """Returns how many rows were handed over, and whether others were left out."""
+    count, cut = 0, False
+    left = sys.maxsize if most_bytes is None else most_bytes
     with pa.ipc.new_stream(sys.stdout.buffer, rows.schema) as stream:
         for batch in rows:
-            count += batch.num_rows
-            stream.write_batch(batch)
+            fits = _fitting(batch, left)
+            count += fits.num_rows
+            left -= fits.nbytes
+            stream.write_batch(fits)
+            if cut := fits.num_rows < batch.num_rows:
+                break
     sys.stdout.flush()
-    return count
+    return count, cut
+
+
+def _fitting(batch: pa.RecordBatch, most_bytes: int) -> pa.RecordBatch:
+    """The first rows, as many as take no more bytes."""
+    low, high = 0, batch.num_rows
+    while low < high:
+        middle = (low + high + 1) // 2
+        if batch.slice(0, middle).nbytes <= most_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return batch.slice(0, low)
 
 
 def _refuse(why: str) -> None:

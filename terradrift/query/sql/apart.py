@@ -42,6 +42,8 @@ class Question:
     """Of tables that are to be read as they were; others as they are."""
     model: str | None = None
     """Whose tables views without a suffix show; None: the archive's own."""
+    most_bytes: int | None = None
+    """Of rows that are handed over: those beyond are left out, which the note says."""
     path: Path | None = None
     """Where the rows are to be written, as `Relation.export`; None: they are handed over."""
 
@@ -194,6 +196,7 @@ def _written(asked: Question) -> bytes:
         "memory_bytes": asked.limits.memory_bytes,
         "versions": dict(asked.versions),
         "model": asked.model,
+        "most_bytes": asked.most_bytes,
         "path": None if asked.path is None else str(asked.path),
     }
     try:

@@ -2,12 +2,12 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from terradrift.query.flat import records
 from terradrift.query.sql import described
@@ -19,6 +19,9 @@ from terradrift.serve.sent import Format, Sent, made
 from terradrift.serve.sql import limits
 from terradrift.serve.sql.asking import Asking
 from terradrift.serve.sql.spares import Spares
+
+_ROWS = 500
+"""Of an answer that are put into words at a time."""
 
 
 class _Asked(BaseModel):
@@ -46,16 +49,18 @@ def router(held: Held, spares: Spares) -> APIRouter:
     asking = Asking(held, spares)
 
     @routes.post("/api/sql")
-    async def sql(asked: _Shown, request: Request) -> Response:
+    async def sql(asked: _Shown, request: Request) -> StreamingResponse:
         """Rows of one SELECT, at most `limit`; `note` says where there are more."""
         start = time.perf_counter()
         bounds = limits.shown(asked.limit)
         answer = await asking.answer(
-            request, asked.text, bounds, asked.values, v=asked.v
+            *(request, asked.text, bounds, asked.values),
+            v=asked.v,
+            most_bytes=limits.JSON_BYTES,
         )
         seconds = time.perf_counter() - start
-        body = await run_in_threadpool(_body, answer, seconds)
-        return Response(body, media_type="application/json")
+        # Piece by piece: as values of Python all rows take several times as much.
+        return StreamingResponse(_body(answer, seconds), media_type="application/json")
 
     @routes.get("/api/sql/schema")
     def schema() -> dict[str, Any]:
@@ -75,7 +80,8 @@ def router(held: Held, spares: Spares) -> APIRouter:
     return routes
 
 
-def _body(answer: Answer, seconds: float) -> bytes:
+def _body(answer: Answer, seconds: float) -> Iterator[bytes]:
+    """The answer as JSON, in parts."""
     if answer.rows is None:
         raise AssertionError("rows are handed over where no path is given")
     names = answer.rows.column_names
@@ -84,15 +90,20 @@ def _body(answer: Answer, seconds: float) -> bytes:
             {"name": name, "type": kind}
             for name, kind in zip(names, answer.types, strict=True)
         ],
-        "rows": [
-            list(record.values())
-            for batch in answer.rows.to_batches()
-            for record in records(batch)
-        ],
         "note": answer.note,
         "seconds": round(seconds, 3),
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    yield _json(told)[:-1] + b', "rows": ['
+    begun = False
+    for batch in answer.rows.to_batches(max_chunksize=_ROWS):
+        rows = _json([list(record.values()) for record in records(batch)])
+        yield (b", " if begun else b"") + rows[1:-1]
+        begun = True
+    yield b"]}"
+
+
+def _json(tree: Any) -> bytes:  # noqa: ANN401 - what JSON holds
+    return json.dumps(tree, ensure_ascii=False).encode()
 
 
 def _schema() -> dict[str, Any]:

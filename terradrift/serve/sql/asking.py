@@ -40,6 +40,7 @@ class Asking:
         values: Mapping[str, Any],
         *,
         v: str | None = None,
+        most_bytes: int | None = None,
         path: Path | None = None,
     ) -> Answer:
         """The answer of generation `v`; None: of the archive as it is now.
@@ -57,6 +58,7 @@ class Asking:
             values=values,
             versions=now.versions,
             model=now.model,
+            most_bytes=most_bytes,
             path=path,
         )
         try:

@@ -16,6 +16,9 @@ ROWS = 1_000
 MOST_ROWS = 100_000
 """Of an answer in JSON; files have no such bound."""
 
+JSON_BYTES = 64 << 20
+"""Of the rows of an answer in JSON, as Arrow holds them; files have no such bound."""
+
 
 def memory_bytes() -> int:
     """Of one question: all at once take half of what the machine has."""
