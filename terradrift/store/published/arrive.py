@@ -14,7 +14,7 @@ from terradrift.store.published.choose import choose
 from terradrift.store.published.files import PARQUET, found
 from terradrift.store.published.gather import Gathered, gather
 from terradrift.store.published.table import Table, table
-from terradrift.store.published.told import LEFT, Imported
+from terradrift.store.published.told import LEFT, Imported, sources
 from terradrift.store.published.units import patches, units
 from terradrift.store.tables import Store
 from terradrift.store.units import FLUSH_BYTES, Writer, embeddings_table
@@ -183,6 +183,9 @@ def pour(
             store.update(replace(store.settings, model=model))
         added = (store.count(name) if store.exists(name) else 0) - before
     off = rows.light["off"][chosen.rows]
+    met = (
+        rows.light["time"][chosen.rows].astype("datetime64[us]").astype("datetime64[D]")
+    )
     clear = asked.clear_percent is not None or not np.isnan(rows.light["clear"]).all()
     return Imported(
         form=first.form.name,
@@ -195,7 +198,8 @@ def pour(
         left={key: count for key, count in rows.left.items() if count},
         crs_assumed=sum(one.crs.assumed for one in opened),
         patches=len(chosen.fresh),
-        told_by=first.told_by,
+        days=tuple(map(str, np.unique(met))),
+        told_by=sources(one.told_by for one in opened),
         clear_known=bool(clear),
         off=float(np.median(off)),
         off_most=float(off.max()),

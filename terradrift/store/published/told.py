@@ -1,5 +1,7 @@
 """What an import of published tables did, in numbers and in words."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +13,23 @@ LEFT = {
     "outside": "lay where the grid has no patch",
 }
 """Why rows are left out."""
+_SHOWN = 3
+"""Days that are told one by one."""
+
+
+def sources(told: Iterable[str]) -> str:
+    """What said when, of all files, and of how many where it was not the same of all."""
+    met = Counter(told)
+    if len(met) == 1:
+        return next(iter(met))
+    return " and ".join(f"{one} ({count:,} files)" for one, count in met.most_common())
+
+
+def days(met: Sequence[str]) -> str:
+    """Days in few words."""
+    if len(met) <= _SHOWN:
+        return ", ".join(met)
+    return f"{len(met):,} days, {met[0]} to {met[-1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,8 @@ class Imported:
     """Files that state no CRS, whose coordinates were taken for degrees."""
     patches: int
     """Places that are new."""
+    days: tuple[str, ...]
+    """Of the rows that were taken, in their order."""
     told_by: str
     """What said when."""
     clear_known: bool
@@ -45,8 +66,8 @@ class Imported:
     def __str__(self) -> str:
         words = (
             f"{self.form}: {self.rows:,} embeddings of {self.model} at {self.patches:,} new "
-            f"places from {self.files:,} files; instants by {self.told_by}, of periods their "
-            f"middle; centres lie {self.off:,.0f} m off the middle of their patch, at most "
+            f"places from {self.files:,} files, of {days(self.days)}; instants by "
+            f"{self.told_by}, of periods their middle; centres lie {self.off:,.0f} m off the middle of their patch, at most "
             f"{self.off_most:,.0f} m"
         )
         counted = [

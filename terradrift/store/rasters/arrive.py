@@ -19,9 +19,11 @@ from terradrift.store.published.arrive import Asked
 from terradrift.store.published.files import RASTER, found
 from terradrift.store.published.known import Known
 from terradrift.store.published.pending import Pending
+from terradrift.store.published.told import days, sources
 from terradrift.store.rasters.plan import tasks
 from terradrift.store.rasters.source import Raster, is_scales, raster
 from terradrift.store.rasters.tile import Patches, Readers, batch, read
+from terradrift.store.rasters.twice import check
 from terradrift.store.tables import Store
 from terradrift.store.units import FLUSH_BYTES, Writer, done, embeddings_table
 
@@ -43,9 +45,14 @@ class Imported:
     """Tiles of an instant that it holds of these files already."""
     patches: int
     """Places that are new."""
-    years: tuple[int, ...]
+    days: tuple[str, ...]
+    """Of the rasters, in their order."""
     told_by: str
     """What said when."""
+    again: int
+    """Left out: the same place and day once more, of which the clearest stays."""
+    twice: float
+    """Share of pixels that lie in several rasters of one instant, 0..1; the first had them."""
     other_grid: int
     """Rasters whose pixels do not stand on the grid's: each patch has their nearest ones."""
     partial: float
@@ -54,12 +61,19 @@ class Imported:
     """Median of 1 less the length of the mean of a patch's unit vectors, 0..1."""
 
     def __str__(self) -> str:
-        years = ", ".join(map(str, self.years))
         words = (
             f"{self.form}: {self.rows:,} embeddings of {self.model} at {self.patches:,} new "
-            f"places from {self.files:,} rasters of {years}; instants by {self.told_by}, of "
-            f"years their middle; pixels of a patch spread by {self.spread:.3f}, median"
+            f"places from {self.files:,} rasters of {days(self.days)}; instants by "
+            f"{self.told_by}, of periods their middle; pixels of a patch spread by "
+            f"{self.spread:.3f}, median"
         )
+        if self.again:
+            words += f"; {self.again:,} left out, the same place and day once more, less clear"
+        if self.twice:
+            words += (
+                f"; {self.twice:.1%} of pixels lie in several rasters of one instant, the "
+                "first by name was taken"
+            )
         if self.partial:
             words += f"; {self.partial:.0%} have pixels without a vector"
         if self.other_grid:
@@ -81,7 +95,7 @@ def rasters(paths: Sequence[str | Path], asked: Asked) -> list[Raster]:
 
     Raises:
         ArchiveError, SchemaError: as `files.found` and `source.raster`; files of several
-            models; none of the years.
+            models; none of the years; two of one instant and place.
     """
     files = [one for one in found(paths, RASTER) if not is_scales(one.path)]
     arrays = {one.path.stem for one in files if one.path.suffix.lower() == ".npy"}
@@ -100,6 +114,7 @@ def rasters(paths: Sequence[str | Path], asked: Asked) -> list[Raster]:
                 "the other"
             )
     if asked.years is None:
+        check(opened)
         return opened
     wanted = when.years(asked.years)
     kept = [
@@ -107,6 +122,7 @@ def rasters(paths: Sequence[str | Path], asked: Asked) -> list[Raster]:
     ]
     if not kept:
         raise SchemaError(f"no raster is of the years {asked.years}")
+    check(kept)
     return kept
 
 
@@ -166,6 +182,7 @@ def pour(
             store.update(replace(store.settings, model=model))
         added = (store.count(name) if store.exists(name) else 0) - before
     times = np.array([one.time for one in opened])
+    met = np.unique(times.astype("datetime64[us]").astype("datetime64[D]"))
     return Imported(
         form=first.product.name,
         model=model,
@@ -173,8 +190,10 @@ def pour(
         rows=added,
         skipped=seen.skipped,
         patches=held.added,
-        years=tuple(np.unique(when.year_of(times)).tolist()),
-        told_by=first.told_by,
+        days=tuple(map(str, met)),
+        told_by=sources(one.told_by for one in opened),
+        again=seen.rows - added,
+        twice=seen.twice / seen.pixels if seen.pixels else 0.0,
         other_grid=sum(not _on(one, grid) for one in opened),
         partial=seen.partial / seen.rows if seen.rows else 0.0,
         spread=seen.spread,
@@ -185,11 +204,13 @@ class _Seen:
     """What an answer says of the rows."""
 
     def __init__(self) -> None:
-        self.skipped = self.rows = self.partial = 0
+        self.skipped = self.rows = self.partial = self.pixels = self.twice = 0
         self._spreads = np.zeros(1001, np.int64)
 
     def add(self, patches: Patches) -> None:
         self.rows += len(patches.share)
+        self.pixels += patches.pixels
+        self.twice += patches.twice
         self.partial += int((patches.share < 1).sum())
         bins = np.floor(1000 * patches.spread).astype(np.int64)
         self._spreads += np.bincount(bins, minlength=1001)
@@ -207,9 +228,11 @@ def _table(cells: NDArray[np.int64], grid: Grid) -> pa.Table:
         return schema.patches().empty_table()
     epsg = int(cells[0, 0])
     row, col = cells[:, 1], cells[:, 2]
-    return table(
-        cells, grid.centers(epsg, row, col), grid.corners(epsg, row, col), grid
-    )
+    centers, corners = grid.centers(epsg, row, col), grid.corners(epsg, row, col)
+    # A patch on the antimeridian is drawn in one piece, a little beyond 180 degrees.
+    middle = centers[:, None, 0]
+    corners[..., 0] = middle + (corners[..., 0] - middle + 180) % 360 - 180
+    return table(cells, centers, corners, grid)
 
 
 def _grid(store: Store, opened: Sequence[Raster]) -> Grid:

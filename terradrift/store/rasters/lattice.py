@@ -32,16 +32,21 @@ class Pixels:
     """(h, w), which are there."""
 
 
-def paste(reader: Reader, into: Pixels) -> int:
-    """Fill pixels that are not there yet; returns how many were filled."""
+def paste(reader: Reader, into: Pixels) -> tuple[int, int]:
+    """Fill pixels that are not there yet.
+
+    Returns:
+        How many were filled; how many in the raster's box were there already.
+    """
     raster = reader.raster
     if code(raster.wkt) == into.epsg and raster.transform.is_rectilinear:
         return _straight(reader, into)
     row, col = _pixels(raster.wkt, raster.transform, into)
     inside = (row >= 0) & (row < raster.height) & (col >= 0) & (col < raster.width)
     wanted = inside & ~into.good
+    before = int((inside & into.good).sum())
     if not wanted.any():
-        return 0
+        return 0, before
     top, left = int(row[wanted].min()), int(col[wanted].min())
     found, there = reader.window(
         slice(top, int(row[wanted].max()) + 1), slice(left, int(col[wanted].max()) + 1)
@@ -52,10 +57,10 @@ def paste(reader: Reader, into: Pixels) -> int:
     at, from_ = at[has], (from_[0][has], from_[1][has])
     into.vectors.reshape(len(into.vectors), -1)[:, at] = found[:, from_[0], from_[1]]
     into.good.reshape(-1)[at] = True
-    return len(at)
+    return len(at), before
 
 
-def _straight(reader: Reader, into: Pixels) -> int:
+def _straight(reader: Reader, into: Pixels) -> tuple[int, int]:
     """As `paste`, where rows and columns of both run along the same axes: by windows."""
     raster = reader.raster
     to = raster.transform
@@ -64,10 +69,11 @@ def _straight(reader: Reader, into: Pixels) -> int:
     high = np.flatnonzero((row >= 0) & (row < raster.height))
     wide = np.flatnonzero((col >= 0) & (col < raster.width))
     if not len(high) or not len(wide):
-        return 0
+        return 0, 0
     here = slice(high[0], high[-1] + 1), slice(wide[0], wide[-1] + 1)
-    if into.good[here].all():
-        return 0
+    before = int(into.good[here].sum())
+    if before == into.good[here].size:
+        return 0, before
     row, col = row[here[0]], col[here[1]]
     top, left = int(row.min()), int(col.min())
     found, there = reader.window(
@@ -83,7 +89,7 @@ def _straight(reader: Reader, into: Pixels) -> int:
     else:
         target[:, take] = found[:, take]
     into.good[here] |= take
-    return int(take.sum())
+    return int(take.sum()), before
 
 
 def _along(

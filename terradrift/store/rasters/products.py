@@ -39,7 +39,7 @@ class Product:
     scaled: bool
     """Whether a scale per pixel lies beside."""
     nodata: float | None
-    """In all bands or any: a pixel without a vector."""
+    """A pixel without a vector has it in any band (`squared`), or in all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,10 @@ class Patches:
     """(n,), 0..1"""
     spread: NDArray[np.float64]
     """(n,), 0..1"""
+    pixels: int
+    """Of the tile, that a raster has."""
+    twice: int
+    """Of the tile, that lie in another raster's box as well."""
 
 
 class Readers:
@@ -74,16 +78,17 @@ def read(task: Task, grid: Grid, readers: Readers) -> Patches:
     product, px, side = task.rasters[0].product, grid.patch_px, grid.tile_patches
     width = side * px
     strip = max(1, min(side, _STRIP_BYTES // (product.bands * 4 * px * width)))
+    counts = np.zeros(2, np.int64)
     parts = [
-        _strip(task, grid, readers, slice(at, min(at + strip, side)))
+        _strip(task, grid, readers, slice(at, min(at + strip, side)), counts)
         for at in range(0, side, strip)
     ]
     whole = [np.concatenate(one) for one in zip(*parts, strict=True)]
-    return Patches(*whole)
+    return Patches(*whole, *counts.tolist())
 
 
 def _strip(
-    task: Task, grid: Grid, readers: Readers, rows: slice
+    task: Task, grid: Grid, readers: Readers, rows: slice, counts: NDArray[np.int64]
 ) -> tuple[
     NDArray[np.int64], NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]
 ]:
@@ -95,7 +100,7 @@ def _strip(
     vectors = np.zeros((product.bands, len(y), len(x)), np.float32)
     good = np.zeros((len(y), len(x)), bool)
     for raster in task.rasters:
-        paste(readers.of(raster), Pixels(task.epsg, x, y, vectors, good))
+        counts += paste(readers.of(raster), Pixels(task.epsg, x, y, vectors, good))
     # Rows go up with y, as the grid's do.
     found = means(vectors, good, px, unit=product.unit)
     row, col = np.nonzero(found.share > 0)

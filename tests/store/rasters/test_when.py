@@ -1,0 +1,77 @@
+"""Rasters of several dates, of one, and on the antimeridian."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+import terradrift as td
+from terradrift.archive.importing import Request, bring
+from terradrift.errors import SchemaError
+from tests.store.rasters import made
+
+SIZE = 80
+PIXELS = made.unit(16, 16, 4).astype(np.float32)
+TOY = Request(model="toy", patch_size=SIZE)
+
+
+def held(place: Path) -> list[tuple[str, float]]:
+    rows = td.open(place).sql("SELECT datetime::DATE, embedding[1] FROM observations")
+    return sorted((str(day), value) for day, value in rows.fetchall())
+
+
+def test_rasters_of_two_dates_are_two_dates(tmp_path: Path) -> None:
+    for day in ("2024-01-15", "2024-07-15"):
+        made.geotiff(tmp_path / "in" / f"emb_{day}.tif", PIXELS)
+    told = bring(tmp_path / "a.td", [tmp_path / "in"], TOY)
+    assert "from 2 rasters of 2024-01-15, 2024-07-15; instants by the date" in told
+    assert [day for day, _ in held(tmp_path / "a.td")] == ["2024-01-15"] * 4 + [
+        "2024-07-15"
+    ] * 4
+
+
+def test_two_rasters_of_one_instant_and_place_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        made.geotiff(tmp_path / "2024" / f"{name}.tif", PIXELS)
+    for dry_run in (True, False):
+        request = Request(model="toy", patch_size=SIZE, dry_run=dry_run)
+        with pytest.raises(SchemaError, match=r"a\.tif .* and .*b\.tif .* same ground"):
+            bring(tmp_path / "a.td", [tmp_path / "2024"], request)
+    assert not (tmp_path / "a.td").exists()
+
+
+def test_rasters_that_share_a_box_may_each_have_their_part(tmp_path: Path) -> None:
+    nothing = np.full_like(PIXELS, np.nan)
+    west = np.concatenate([PIXELS[:, :8], nothing[:, 8:]], axis=1)
+    east = np.concatenate([nothing[:, :6], PIXELS[:, 6:]], axis=1)
+    made.geotiff(tmp_path / "2024" / "a.tif", west)
+    made.geotiff(tmp_path / "2024" / "b.tif", east)
+    told = bring(tmp_path / "a.td", [tmp_path / "2024"], TOY)
+    assert "50.0% of pixels lie in several rasters" in told
+    made.geotiff(tmp_path / "one_2024.tif", PIXELS)
+    bring(tmp_path / "b.td", [tmp_path / "one_2024.tif"], TOY)
+    assert held(tmp_path / "a.td") == held(tmp_path / "b.td")
+
+
+def test_of_rasters_of_one_day_the_others_are_counted(tmp_path: Path) -> None:
+    for time in ("T100000", "T103000"):
+        made.geotiff(tmp_path / "in" / f"e_20240115{time}.tif", PIXELS)
+    told = bring(tmp_path / "a.td", [tmp_path / "in"], TOY)
+    assert "raster: 4 embeddings" in told
+    assert "4 left out, the same place and day once more" in told
+
+
+def test_patches_on_the_antimeridian_are_drawn_in_one_piece(tmp_path: Path) -> None:
+    corner = (284_800.0, 5_540_000.0)  # 180 degrees are near 284,897 m
+    file = made.geotiff(tmp_path / "e_2024.tif", PIXELS, corner=corner, epsg=32601)
+    bring(tmp_path / "a.td", [file], TOY)
+    rows = td.open(tmp_path / "a.td").sql(
+        "SELECT longitude, bbox, geometry FROM patches"
+    )
+    sides = rows.fetchall()
+    assert {lon > 0 for lon, _, _ in sides} == {True, False}
+    for _, box, shape in sides:
+        west, _, east, _ = shapely.from_wkb(bytes(shape)).bounds
+        assert east - west < 0.01
+        assert box["xmax"] - box["xmin"] < 0.01
