@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from terradrift.serve.app import application
 from terradrift.serve.held import Held
 from terradrift.serve.routes import regions
+from terradrift.serve.turned import turned
 from tests.serve.drawn import archive, scattered
 
 SQUARE = {
@@ -59,6 +60,44 @@ def test_several_areas_are_one(client: TestClient, held: Held) -> None:
     name = client.post("/api/regions", json=given).json()["region"]
     expected = shapely.union(shapely.box(5.9, 49.9, 6.1, 50.1), other)
     assert held.regions.get(name).equals(expected)
+
+
+FIJI = [[177.0, -19.0], [-178.0, -19.0], [-178.0, -16.0], [177.0, -16.0]]
+
+
+@pytest.mark.parametrize("copy", [-2, -1, 0, 1, 2])
+def test_an_area_across_the_antimeridian_is_cut_on_any_copy_of_the_world(
+    client: TestClient, held: Held, copy: int
+) -> None:
+    ring = [[x % 360 + 360 * copy, y] for x, y in [*FIJI, FIJI[0]]]
+    found = client.post(
+        "/api/regions", json={"type": "Polygon", "coordinates": [ring]}
+    ).json()
+    cut = shapely.union(
+        shapely.box(177, -19, 180, -16), shapely.box(-180, -19, -178, -16)
+    )
+    assert held.regions.get(found["region"]).equals(cut)
+    # Its sides are cut there too: as large as the same two boxes inland.
+    inland = (shapely.box(167, -19, 170, -16), shapely.box(-178, -19, -176, -16))
+    sizes = [
+        client.post("/api/regions", json=shapely.geometry.mapping(one)).json()
+        for one in inland
+    ]
+    assert found["area_km2"] == pytest.approx(sum(one["area_km2"] for one in sizes))
+    # There are changes on both sides of it, and the search takes the same area.
+    rows = client.get(f"/api/changes?region={found['region']}").json()["rows"]
+    assert len({row["longitude"] > 0 for row in rows}) == 2
+
+
+def test_holes_and_rims_on_the_antimeridian_stay_as_they_are() -> None:
+    ring = shapely.box(170, 0, 190, 10).difference(shapely.box(179, 4, 182, 6))
+    found = turned(ring)
+    assert found.area == pytest.approx(ring.area)
+    assert not found.intersects(shapely.box(-180, 4.1, -178.1, 5.9))
+    assert turned(shapely.box(180, 0, 190, 1)).equals(shapely.box(-180, 0, -170, 1))
+    here = shapely.box(-180, -90, 180, 90)
+    assert turned(here) is here
+    assert turned(shapely.box(-10, 0, 350, 1)).equals(shapely.box(-180, 0, 180, 1))
 
 
 def test_filters_know_it(client: TestClient) -> None:

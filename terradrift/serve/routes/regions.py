@@ -12,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from terradrift.query import region as regions
 from terradrift.serve.faults import Fault
 from terradrift.serve.held import Held
+from terradrift.serve.turned import turned
 
 VERTICES = 20_000
 """Corners of a region at most."""
@@ -39,7 +40,7 @@ def router(held: Held) -> APIRouter:
 
 
 def area(geojson: dict[str, Any]) -> BaseGeometry:
-    """The polygons of GeoJSON as one, in degrees.
+    """The polygons of GeoJSON as one, in degrees, cut at the antimeridian.
 
     Raises:
         Fault: not GeoJSON of polygons, or too large.
@@ -74,10 +75,19 @@ def _polygons(part: Any) -> BaseGeometry:  # noqa: ANN401 - whatever a visitor s
     if not isinstance(found, dict) or found.get("type") not in _AREAS:
         kind = found.get("type") if isinstance(found, dict) else found
         raise Fault(f"expected {_FORM}, got {kind!s:.40}")
-    shape = regions.parse(found)
+    shape = regions.parse(_turned(found))
     if shape.area == 0:
         raise Fault("expected a region with an area; draw three corners or more")
     return shape
+
+
+def _turned(polygons: dict[str, Any]) -> dict[str, Any] | BaseGeometry:
+    """The polygons on the world's first copy, if they are any; else as they are."""
+    try:
+        shape = shapely.from_geojson(json.dumps(polygons))
+    except shapely.errors.GEOSException:
+        return polygons
+    return turned(shape) if shape.is_valid and not shape.is_empty else polygons
 
 
 def _is_feature(part: dict[str, Any]) -> bool:

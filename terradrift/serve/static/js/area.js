@@ -47,7 +47,9 @@ export function unlimit() {
 }
 /** The area of the map's window. */
 export function limitToView() {
-  const [w, s, e, n] = state.view;
+  const [west, s, east, n] = state.view;
+  // A map far out shows the world more than once.
+  const [w, e] = east - west >= 360 ? [-180, 180] : [west, east];
   return limitTo({
     type: 'Polygon',
     coordinates: [
