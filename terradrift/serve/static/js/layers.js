@@ -12,6 +12,8 @@ export const SQUARES = 'changes-squares';
 
 const AGAIN = 250; // ms: tiles are asked anew at most so often
 const NEAREST = 14; // beyond this zoom tiles are magnified
+const EDGED = 10; // px that a patch is wide where its edge becomes a line of its own
+const OUTLINED = 4; // px that a patch is wide where outlines of events begin to show
 const isPoint = ['==', ['geometry-type'], 'Point'];
 const isSquare = ['==', ['geometry-type'], 'Polygon'];
 const chosen = ['boolean', ['feature-state', 'chosen'], false];
@@ -74,7 +76,7 @@ function layersOf(what) {
         filter: isSquare,
         paint: {},
       },
-      { id: 'events', type: 'line', ...here, layout: { 'line-join': 'round' }, paint: {} },
+      { id: 'events', type: 'line', ...here, paint: {} },
     ];
   }
   /* Tiles hold the strongest last, which is drawn on top. A sort key would say the same, and have
@@ -100,7 +102,7 @@ function layersOf(what) {
       type: 'line',
       ...here,
       filter: isSquare,
-      layout: { 'line-join': 'miter' },
+      minzoom: widthFrom(EDGED),
       paint: {},
     },
     {
@@ -156,8 +158,11 @@ function paintAll() {
   set(SQUARES, {
     'fill-color': colour,
     'fill-opacity': ['*', dim, ['case', chosen, quiet ? 0.2 : 0.9, filling()]],
+    /* A thin edge costs a processor that draws as much as all of the filling: there is one. */
+    'fill-antialias': ['step', ['zoom'], true, widthFrom(EDGED), false],
+    'fill-outline-color': ['case', chosen, ink.chosen, hovered, ink.hover, `${ink.edge}66`],
   });
-  set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim });
+  set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim, 'fill-antialias': false });
   set('changes-edges', {
     'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],
     'line-width': [
@@ -185,7 +190,7 @@ function paintAll() {
   show('changes-hatch', state.colour === 'kind');
   show('patches-hatch', state.colour === 'taxonomy');
   show('events-fill', byEvent);
-  if (map.getLayer('events')) map.setLayerZoomRange('events', byEvent ? 0 : widthFrom(2.5), 24);
+  if (map.getLayer('events')) map.setLayerZoomRange('events', byEvent ? 0 : widthFrom(OUTLINED), 24);
   set('events-fill', { 'fill-color': colourOf(theme, 'events'), 'fill-opacity': byEvent ? 0.3 * dim : 0 });
   set('events', {
     'line-color': byEvent ? colourOf(theme, 'events') : ink.ink,
@@ -194,7 +199,7 @@ function paintAll() {
       : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
     'line-opacity': byEvent
       ? dim
-      : ['interpolate', ['linear'], ['zoom'], widthFrom(2.5), 0, widthFrom(6), 0.65 * dim],
+      : ['interpolate', ['linear'], ['zoom'], widthFrom(OUTLINED), 0, widthFrom(6), 0.65 * dim],
   });
 }
 
