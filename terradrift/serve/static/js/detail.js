@@ -145,7 +145,8 @@ function show(id, told, signal) {
   part(series, signal, asked(id, signal, '/series'), (answer) => chart.show(answer));
   part(spectra, signal, asked(id, signal, '/spectra'), (answer) => spectra.replaceChildren(bars(answer)));
   const { change, event } = told;
-  if (!state.place) set({ place: { longitude: change.longitude, latitude: change.latitude, bbox: event?.bbox ?? null } });
+  // A row of an event knows the middle of the event; the mark belongs to the change.
+  if (state.place?.longitude !== change.longitude || state.place.latitude !== change.latitude) set({ place: { longitude: change.longitude, latitude: change.latitude, bbox: event?.bbox ?? null } });
 }
 
 async function load() {

@@ -170,6 +170,8 @@ function meaning() {
       ),
       plain(ink.ink, 'a change'),
     ];
+  if (!state.archive.counts?.changes)
+    return [el('p', { class: 'small soft' }, 'No change was found, so no score has a colour.')];
   const steps = scoreSteps();
   const marks = [
     [0, 'lowest'],
