@@ -161,7 +161,10 @@ def watched(browser: Browser, complaints: Complaints) -> Iterator[Opener]:
 
 _BACK = """async (hash) => {
   const { unlimit } = await import('/static/js/area.js');
+  const { set } = await import('/static/js/state.js');
   unlimit();
+  set({ search: null });
+  document.querySelectorAll('dialog[open]').forEach((one) => one.close());
   document.activeElement?.blur();
   history.replaceState(null, '', '#');
   const heard = new Promise((done) => addEventListener('hashchange', done, { once: true }));

@@ -332,6 +332,7 @@ def test_newer_data_are_shown_and_a_server_that_comes_back_is_told_the_area(
         page.reload()
         expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
         inside = passing(page)
+        page.wait_for_load_state("networkidle")  # nothing is left to be refused
     complaints.expected += ["net::ERR_CONNECTION_REFUSED", "410 (Gone)"]
     page.evaluate(look)
     expect(page.locator("#news")).to_contain_text("does not answer")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ def address(judged: Path) -> Iterator[str]:
 
 def of(archive: Path, text: str, **values: object) -> Any:
     """The only value that a statement answers."""
-    return td.open(archive).sql(text, **values).fetchall()[0][0]
+    return _open(archive).sql(text, **values).fetchall()[0][0]
+
+
+_open = cache(td.open)
+"""A database for each archive, not for each question."""
 
 
 def loaded(page: Page, images: str, nth: int) -> None:
@@ -49,8 +54,9 @@ NAMELESS = """() => [...document.querySelectorAll(
 """What a screen reader has no words for."""
 
 
-def test_list_detail_and_chips(opened, judged: Path):
-    page = opened(theme="light")
+def test_list_detail_and_chips(taken, judged: Path):
+    page = taken()
+    page.emulate_media(color_scheme="light")
     events = of(judged, "SELECT count(*) FROM events")
     expect(page.locator(".list-count")).to_have_text(f"{events} events")
     page.locator("#list .entry").nth(1).click()
@@ -109,8 +115,8 @@ def test_list_detail_and_chips(opened, judged: Path):
         expect(page.locator("dialog .keys", has_text=words)).to_be_visible()
 
 
-def test_similar_labels_refined(opened, judged: Path):
-    page = opened(theme="light")
+def test_similar_labels_refined(taken, judged: Path):
+    page = taken()
     page.locator("#list .entry").first.click()
     page.wait_for_selector("#detail h2")
     page.keyboard.press("s")
@@ -156,12 +162,12 @@ def test_similar_labels_refined(opened, judged: Path):
     expect(page.locator("#list .mark-yes").first).to_be_visible()
 
 
-def test_download_is_read_elsewhere(opened, judged: Path, tmp_path: Path):
+def test_download_is_read_elsewhere(taken, judged: Path, tmp_path: Path):
     least = of(judged, "SELECT median(score) FROM changes")
     passing = of(
         judged, "SELECT count(*) FROM changes WHERE score >= $least", least=least
     )
-    page = opened(link=f"#min_score={least}")
+    page = taken(f"min_score={least}")
     read = {"gpkg": geopandas.read_file, "parquet": geopandas.read_parquet}
     for name, ending in (("GeoPackage", "gpkg"), ("GeoParquet", "parquet")):
         page.keyboard.press("e")
@@ -180,8 +186,8 @@ def test_download_is_read_elsewhere(opened, judged: Path, tmp_path: Path):
         assert rows.crs.to_authority()[1] in ("4326", "CRS84")
 
 
-def test_sql(opened, judged: Path, complaints):
-    page = opened()
+def test_sql(taken, desk, judged: Path):
+    page, complaints = taken(), desk[1]
     page.keyboard.press("q")
     box = page.locator("#sql-text")
     box.fill("SELECT change_id, score FROM changes ORDER BY score DESC LIMIT 120;")
