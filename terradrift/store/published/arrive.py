@@ -22,6 +22,8 @@ from terradrift.store.units import FLUSH_BYTES, Writer, embeddings_table
 PIXEL = 10
 """Metres of a pixel of Sentinel-2, of which all of these were made."""
 _OF_STRIDE = 0.9
+_SHARE = 0.5
+"""Percent; a table of which none is clearer, but some are by more than this, holds shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,32 +101,14 @@ def grid_for(opened: Sequence[Table], patch_size: int | None) -> Grid:
     return _grid(max(PIXEL, int(side * _OF_STRIDE / PIXEL) * PIXEL))
 
 
-def check_grid(opened: Sequence[Table], grid: Grid) -> None:
-    """Hold the archive's patches to the files' squares: half of one to a whole one.
-
-    Raises:
-        ArchiveError: smaller or larger ones.
-    """
-    first = opened[0]
-    batch = next(first.batches())
-    measured = spots.side(batch.spots, grid)
-    side = first.form.side if measured is None else measured[0]
-    if side is not None and not 0.499 * side <= grid.patch_size <= 1.001 * side:
-        raise ArchiveError(
-            f"squares of {first.file.path} are {side:,.0f} m wide, so patches must be "
-            f"{side / 2:,.0f} to {side:,.0f} m, not {grid.patch_size} m; import into another "
-            "archive"
-        )
-
-
 def gathered(
     opened: Sequence[Table], asked: Asked, grid: Grid, folder: Path
 ) -> Gathered:
     """Read all rows; nothing is written but nameless files in `folder`.
 
-    Raises: as `check_grid` and `gather.gather`; SchemaError where no row is left.
+    Raises:
+        ArchiveError, SchemaError: as `gather.gather`; no row is left; shares for percent.
     """
-    check_grid(opened, grid)
     years = None if asked.years is None else when.years(asked.years)
     rows = gather(opened, grid, folder, years)
     if not len(rows):
@@ -133,6 +117,12 @@ def gathered(
         )
         raise SchemaError(
             f"no row of {opened[0].file.path} can be imported: {why or 'it holds none'}"
+        )
+    clear = rows.light["clear"]
+    if _SHARE < np.nanmax(clear, initial=0) <= 1:
+        raise SchemaError(
+            f"{opened[0].file.path}: expected clear_percent of 0 to 100, got at most "
+            f"{np.nanmax(clear):g} in all rows, which looks like a share; multiply it by 100"
         )
     return rows
 

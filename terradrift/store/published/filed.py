@@ -17,6 +17,8 @@ _WHOLE = (
     "quarter",
     "month",
 )
+GUESSES = ("the year in its name or folder", "the date in its name or folder")
+"""What says when that states nothing."""
 _PARTS = ("week", "dekad", "season", "half", "doy")
 """Keys of parts of a year that are not read."""
 
@@ -45,7 +47,7 @@ def filed(file: File, asked: str | None) -> tuple[Span | None, str]:
             "2024-01-15, 2024-01, 2024-Q1 or 2024"
         ) from error
     if found is None or (asked and found.kind == "year" and stated is None):
-        return (None, "") if asked else (found, "the year in its name or folder")
+        return (None, "") if asked else (found, "")
     if given is not None and given.apart(found):
         raise SchemaError(
             f"{file.path} is of {found.text} by its name or folder, and --date says {asked}; "
@@ -55,10 +57,7 @@ def filed(file: File, asked: str | None) -> tuple[Span | None, str]:
         return None, ""
     if found == stated:
         return found, "its folder's name"
-    return (
-        found,
-        f"the {'year' if found.kind == 'year' else 'date'} in its name or folder",
-    )
+    return found, GUESSES[found.kind != "year"]
 
 
 def _hive(keys: Mapping[str, str]) -> Span | None:

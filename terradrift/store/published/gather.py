@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from terradrift.errors import ArchiveError
 from terradrift.grid import Grid
 from terradrift.store.disk import doing
 from terradrift.store.majortom.places import on_grid
@@ -74,7 +75,7 @@ def gather(
         wanted: calendar years to keep; None: all.
 
     Raises:
-        ArchiveError: no room on the disk.
+        ArchiveError: no room on the disk; squares that do not go with the grid's patches.
         SchemaError: as `Table.batches`.
     """
     tables = list(tables)
@@ -86,10 +87,24 @@ def gather(
         TemporaryFile(dir=folder) as corners,
     ):
         for table in tables:
-            for batch in table.batches():
+            for number, batch in enumerate(table.batches()):
+                if number == 0:
+                    _fits(table, batch, grid)
                 builder.add(table, batch, vectors, corners)
         builder.done(vectors, corners)
     return found
+
+
+def _fits(table: Table, batch: Batch, grid: Grid) -> None:
+    """Hold the grid's patches to a file's squares: half of one to a whole one."""
+    measured = spots.side(batch.spots, grid)
+    side = table.form.side if measured is None else measured[0]
+    if side is not None and not 0.499 * side <= grid.patch_size <= 1.001 * side:
+        raise ArchiveError(
+            f"squares of {table.file.path} are {side:,.0f} m wide, so patches must be "
+            f"{side / 2:,.0f} to {side:,.0f} m, not {grid.patch_size} m; import into another "
+            "archive"
+        )
 
 
 class _Builder:

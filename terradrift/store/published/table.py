@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from terradrift.errors import ArchiveError, SchemaError
 from terradrift.store.published import forms, spots, vectors, when
+from terradrift.store.published.filed import GUESSES
 from terradrift.store.published.files import File
 from terradrift.store.published.forms import Form
 from terradrift.store.published.spots import Crs, Spots
@@ -167,6 +168,12 @@ def table(
         time = None if date is None else when.middle(date, "the date given")
     else:
         time, told_by = when.of_file(file, emb, date)
+        odd = [one.name for one in columns if pa.types.is_temporal(one.type)]
+        if odd and told_by in GUESSES:
+            raise SchemaError(
+                f"{file.path} has a column {odd[0]}, which may say when better than its name "
+                f"does; name it {' or '.join(when.INSTANTS)}, or pass --date"
+            )
     if not times and time is None:
         raise SchemaError(
             f"{file.path} does not say when: no column {', '.join(when.INSTANTS)} or start "

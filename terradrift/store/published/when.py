@@ -71,6 +71,8 @@ def of_rows(batch: pa.RecordBatch, names: list[str], path: Path) -> NDArray[np.i
     if rest:
         first, last = (_micros(batch.column(name), path) for name in rest)
         known = (found == NOWHEN) & (first != NOWHEN) & (last != NOWHEN)
+        if (first > last)[known].any():
+            raise SchemaError(f"{path}: {rest[0]} is after {rest[1]} in some rows")
         found[known] = first[known] + (last[known] - first[known]) // 2
     return found
 
@@ -221,7 +223,7 @@ def _item(path: Path) -> dict[str, Any]:
         beside = path.with_name(name)
         try:
             found = json.loads(beside.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(found, dict) and isinstance(found.get("properties"), dict):
             return dict(found["properties"])
@@ -238,5 +240,7 @@ def _stated(said: Mapping[str, Any], path: Path) -> int | None:
                 instant_of(str(said[first]), where),
                 instant_of(str(said[last]), where),
             )
+            if high < low:
+                raise SchemaError(f"{where}: {first} is after {last}")
             return low + (high - low) // 2
     return None

@@ -51,6 +51,8 @@ class Imported:
     """What said when."""
     again: int
     """Left out: the same place and day once more, of which the clearest stays."""
+    beyond: int
+    """Left out: their mean has numbers beyond float16."""
     twice: float
     """Share of pixels that lie in several rasters of one instant, 0..1; the first had them."""
     other_grid: int
@@ -69,6 +71,8 @@ class Imported:
         )
         if self.again:
             words += f"; {self.again:,} left out, the same place and day once more, less clear"
+        if self.beyond:
+            words += f"; {self.beyond:,} left out, with numbers beyond float16 (65,504)"
         if self.twice:
             words += (
                 f"; {self.twice:.1%} of pixels lie in several rasters of one instant, the "
@@ -107,11 +111,19 @@ def rasters(paths: Sequence[str | Path], asked: Asked) -> list[Raster]:
     ]
     first = opened[0]
     for other in opened[1:]:
-        if other.identity != first.identity:
+        if (other.identity, other.product.bands) != (
+            first.identity,
+            first.product.bands,
+        ):
             raise SchemaError(
                 f"{first.file.path} holds vectors of {_words(first)}, {other.file.path} of "
                 f"{_words(other)}; vectors of two models do not go together: import one after "
                 "the other"
+            )
+        if abs(_pixel(other) - _pixel(first)) > 1e-3 * _pixel(first):
+            raise SchemaError(
+                f"pixels of {first.file.path} are {_pixel(first):g} m wide, those of "
+                f"{other.file.path} {_pixel(other):g} m; import them into two archives"
             )
     if asked.years is None:
         check(opened)
@@ -193,6 +205,7 @@ def pour(
         days=tuple(map(str, met)),
         told_by=sources(one.told_by for one in opened),
         again=seen.rows - added,
+        beyond=seen.beyond,
         twice=seen.twice / seen.pixels if seen.pixels else 0.0,
         other_grid=sum(not _on(one, grid) for one in opened),
         partial=seen.partial / seen.rows if seen.rows else 0.0,
@@ -205,12 +218,14 @@ class _Seen:
 
     def __init__(self) -> None:
         self.skipped = self.rows = self.partial = self.pixels = self.twice = 0
+        self.beyond = 0
         self._spreads = np.zeros(1001, np.int64)
 
     def add(self, patches: Patches) -> None:
         self.rows += len(patches.share)
         self.pixels += patches.pixels
         self.twice += patches.twice
+        self.beyond += patches.beyond
         self.partial += int((patches.share < 1).sum())
         bins = np.floor(1000 * patches.spread).astype(np.int64)
         self._spreads += np.bincount(bins, minlength=1001)

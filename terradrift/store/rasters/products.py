@@ -39,7 +39,7 @@ class Product:
     scaled: bool
     """Whether a scale per pixel lies beside."""
     nodata: float | None
-    """A pixel without a vector has it in any band (`squared`), or in all of them."""
+    """A pixel without a vector has it in any band; where it is 0, in all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,9 @@ def vectors(
         found = numbers.astype(np.float32)
         good = np.isfinite(found).all(axis=0)
         if product.nodata is not None and not np.isnan(product.nodata):
-            good &= (numbers != product.nodata).any(axis=0)
+            # Of many bands one is 0 by chance, while no other number is.
+            there = numbers != product.nodata
+            good &= there.any(axis=0) if product.nodata == 0 else there.all(axis=0)
         if product.scaled and scale is not None:
             found = found * scale.astype(np.float32)
             good &= np.isfinite(found).all(axis=0)

@@ -18,6 +18,7 @@ from terradrift.store.rasters.plan import Task
 from terradrift.store.rasters.source import Raster, Reader
 
 _STRIP_BYTES = 32 << 20
+_MOST = float(np.finfo(np.float16).max)
 _OPEN = 4
 """Rasters that are open at a time: as many as meet at a corner."""
 
@@ -38,6 +39,8 @@ class Patches:
     """Of the tile, that a raster has."""
     twice: int
     """Of the tile, that lie in another raster's box as well."""
+    beyond: int
+    """Patches left out: their mean has numbers beyond float16, or none at all."""
 
 
 class Readers:
@@ -78,7 +81,7 @@ def read(task: Task, grid: Grid, readers: Readers) -> Patches:
     product, px, side = task.rasters[0].product, grid.patch_px, grid.tile_patches
     width = side * px
     strip = max(1, min(side, _STRIP_BYTES // (product.bands * 4 * px * width)))
-    counts = np.zeros(2, np.int64)
+    counts = np.zeros(3, np.int64)
     parts = [
         _strip(task, grid, readers, slice(at, min(at + strip, side)), counts)
         for at in range(0, side, strip)
@@ -100,10 +103,13 @@ def _strip(
     vectors = np.zeros((product.bands, len(y), len(x)), np.float32)
     good = np.zeros((len(y), len(x)), bool)
     for raster in task.rasters:
-        counts += paste(readers.of(raster), Pixels(task.epsg, x, y, vectors, good))
+        counts[:2] += paste(readers.of(raster), Pixels(task.epsg, x, y, vectors, good))
     # Rows go up with y, as the grid's do.
     found = means(vectors, good, px, unit=product.unit)
-    row, col = np.nonzero(found.share > 0)
+    there = found.share > 0
+    fit = (np.abs(found.vectors) <= _MOST).all(axis=-1)
+    counts[2] += int((there & ~fit).sum())
+    row, col = np.nonzero(there & fit)
     cells = np.column_stack(
         [np.full(len(row), task.epsg), task.row + rows.start + row, task.col + col]
     ).astype(np.int64)

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from terradrift.errors import SchemaError
+from terradrift.archive.importing import Request, bring
+from terradrift.errors import ArchiveError, SchemaError
 from terradrift.store.published import named, when
 from terradrift.store.published.files import PARQUET, found
 from terradrift.store.published.table import table
@@ -152,6 +153,49 @@ def test_columns_of_year_and_month_are_read(tmp_path: Path) -> None:
     (one,) = found([made.write(tmp_path / "odd.parquet", odd)], PARQUET)
     with pytest.raises(SchemaError, match="whole numbers in year"):
         list(table(one, form=None, model="toy", date=None).batches())
+
+
+def test_columns_that_may_say_when_go_before_a_name(tmp_path: Path) -> None:
+    days = pa.array([np.datetime64("2019-05-05", "us")] * 4)
+    for name in ("acquired", "Date"):
+        (tmp_path / name).mkdir()
+        file = made.write(tmp_path / name / "e_2024.parquet", _columns(**{name: days}))
+        (one,) = found([file], PARQUET)
+        if name == "Date":
+            opened = table(one, form=None, model="toy", date=None)
+            assert opened.told_by == "their Date"
+        else:
+            with pytest.raises(SchemaError, match=r"column acquired.*--date"):
+                table(one, form=None, model="toy", date=None)
+
+
+def test_periods_that_go_backwards_are_refused(tmp_path: Path) -> None:
+    start, end = (pa.array([day] * 4) for day in ("2024-05-05", "2020-05-05"))
+    columns = _columns(start=start, end=end)
+    (one,) = found([made.write(tmp_path / "e.parquet", columns)], PARQUET)
+    with pytest.raises(SchemaError, match="start is after end"):
+        list(table(one, form=None, model="toy", date=None).batches())
+
+
+def test_files_of_other_squares_and_shares_for_percents_are_refused(
+    tmp_path: Path,
+) -> None:
+    wide = made.shapes(2, 2, 2560.0, first=(520_000.0, 5_300_000.0))
+    files = [
+        made.write(tmp_path / "a_2024.parquet", _columns(), {"geo": made.geo()}),
+        made.write(
+            tmp_path / "b_2024.parquet",
+            {**_columns(), "geometry": made.wkb(wide)},
+            {"geo": made.geo()},
+        ),
+    ]
+    with pytest.raises(ArchiveError, match=r"b_2024\.parquet are 2,560 m wide"):
+        bring(tmp_path / "a.td", files, Request(model="toy"))
+    columns = _columns(clear_percent=pa.array([0.2, 0.9, 1.0, None]))
+    file = made.write(tmp_path / "c_2024.parquet", columns, {"geo": made.geo()})
+    with pytest.raises(SchemaError, match="looks like a share"):
+        bring(tmp_path / "a.td", [file], Request(model="toy"))
+    assert not (tmp_path / "a.td").exists()
 
 
 @pytest.mark.parametrize(

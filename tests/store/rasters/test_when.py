@@ -75,3 +75,25 @@ def test_patches_on_the_antimeridian_are_drawn_in_one_piece(tmp_path: Path) -> N
         west, _, east, _ = shapely.from_wkb(bytes(shape)).bounds
         assert east - west < 0.01
         assert box["xmax"] - box["xmin"] < 0.01
+
+
+def test_rasters_of_other_bands_or_pixels_are_refused_together(tmp_path: Path) -> None:
+    first = made.geotiff(tmp_path / "a_2023.tif", PIXELS)
+    more = np.concatenate([PIXELS, PIXELS], axis=-1)
+    bands = made.geotiff(tmp_path / "b_2024.tif", more)
+    pixels = made.geotiff(tmp_path / "c_2024.tif", PIXELS, pixel=20)
+    for other, said in ((bands, "8 bands"), (pixels, "10 m wide, those of .* 20 m")):
+        with pytest.raises(SchemaError, match=said):
+            bring(tmp_path / "a.td", [first, other], TOY)
+    assert not (tmp_path / "a.td").exists()
+
+
+def test_numbers_that_are_no_vectors_are_left_out(tmp_path: Path) -> None:
+    pixels = PIXELS.copy()
+    pixels[:8, :8] = 1e6
+    pixels[8:, :8, 0] = -9999
+    file = made.geotiff(tmp_path / "e_2024.tif", pixels, nodata=-9999)
+    told = bring(tmp_path / "a.td", [file], TOY)
+    assert "raster: 2 embeddings" in told
+    assert "1 left out, with numbers beyond float16" in told
+    assert all(abs(value) < 1 for _, value in held(tmp_path / "a.td"))
