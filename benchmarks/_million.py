@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import _million_drawn as drawn
 import _million_rows as rows
 import _million_whole as whole
 import pyarrow as pa
@@ -28,12 +29,12 @@ def make(folder: Path, changes: int = 1_000_000, dates: int = 8) -> Store:
     """The archive, in a new folder; streams, some hundreds of megabytes of memory."""
     plan = Plan(changes, dates)
     held = Settings(
-        GRID, bands=rows.BANDS, constellation="sentinel-2", model=rows.MODEL
+        GRID, bands=drawn.BANDS, constellation="sentinel-2", model=drawn.MODEL
     )
     store = Store.create(folder, held)
     asked = {"changes": changes, "dates": dates}
     with recorded(store, "simulate", asked) as run:
-        totals = rows.Totals()
+        totals = drawn.Totals()
         for start in range(0, len(plan.tiles), TILES_AT_ONCE):
             blocks: dict[str, list[pa.Table]] = defaultdict(list)
             for tile in plan.tiles[start : start + TILES_AT_ONCE]:
@@ -41,7 +42,7 @@ def make(folder: Path, changes: int = 1_000_000, dates: int = 8) -> Store:
                     blocks[name].append(block)
             for name, wanted in rows.SCHEMAS.items():
                 together = pa.concat_tables(blocks[name])
-                store.append(_named(name), rows.fitted(together, wanted))
+                store.append(_named(name), drawn.fitted(together, wanted))
         for name, block in whole.of_all(plan, totals).items():
             store.append(_named(name), block)
         run.rows = totals.changes
@@ -53,7 +54,7 @@ def make(folder: Path, changes: int = 1_000_000, dates: int = 8) -> Store:
 
 def _named(table: str) -> str:
     plain = table in ("scenes", "patches")
-    return table if plain else f"{table}_{schema.suffix(rows.MODEL)}"
+    return table if plain else f"{table}_{schema.suffix(drawn.MODEL)}"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Rows of the simulated archive of `_million.py` that are of all of it: events, kinds ..."""
 
-import _million_rows as rows
+import _million_drawn as drawn
 import numpy as np
 import pyarrow as pa
 import shapely
@@ -11,13 +11,13 @@ from terradrift.archive import places
 from terradrift.detect.events import outline
 
 
-def of_all(plan: Plan, totals: rows.Totals) -> dict[str, pa.Table]:
+def of_all(plan: Plan, totals: drawn.Totals) -> dict[str, pa.Table]:
     """Scenes, events, kinds and taxonomy."""
     return {
-        "scenes": rows.fitted(_scenes(plan), schema.scenes()),
-        "events": rows.fitted(_events(plan, totals), schema.events()),
-        "kinds": rows.fitted(_kinds(totals), schema.kinds()),
-        "taxonomy": rows.fitted(_taxonomy(totals), schema.taxonomy()),
+        "scenes": drawn.fitted(_scenes(plan), schema.scenes()),
+        "events": drawn.fitted(_events(plan, totals), schema.events()),
+        "kinds": drawn.fitted(_kinds(totals), schema.kinds()),
+        "taxonomy": drawn.fitted(_taxonomy(totals), schema.taxonomy()),
     }
 
 
@@ -32,20 +32,20 @@ def _scenes(plan: Plan) -> pa.Table:
         {
             "scene_id": pa.array([f"SIM_{one:04d}" for one in range(count)]),
             "datetime": places.instants(plan.days),
-            "collection": rows.same("simulated", count),
-            "constellation": rows.same("sentinel-2", count),
+            "collection": drawn.same("simulated", count),
+            "constellation": drawn.same("sentinel-2", count),
             "cloud_percent": np.zeros(count, np.float32),
             "gsd": np.full(count, GRID.gsd, np.float32),
-            "crs": rows.same("EPSG:32631", count),
+            "crs": drawn.same("EPSG:32631", count),
             "bbox": ground["bbox"],
             "geometry": ground["geometry"],
-            "bands": pa.array([list(rows.BANDS)] * count),
-            "run_id": rows.same(rows.RUN, count),
+            "bands": pa.array([list(drawn.BANDS)] * count),
+            "run_id": drawn.same(drawn.RUN, count),
         }
     )
 
 
-def _events(plan: Plan, totals: rows.Totals) -> pa.Table:
+def _events(plan: Plan, totals: drawn.Totals) -> pa.Table:
     number, event = np.unique(np.concatenate(totals.event), return_inverse=True)
     score, z = np.concatenate(totals.score), np.concatenate(totals.z)
     onset, spectral = np.concatenate(totals.onset), np.concatenate(totals.spectral)
@@ -63,7 +63,7 @@ def _events(plan: Plan, totals: rows.Totals) -> pa.Table:
     shapes = outline(np.concatenate(totals.corners), event)
     found = pa.table(
         {
-            "event_id": pa.array(rows.events_named(number), pa.string()),
+            "event_id": pa.array(drawn.events_named(number), pa.string()),
             "rank": rank.astype(np.int32),
             "start": places.instants(np.minimum.reduceat(onset[order], start)),
             "peak": places.instants(onset[peak]),
@@ -78,48 +78,48 @@ def _events(plan: Plan, totals: rows.Totals) -> pa.Table:
             ),
             "kind": kind.astype(np.int32),
             "label": pa.array([one[0] for one in KINDS]).take(pa.array(kind)),
-            **rows.spectral(means),
+            **drawn.spectral(means),
             **places.columns(shapes),
-            "run_id": rows.same(rows.RUN, len(number)),
+            "run_id": drawn.same(drawn.RUN, len(number)),
         }
     )
     return found.take(pa.array(by_strength))
 
 
-def _kinds(totals: rows.Totals) -> pa.Table:
+def _kinds(totals: drawn.Totals) -> pa.Table:
     size, count = totals.kinds, len(KINDS)
     share = size / max(size.sum(), 1)
-    rarity, magnitude = 1 - share, np.linalg.norm(rows.STEP, axis=1)
+    rarity, magnitude = 1 - share, np.linalg.norm(drawn.STEP, axis=1)
     rank = np.empty(count, np.int32)
     rank[np.argsort(-rarity * magnitude, kind="stable")] = np.arange(1, count + 1)
     return pa.table(
         {
             "kind": np.arange(count, dtype=np.int32),
-            "role": rows.same("kind", count),
+            "role": drawn.same("kind", count),
             "rank": rank,
             "size": size.astype(np.int32),
             "share": share.astype(np.float32),
             "stability": np.linspace(0.3, 0.1, count).astype(np.float32),
             "rarity": rarity.astype(np.float32),
             "magnitude": magnitude.astype(np.float32),
-            **rows.spectral(rows.SPECTRAL),
+            **drawn.spectral(drawn.SPECTRAL),
             "label": pa.array([kind[0] for kind in KINDS]),
-            "fate": rows.same("born", count),
+            "fate": drawn.same("born", count),
             "exemplars": pa.array(totals.exemplars, pa.list_(pa.string())),
-            "centroid": pa.array(rows.STEP.astype(np.float32).tolist()),
+            "centroid": pa.array(drawn.STEP.astype(np.float32).tolist()),
             "fit": np.ones(count, np.int32),
-            "run_id": rows.same(rows.RUN, count),
+            "run_id": drawn.same(drawn.RUN, count),
         }
     )
 
 
-def _taxonomy(totals: rows.Totals) -> pa.Table:
-    grounds, paths = len(GROUNDS), len(rows.PATH)
+def _taxonomy(totals: drawn.Totals) -> pa.Table:
+    grounds, paths = len(GROUNDS), len(drawn.PATH)
     size = np.concatenate(
         [totals.paths.reshape(grounds, PATHS).sum(axis=1), totals.paths]
     )
     centre = np.concatenate(
-        [rows.PATH.reshape(grounds, PATHS, -1).mean(axis=1), rows.PATH]
+        [drawn.PATH.reshape(grounds, PATHS, -1).mean(axis=1), drawn.PATH]
     )
     names = [
         *GROUNDS,
@@ -145,7 +145,7 @@ def _taxonomy(totals: rows.Totals) -> pa.Table:
             "representatives": pa.array(some, pa.list_(pa.string())),
             "centroid": pa.array(centre.astype(np.float32).tolist()),
             "n_steps": np.ones(count, np.int32),
-            "dimensions": np.full(count, rows.DIMENSIONS, np.int32),
-            "run_id": rows.same(rows.RUN, count),
+            "dimensions": np.full(count, drawn.DIMENSIONS, np.int32),
+            "run_id": drawn.same(drawn.RUN, count),
         }
     )
