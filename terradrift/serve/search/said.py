@@ -229,7 +229,9 @@ class Said:
             there = Rows.of(now).there(ids)
             left = [one for one in group if one.target_id in there]
             gone = [one for one in group if one.target_id not in there]
-            self._lose(gone, "detect was run again, and it is not there any more")
+            self._lose(
+                gone, "detect was run again, and what it is of is not there any more"
+            )
             if gone and left:
                 self._write(now, left)
             else:
