@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.warp import transform_bounds
 
 from terradrift.errors import SchemaError
@@ -104,7 +105,12 @@ class Reader:
         with reading(self.raster.file.path):
             numbers = self.numbers.read(rows, cols)
             scale = None if self.scales is None else self.scales.read(rows, cols)
-        return products.vectors(self.raster.product, numbers, scale)
+            shown = self.numbers.shown(rows, cols)
+        found, good = products.vectors(self.raster.product, numbers, scale)
+        if shown is not None:
+            good &= shown
+            found[:, ~good] = 0
+        return found, good
 
 
 def is_scales(path: Path) -> bool:
@@ -139,6 +145,8 @@ def raster(
         )
     default = products.TESSERA if array else products.recognised(seen)
     how = products.product(form or default, seen, str(path))
+    if scales is not None and how.scaled:
+        _alike(path, scales, there)
     time, told_by = _when(file, tags, date)
     return Raster(
         file=file,
@@ -153,6 +161,25 @@ def raster(
         identity=products.identity(how, tags, model, str(path)),
         scales=scales if how.scaled else None,
     )
+
+
+def _alike(path: Path, scales: Path, there: Where) -> None:
+    """Hold scales to the pixels of their raster."""
+    with reading(scales):
+        if scales.suffix.lower() == ".npy":
+            shape = np.load(scales, mmap_mode="r", allow_pickle=False).shape[:2]
+            same = True
+        else:
+            with rasterio.open(scales) as opened:
+                shape, same = (
+                    opened.shape,
+                    opened.transform.almost_equals(there.transform),
+                )
+    if shape != (there.height, there.width) or not same:
+        raise SchemaError(
+            f"{scales} has {' x '.join(map(str, shape))} pixels{'' if same else ' elsewhere'}, "
+            f"{path} {there.height} x {there.width}; they do not belong together"
+        )
 
 
 def _array(path: Path, *, scales: bool) -> tuple[Seen, Where, dict[str, str]]:
@@ -180,6 +207,8 @@ def _tiff(path: Path, *, scales: bool) -> tuple[Seen, Where, dict[str, str]]:
     with reading(path), rasterio.open(path) as opened:
         there = Where(opened.crs, opened.transform, opened.height, opened.width)
         tags = dict(opened.tags())
+        alpha = ColorInterp.alpha in opened.colorinterp
+        plain = set(opened.scales) == {1.0} and set(opened.offsets) == {0.0}
         seen = Seen(
             bands=opened.count,
             dtype=opened.dtypes[0],
@@ -188,6 +217,12 @@ def _tiff(path: Path, *, scales: bool) -> tuple[Seen, Where, dict[str, str]]:
             named=any(key.startswith("TESSERA") for key in tags)
             or where.TILE.search(path.stem) is not None,
             scales=scales,
+        )
+    if alpha or not plain:
+        what = "an alpha band" if alpha else "scales or offsets of its bands"
+        raise SchemaError(
+            f"{path} has {what}, which are no part of a vector; write it without "
+            f"({'gdal_translate -b' if alpha else 'gdal_translate -unscale'})"
         )
     if there.crs is None or there.transform.is_identity:
         raise SchemaError(

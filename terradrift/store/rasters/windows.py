@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
 _KEPT = 192 << 20
@@ -45,6 +46,13 @@ class Tiff:
                 ] = block[:, top - row : low - row, left - col : right - col]
         return found
 
+    def shown(self, rows: slice, cols: slice) -> NDArray[np.bool_] | None:
+        """(h, w) pixels that the file's own mask shows; None: it has none."""
+        if MaskFlags.per_dataset not in self.dataset.mask_flag_enums[0]:
+            return None
+        mask = self.dataset.dataset_mask(window=Window.from_slices(rows, cols))
+        return np.asarray(mask > 0)
+
     def _block(self, row: int, col: int, high: int, wide: int) -> NDArray[Any]:
         if (row, col) not in self._blocks:
             dataset = self.dataset
@@ -68,3 +76,8 @@ class Numbers:
         """(d, h, w) stored numbers."""
         part = np.asarray(self.numbers[rows, cols])
         return part[None] if part.ndim == 2 else np.moveaxis(part, -1, 0)
+
+    @staticmethod
+    def shown(_rows: slice, _cols: slice) -> None:
+        """An array has no mask."""
+        return

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
+from rasterio.enums import ColorInterp
 
 import terradrift as td
 from terradrift.archive.importing import Request, bring
@@ -97,3 +99,34 @@ def test_numbers_that_are_no_vectors_are_left_out(tmp_path: Path) -> None:
     assert "raster: 2 embeddings" in told
     assert "1 left out, with numbers beyond float16" in told
     assert all(abs(value) < 1 for _, value in held(tmp_path / "a.td"))
+
+
+def test_a_files_own_mask_is_kept_and_what_is_no_vector_is_refused(
+    tmp_path: Path,
+) -> None:
+    masked, scaled, alpha = (
+        made.geotiff(tmp_path / f"{name}_2024.tif", PIXELS)
+        for name in ("masked", "scaled", "alpha")
+    )
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(masked, "r+") as file,
+    ):
+        file.write_mask(np.arange(16)[:, None].repeat(16, 1) >= 8)
+    assert "raster: 2 embeddings" in bring(tmp_path / "a.td", [masked], TOY)
+    with rasterio.open(scaled, "r+") as file:
+        file.offsets = [5.0] * 4
+    with rasterio.open(alpha, "r+") as file:
+        file.colorinterp = [*file.colorinterp[:-1], ColorInterp.alpha]
+    for path, said in ((scaled, "scales or offsets"), (alpha, "an alpha band")):
+        with pytest.raises(SchemaError, match=said):
+            bring(tmp_path / "b.td", [path], TOY)
+
+
+def test_scales_of_other_pixels_are_refused(tmp_path: Path) -> None:
+    file = made.tessera(tmp_path, 2020, made.unit(8, 8, 128))
+    made.landmask(tmp_path, 8, 8)
+    scales = file.with_name(f"{file.stem}_scales.npy")
+    np.save(scales, np.load(scales)[:4])
+    with pytest.raises(SchemaError, match="4 x 8 pixels"):
+        bring(tmp_path / "a.td", [tmp_path], Request(patch_size=SIZE))
