@@ -10,17 +10,18 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 from terradrift.report.taxonomy_data import Drawn
-
-_HUES = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#f0e442",
-    "#6b6b6b",
+from terradrift.store.out.colours import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    YELLOW,
 )
+
+_GREY = "#6b6b6b"
+_HUES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, _GREY)
 _HATCHES = ("", "....", "////", "xxxx")
 _LIGHTEST, _DARKEST = 0.62, -0.4
 """Towards white, and towards black."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from terradrift.errors import QueryError
-from terradrift.store.out.qgis import CIVIDIS, OKABE_ITO
+from terradrift.store.out.colours import CIVIDIS, OKABE_ITO
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from terradrift.store.out.qgis import CIVIDIS
+from terradrift.store.out.colours import CIVIDIS
 
 WIDTH_PX, HEIGHT_PX = 260, 200
 _CELLS = 72

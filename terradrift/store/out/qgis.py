@@ -1,25 +1,15 @@
 """Styles as QGIS writes them (.qml): scores in classes, kinds by colour (pure).
 
 The form is that of QGIS 3 project files: a `renderer-v2` with a symbol per class. Colours
-are those of the page: cividis (Nunez, Anderton and Renslow 2018) for scores, Okabe and Ito
-(2008) for kinds.
+are those of the page: cividis for scores, Okabe and Ito's for kinds.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
-CIVIDIS = ("#00224e", "#434e6c", "#7d7c78", "#bcae6c", "#fee838")
-"""Five steps of the scale, low to high."""
-OKABE_ITO = (
-    "#e69f00",
-    "#56b4e9",
-    "#009e73",
-    "#f0e442",
-    "#0072b2",
-    "#d55e00",
-    "#cc79a7",
-)
+from terradrift.store.out.colours import CIVIDIS, OKABE_ITO
+
 NONE = "#999999"
 """Of no kind."""
 

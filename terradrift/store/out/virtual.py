@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import rasterio
 
-from terradrift.store.out.qgis import OKABE_ITO
+from terradrift.store.out.colours import OKABE_ITO
 
 _TYPES = {"float32": "Float32", "uint8": "Byte", "uint16": "UInt16"}
 
