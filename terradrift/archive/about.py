@@ -1,7 +1,6 @@
 """What an archive holds, in a few facts."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from terradrift import schema
@@ -10,6 +9,7 @@ from terradrift.query.index import kept
 from terradrift.query.index.files import FOLDER
 from terradrift.query.sql import ask
 from terradrift.space import RAW
+from terradrift.store.size import sizes
 from terradrift.store.tables import Store
 
 _SPAN = """
@@ -62,9 +62,5 @@ def about(store: Store, model: str) -> dict[str, Any]:
     opened = {table: store.opened(table) for table in store.tables()}
     for table, held_columns in columns.told(store.root, opened).items():
         facts[f"columns {table}"] = held_columns
-    facts["bytes on disk"] = _bytes(store.root)
+    facts["bytes on disk"] = sum(sizes(store.root))
     return json.loads(json.dumps(facts, default=str))  # type: ignore[no-any-return]
-
-
-def _bytes(root: Path) -> int:
-    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())

@@ -6,7 +6,6 @@ what was read is kept as long as the tables stay as they are.
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from terradrift.query.columns import files as columns
 from terradrift.query.index import kept
 from terradrift.query.shown import html, places
 from terradrift.report import words
+from terradrift.store.size import sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,13 +153,8 @@ def _facts(store: Store, model: str) -> Iterator[tuple[str, str]]:
 
 def _size(store: Store) -> str:
     total, seen = 0, 0
-    for root, _, names in os.walk(store.root):
-        for name in names:
-            seen += 1
-            try:
-                total += os.stat(os.path.join(root, name)).st_size  # noqa: PTH116, PTH118 - many files, quickly
-            except OSError:
-                continue  # a writer has just replaced it
+    for size in sizes(store.root):
+        seen, total = seen + 1, total + size
         if seen > _FILES:
             return f"more than {_bytes(total)}"
     return _bytes(total)

@@ -1,6 +1,6 @@
 """What a generation holds, in the words of `/api/archive`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from terradrift.serve import figures
 from terradrift.serve.held import Generation, Held
 from terradrift.serve.kept import Kept
 from terradrift.store import names
+from terradrift.store.size import sizes
 
 _Made = TypeVar("_Made")
 
@@ -65,7 +66,7 @@ class Facts:
             **changes,
             "runs": _runs(generation),
             "bytes": self._kept.get(
-                ("bytes", generation.version), lambda: _bytes(store.root)
+                ("bytes", generation.version), lambda: sum(sizes(store.root))
             ),
         }
 
@@ -206,16 +207,3 @@ def _runs(generation: Generation) -> list[dict[str, Any]]:
     if not rows:
         return []
     return _records(rows.sort_by([("started", "descending")]).slice(0, RUNS))
-
-
-def _bytes(root: Path) -> int:
-    return sum(_sizes(root))
-
-
-def _sizes(root: Path) -> Iterator[int]:
-    for path in root.rglob("*"):
-        try:
-            if path.is_file():
-                yield path.stat().st_size
-        except OSError:  # a writer removed it meanwhile
-            continue
