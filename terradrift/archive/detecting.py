@@ -28,6 +28,7 @@ _COMPARABLE = 2
 _BY_DRIFT = (
     "SELECT patch_id, datetime, drift FROM scores ORDER BY drift DESC NULLS LAST"
 )
+_REASONS = "SELECT reason, count(*) FROM scores GROUP BY ALL"
 
 
 _TABLES = [
@@ -68,6 +69,8 @@ class Detected:
                 f"; no patch is clear on more than {self.dates} dates, and a change takes "
                 f"{self.dates_needed}: ingest more, or rank by distance alone: {_BY_DRIFT}"
             )
+        elif self.observations and not self.scored:
+            words += f"; the reasons: {_REASONS}"
         return words if self.fresh else f"up to date: {words}"
 
     def summary(self) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from terradrift.detect.growth import Changes, Connect
 
 Value = TypeVar("Value", bound=np.generic)
 
+_SAME_PLACE = 1e-9
+"""Degrees, a tenth of a millimetre: corners of neighbours differ by rounding, which would
+leave slivers between them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
@@ -74,7 +78,7 @@ def outline(
     unions = np.empty(len(bounds) - 1 if len(event) else 0, object)
     for number in range(len(unions)):
         members = order[bounds[number] : bounds[number + 1]]
-        unions[number] = shapely.union_all(squares[members])
+        unions[number] = shapely.union_all(squares[members], grid_size=_SAME_PLACE)
     return unions
 
 

@@ -275,6 +275,11 @@ def test_the_outline_of_an_event_is_the_union_of_its_patches() -> None:
     assert shapely.equals(joined, shapely.box(0, 0, 2, 1))
     assert shapely.equals(alone, shapely.box(8, 8, 9, 9))
     assert outline(corners[:0], np.empty(0, np.int64)).shape == (0,)
+    # Corners of neighbours come from sums that round differently.
+    apart = corners[[0, 2]] + np.array([0.0, 1e-14])[:, None, None]
+    (whole,) = outline(apart, np.zeros(2, np.int64))
+    assert whole.geom_type == "Polygon"
+    assert not whole.interiors
 
 
 def test_bad_input_is_refused() -> None:
