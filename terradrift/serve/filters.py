@@ -151,7 +151,8 @@ def _plain(changes: Changes, given: Filters) -> NDArray[np.bool_]:
         ]
         passes &= np.isin(changes.persistence, np.array(numbers, np.uint8))
     if given.min_score > 0:
-        passes &= changes.score >= given.min_score
+        with np.errstate(over="ignore"):  # above all float32 is above all scores
+            passes &= changes.score >= np.float32(given.min_score)
     if given.event is not None:
         number = pc.index(changes.events, given.event).as_py()
         passes &= (changes.event == number) & (number >= 0)

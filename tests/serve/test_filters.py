@@ -55,7 +55,7 @@ def passes(one: Change, given: Filters) -> bool:
         and (given.until is None or (day is not None and day <= given.until))
         and (not given.kinds or (-1 if one.kind is None else one.kind) in given.kinds)
         and (not given.persistence or one.persistence in given.persistence)
-        and np.float32(one.score) >= np.float32(given.min_score)
+        and np.float32(one.score) >= np.float32(min(given.min_score, 1e38))
         and (given.event is None or one.event == given.event)
     )
 
@@ -71,7 +71,7 @@ asked = st.builds(
     persistence=st.lists(
         st.sampled_from(["persistent", "gradual", "no such"]), max_size=2
     ).map(tuple),
-    min_score=st.sampled_from([0.0, 5.5, 8.3, 12.0, 1e9]),
+    min_score=st.sampled_from([0.0, 5.5, 8.3, 12.0, 1e9, 1e300]),
     event=st.sampled_from([None, "event-3", "event-4", "no such"]),
     region=st.sampled_from([None, "west"]),
     search=st.sampled_from([None, "five"]),
