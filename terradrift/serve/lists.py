@@ -31,6 +31,7 @@ CHANGE = (
     "score",
     "z",
     "p_value",
+    "q_value",
     "false_alarms",
     "persistence",
     "kind",
@@ -42,6 +43,8 @@ CHANGE = (
     "bbox",
 )
 """Columns of a change in a list."""
+SURE = ("change_id", "p_value", "q_value", "false_alarms")
+"""Columns of an event's strongest change in a list."""
 EVENT = (
     "event_id",
     "rank",
@@ -100,7 +103,8 @@ def events(
     """`total`, and `rows`: events of which a change passes, and how many do (`n`).
 
     By rank; the latest start, the largest area or the highest score first, and then by rank.
-    `change_id` is the strongest change of an event, whether it passes or not.
+    `change_id`, `p_value`, `q_value` and `false_alarms` are those of the strongest change of an
+    event, whether it passes or not.
 
     Raises: as `changes`.
     """
@@ -118,7 +122,7 @@ def events(
     told = rows(generation, "events", EVENT, found.row[page])
     peaks = _peaks(held, generation, page)
     for one, event, peak in zip(told, page.tolist(), peaks, strict=True):
-        one |= {"n": int(n[event]), "change_id": peak}
+        one |= {"n": int(n[event]), **peak}
     return {"total": len(shown), "rows": told}
 
 
@@ -177,17 +181,17 @@ def rows(
     return [{**plain(row), "kind_name": called[row["kind"]]} for row in found]
 
 
-def _peaks(
-    held: Held, generation: Generation, at: NDArray[np.integer]
-) -> list[str | None]:
-    """Id of the strongest change of each event; None where it has none."""
+def _peaks(held: Held, generation: Generation, at: NDArray[np.integer]) -> list[Row]:
+    """`SURE` of the strongest change of each event; None where it has none."""
     changes = change_columns.of(held, generation)
     events = event_columns.of(held, generation)
     key = ("peaks", generation.stamps.get(generation.table("changes")))
     best = events.counts.get(key, lambda: events.peaks(changes))[at]
     there = np.flatnonzero(best >= 0)
-    found: list[str | None] = [None] * len(at)
-    ids = changes.ids(best[there])
-    for number, change_id in zip(there.tolist(), ids, strict=True):
-        found[number] = change_id
+    found: list[Row] = [dict.fromkeys(SURE)] * len(at)
+    if len(there):
+        table = generation.archive.store.dataset(generation.table("changes"))
+        taken = table.take(changes.row[best[there]].tolist(), columns=list(SURE))
+        for number, row in zip(there.tolist(), taken.to_pylist(), strict=True):
+            found[number] = plain(row)
     return found

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from terradrift import __version__
 from terradrift.errors import TerradriftError
 from terradrift.serve import writing
 from terradrift.serve.facts import Facts, facts_of
@@ -22,7 +23,8 @@ def router(held: Held) -> APIRouter:
     @routes.get("/api/archive")
     def archive(v: str | None = None) -> dict[str, Any]:
         """What the archive holds, in counts and in lists that are short."""
-        return {"read_only": held.read_only, **facts.of(held.at(v))}
+        told = {"read_only": held.read_only, "software": __version__}
+        return told | facts.of(held.at(v))
 
     @routes.get("/api/fresh")
     def fresh(v: str | None = None) -> dict[str, Any]:
