@@ -6,8 +6,9 @@ Starts `terradrift serve` in a clean process and asks it over HTTP, as a browser
 each question the median of several tiles or filters that were never asked before (*cold*),
 wall clock and CPU of the server, and of the same asked again (*warm*). Beside it, in the
 same run: DuckDB answering the same tiles from the Lance table, and from a table of its own
-that is sorted along a Hilbert curve; and one GeoJSON of all points. Without `--archive` one
-of a million changes is made first (`_million.py`).
+that is sorted along a Hilbert curve; and one GeoJSON of all points. Before all that the page
+itself in a headless browser (`_serve_view.py`), but with `--no-browser`. Without `--archive`
+one of a million changes is made first (`_million.py`).
 """
 
 import argparse
@@ -27,6 +28,7 @@ import httpx
 import numpy as np
 import psutil
 from _million import make
+from _serve_view import REST, views
 
 from terradrift.serve.columns import mercator
 from terradrift.store.tables import Store
@@ -89,6 +91,7 @@ def typical(lines: list[Line]) -> Line:
         for name in lines[0]
     }
     return told | {
+        "p95_ms": round(float(np.quantile([line["ms"] for line in lines], 0.95)), 2),
         "worst_ms": round(max(line["ms"] for line in lines), 2),
         "of": len(lines),
     }
@@ -243,6 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archive", type=Path)
     parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--no-browser", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.archive or Path(temporary) / "million.td"
@@ -254,11 +258,17 @@ def main() -> None:
             "cpus": len(os.sched_getaffinity(0)),
             "load_before": round(os.getloadavg()[0], 1),
         }
+        if not options.no_browser:
+            found["page"] = views(
+                folder, serving, (float(some[0, 0]), float(some[0, 1]))
+            )
+            found["load_after_page"] = round(os.getloadavg()[0], 1)
         with serving(folder) as (address, process, started):
             ask = Asking(address, process)
             found["first_view_s"] = first_view(ask, started, some)
             version = found["first_view_s"].pop("version")
             found["memory_bytes"] = {"first view": process.memory_info().rss}
+            time.sleep(REST)
             found["tiles"] = list(tiles(ask, some, version))
             found["filters"] = list(filtered(ask, some, version))
             found["lists"] = list(lists(ask, some, version))
