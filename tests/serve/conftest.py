@@ -4,6 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
+
+from terradrift.serve.app import application
+from terradrift.serve.held import Held
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +24,15 @@ def many(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive.detect(max_p_value=0.3, quiet=True)
     archive.cluster(quiet=True)
     return place
+
+
+@pytest.fixture(scope="session")
+def held(many: Path) -> Held:
+    """That archive as a server holds it; what is read of it once is there for all."""
+    return Held(many)
+
+
+@pytest.fixture(scope="session")
+def client(held: Held) -> TestClient:
+    """A visitor of that server."""
+    return TestClient(application(held))

@@ -14,16 +14,6 @@ from terradrift.serve.held import Held
 
 
 @pytest.fixture(scope="module")
-def held(many: Path) -> Held:
-    return Held(many)
-
-
-@pytest.fixture(scope="module")
-def client(held: Held) -> TestClient:
-    return TestClient(application(held))
-
-
-@pytest.fixture(scope="module")
 def strongest(held: Held) -> dict:
     (row,) = (
         held.newest()

@@ -14,15 +14,8 @@ from PIL import Image
 from terradrift.archive.pixels_of import STOP
 from terradrift.report import difference
 from terradrift.report.pictures import UNKNOWN
-from terradrift.serve.app import application
 from terradrift.serve.chips.pool import Pool
 from terradrift.serve.faults import Crowded, Ended
-from terradrift.serve.held import Held
-
-
-@pytest.fixture(scope="module")
-def client(many: Path) -> TestClient:
-    return TestClient(application(Held(many)))
 
 
 @pytest.fixture(scope="module")

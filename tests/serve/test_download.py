@@ -15,21 +15,10 @@ from fastapi.testclient import TestClient
 import terradrift as td
 from terradrift.errors import QueryError
 from terradrift.serve import picked
-from terradrift.serve.app import application
 from terradrift.serve.filters import Filters
 from terradrift.serve.held import Held
 
 FORMATS = ("parquet", "gpkg", "fgb", "geojson", "csv")
-
-
-@pytest.fixture(scope="module")
-def held(many: Path) -> Held:
-    return Held(many)
-
-
-@pytest.fixture(scope="module")
-def client(held: Held) -> TestClient:
-    return TestClient(application(held))
 
 
 class Found:

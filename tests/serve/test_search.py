@@ -9,20 +9,9 @@ from fastapi.testclient import TestClient
 
 import terradrift as td
 from terradrift.archive import Archive
-from terradrift.serve.app import application
 from terradrift.serve.filters import Filters
 from terradrift.serve.held import Held
 from terradrift.serve.search import question
-
-
-@pytest.fixture(scope="module")
-def held(many: Path) -> Held:
-    return Held(many)
-
-
-@pytest.fixture(scope="module")
-def client(held: Held) -> TestClient:
-    return TestClient(application(held))
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,6 @@ DEAF = "SELECT max(levenshtein(repeat('ab', 40000 + range), repeat('ba', 40000))
 """One call of a function over one vector of rows: DuckDB looks for no interrupt within."""
 
 
-@pytest.fixture(scope="module")
-def client(many: Path) -> TestClient:
-    return TestClient(application(Held(many)))
-
-
 def test_rows_are_those_of_the_version_asked_for_as_json_has_them(
     many: Path, tmp_path: Path
 ) -> None:
