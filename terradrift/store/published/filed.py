@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from terradrift.errors import SchemaError
 from terradrift.store.published import named
 from terradrift.store.published.files import KEY, File
-from terradrift.store.published.named import DoubtError, Span
+from terradrift.store.published.spans import DoubtError, Span
 
 _WHOLE = (
     "datetime",
     "timestamp",
     "date",
+    "dt",
     "ym",
     "yearmonth",
     "yyyymm",

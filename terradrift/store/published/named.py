@@ -7,97 +7,19 @@ period. What may be a date, or a part, a version or a size, is a doubt.
 """
 
 import re
-from calendar import monthrange
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-FIRST = 1972
-"""The first year of which there are images: Landsat 1."""
-_DAY = timedelta(days=1)
-_Y = r"(?:19|20)\d\d"
-_MONTHS = (
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|"
-    r"june|july|august|september|october|november|december|spring|summer|autumn|fall|winter)"
-)
-_COUNTED = (
-    r"(?:resnet|vit|net|model|epoch|step|batch|seed|top|dim|dims|size|px|patch|patches|tile|"
-    r"tiles|chip|chips|cell|grid|row|col|part|shard|chunk|block|split|fold|id|no|nr|num|idx|"
-    r"index|orbit|path|frame|scene|image|img|v|ver|version|rev|release|run|baseline)"
-)
-_MADE = (
-    r"(?:v|ver|version|rev|release|run|created|made|processed|proc|exported|updated)"
-)
-_TOKEN = re.compile(
-    rf"""
-    (?P<uuid>[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}})
-    | (?P<made>(?<![a-z]){_MADE}[-_]?{_Y}[-_.]?\d\d(?:[-_.]?\d\d)?(?!\d))
-    | (?P<counted>(?<![a-z]){_COUNTED}[-_]{_Y}(?![\da-z]|[-_.]\d)
-        | (?<![\da-z])(?!y{_Y}|year{_Y}|{_MONTHS}{_Y})[a-z]+{_Y}(?![\da-z]|[-_.]\d))
-    | (?P<european>(?<![\da-z])\d\d?(?P<es>[-_.])\d\d?(?P=es){_Y}(?!\d)
-        | (?<![\da-z])(?:0[1-9]|1[0-2])[-_.]{_Y}(?![\d]|[-_.]\d)
-        | (?<!\d)(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2]){_Y}(?!\d))
-    | (?P<spelled>(?<![a-z]){_MONTHS}[-_.]?{_Y}(?!\d) | (?<!\d){_Y}[-_.]?{_MONTHS}(?![a-z])
-        | (?<!\d){_Y}[-_.]?(?:w\d|week|doy|h[12](?![\da-z])))
-    | (?P<day>(?<!\d)(?P<y>{_Y})(?P<s>[-_.]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)
-        (?:[t _-]?(?P<H>[01]\d|2[0-3])(?P<c>[:-]?)(?P<M>[0-5]\d)(?:(?P=c)(?P<S>[0-5]\d))
-           | t\d\d:?(?:[0-5]\d)?)?
-        (?:(?<=\d)\.\d{{3,6}}(?=z))?z?(?!\d))
-    | (?P<ordinal>(?<!\d)(?P<oy>{_Y})(?P<od>[0-3]\d\d)(?!\d))
-    | (?P<quarter>(?<!\d)(?P<qy>{_Y})[-_.]?q(?P<q>[1-4])(?![\da-z])
-        | (?<![a-z])q(?P<q2>[1-4])[-_.]?(?P<qy2>{_Y})(?!\d))
-    | (?P<month>(?<!\d)(?P<my>{_Y})-?(?P<mm>0[1-9]|1[0-2])(?![\da-z]|[-.]\d))
-    | (?P<odd>(?<!\d){_Y}(?:[-.]\d{{1,3}}(?!\d) | _\d{{1,3}}(?![\da-z])
-        | -(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)))
-    | (?P<year>(?<![\da-z])(?:year|y)?(?P<yy>{_Y})(?![\da-z]))
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_NUMBERS = {
-    "made": "may be the date of a version",
-    "counted": "may be a number or a size",
-}
-_DOUBTS = {
-    "european": "may be a date in another order, or a part of a year",
-    "spelled": "may be a part of a year",
-    "odd": "may be a part, or a month or day of a year",
-}
-_KINDS = ("uuid", *_NUMBERS, *_DOUBTS, "day", "ordinal", "quarter", "month", "year")
+from terradrift.store.published.spans import MONTHS, YEAR, DoubtError, Span, spans
+
 _SENSED = (
-    (re.compile(r"(?<![a-z0-9])S2[A-D]_(?:MSIL|OPER)", re.IGNORECASE), 1),
+    (re.compile(r"(?<![a-z0-9])S2[A-D]_MSIL", re.IGNORECASE), 1),
     (re.compile(r"(?<![a-z0-9])L[COTEM]0[1-9]_L\w\w\w_\d{6}_", re.IGNORECASE), 1),
     (re.compile(r"(?<![a-z0-9])S[13][A-D]_", re.IGNORECASE), 2),
 )
 """Products whose names begin with so many dates of the image; the others are of its making."""
-_BESIDE = re.compile(r"(?:[-_]{1,2}|[-_]?to[-_]?)", re.IGNORECASE)
-
-
-class DoubtError(ValueError):
-    """A name that may mean several dates, or one that is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What a name says: a time from `low` to before `high`."""
-
-    low: datetime
-    high: datetime
-    kind: str
-    """`day`, `month`, `quarter`, `year` or `period`."""
-    text: str
-
-    @property
-    def instant(self) -> datetime:
-        """A day's beginning, or its time; of longer ones the middle."""
-        return self.low if self.kind == "day" else self.low + (self.high - self.low) / 2
-
-    def within(self, other: "Span") -> bool:
-        """Whether all of it is in another."""
-        return other.low <= self.low and self.high <= other.high
-
-    def apart(self, other: "Span") -> bool:
-        """Whether nothing of it is in another."""
-        return self.high <= other.low or other.high <= self.low
+_BELOW = rf"\d{{1,4}}|\d{{6}}|q[1-4]|{MONTHS}|(?:month|m|week|w|doy|d)[-_ ]?\d{{1,3}}"
+"""Names in a folder of a year that may be a part of it."""
+_BESIDE = re.compile(r"(?:[-_]{1,2}|[-_ ]?to[-_ ]?)", re.IGNORECASE)
 
 
 def said(levels: Sequence[str], firm: Span | None = None) -> Span | None:
@@ -138,11 +60,11 @@ def one(name: str) -> tuple[Span | None, str]:
     Raises:
         DoubtError: it may mean several dates.
     """
-    found, weak = _spans(name)
+    found, weak = spans(name)
     for product, count in _SENSED:
         if product.search(name):
             found = [each for each in found if each[0].kind == "day"][:count]
-    spans: list[Span] = []
+    whole: list[Span] = []
     while found:
         span, _, end = found.pop(0)
         if found and found[0][0].kind == span.kind and span.kind in ("day", "month"):
@@ -150,12 +72,12 @@ def one(name: str) -> tuple[Span | None, str]:
             if _BESIDE.fullmatch(name[end:start]) and span != last:
                 found.pop(0)
                 span = _period(span, last)
-        spans.append(span)
-    spans.sort(key=lambda each: each.high - each.low)
-    for other in spans[1:]:
-        if not spans[0].within(other):
-            raise _disagree(spans[0], other)
-    return (spans[0] if spans else None), weak
+        whole.append(span)
+    whole.sort(key=lambda each: each.high - each.low)
+    for other in whole[1:]:
+        if not whole[0].within(other):
+            raise _disagree(whole[0], other)
+    return (whole[0] if whole else None), weak
 
 
 def _disagree(first: Span, second: Span) -> DoubtError:
@@ -169,10 +91,10 @@ def _joined(levels: Sequence[str]) -> Iterator[str]:
         name, whole = rest.pop(0), ""
         for count in (2, 1):
             above = rest[:count]
-            if len(above) == count and re.fullmatch(_Y, above[-1]):
+            if len(above) == count and re.fullmatch(YEAR, above[-1]):
                 parts = [*reversed(above), name]
                 if all(re.fullmatch(r"\d{1,4}", each) for each in parts[1:-1]) and (
-                    re.fullmatch(rf"\d{{1,4}}|q[1-4]|{_MONTHS}", name, re.IGNORECASE)
+                    re.fullmatch(_BELOW, name, re.IGNORECASE)
                 ):
                     whole = "-".join(
                         each.zfill(2) if each.isdigit() else each for each in parts
@@ -180,79 +102,6 @@ def _joined(levels: Sequence[str]) -> Iterator[str]:
                     del rest[:count]
                     break
         yield whole or name
-
-
-def _spans(name: str) -> tuple[list[tuple[Span, int, int]], str]:
-    """Spans of a name in their order, and where each begins and ends; and what is none.
-
-    Raises:
-        DoubtError: what may be a date, and may be none.
-    """
-    found, weak, latest = [], "", datetime.now(UTC).year
-    for match in _TOKEN.finditer(name):
-        kind, text = _kind(match), match[0]
-        years = [int(each) for each in re.findall(_Y, text)]
-        if not kind or not any(FIRST <= year <= latest + 1 for year in years):
-            continue
-        if kind in _NUMBERS:
-            weak = weak or f"{text} {_NUMBERS[kind]}"
-            continue
-        if kind in _DOUBTS:
-            raise DoubtError(f"{text} {_DOUBTS[kind]}")
-        span = _span(kind, match, text)
-        # A period may end in the year that comes.
-        if span is not None and span.low.year <= latest + (kind == "day"):
-            found.append((span, match.start(), match.end()))
-    return found, weak
-
-
-def _kind(match: re.Match[str]) -> str:
-    """Which sort of token; empty: none that could be a date."""
-    kind = next(each for each in _KINDS if match[each] is not None)
-    if kind != "ordinal":
-        return kind if kind != "uuid" else ""
-    if not 1 <= int(match["od"]) <= 366:
-        return ""
-    marked = match.start() and match.string[match.start() - 1] in "Aa."
-    return kind if marked else "odd"
-
-
-def _span(kind: str, match: re.Match[str], text: str) -> Span | None:
-    """Of a token; None: digits in a row that are no date.
-
-    Raises:
-        DoubtError: digits apart that are none.
-    """
-    if kind == "day":
-        try:
-            low = datetime(
-                int(match["y"]), int(match["m"]), int(match["d"]), tzinfo=UTC
-            )
-        except ValueError as error:
-            if match["s"]:
-                raise DoubtError(f"{text} is no date") from error
-            return None
-        high = low + _DAY
-        if match["H"]:
-            low = low.replace(hour=int(match["H"]), minute=int(match["M"]))
-            low = low.replace(second=int(match["S"] or 0))
-        return Span(low, high, "day", text)
-    if kind == "ordinal":
-        low = datetime(int(match["oy"]), 1, 1, tzinfo=UTC)
-        low += (int(match["od"]) - 1) * _DAY
-        return Span(low, low + _DAY, "day", text)
-    if kind == "quarter":
-        first = 3 * int(match["q"] or match["q2"]) - 2
-        return _months(int(match["qy"] or match["qy2"]), first, 3, kind, text)
-    if kind == "month":
-        return _months(int(match["my"]), int(match["mm"]), 1, kind, text)
-    return _months(int(match["yy"]), 1, 12, kind, text)
-
-
-def _months(year: int, first: int, count: int, kind: str, text: str) -> Span:
-    last = first + count - 1
-    high = datetime(year, last, monthrange(year, last)[1], tzinfo=UTC) + _DAY
-    return Span(datetime(year, first, 1, tzinfo=UTC), high, kind, text)
 
 
 def _period(first: Span, last: Span) -> Span:

@@ -1,9 +1,8 @@
 """Rasters of embeddings into an archive: patches of their mean pixels, a date a raster."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +18,11 @@ from terradrift.store.published.arrive import Asked
 from terradrift.store.published.files import RASTER, found
 from terradrift.store.published.known import Known
 from terradrift.store.published.pending import Pending
-from terradrift.store.published.told import days, sources
+from terradrift.store.published.told import sources
 from terradrift.store.rasters.plan import tasks
 from terradrift.store.rasters.source import Raster, is_scales, raster
-from terradrift.store.rasters.tile import Patches, Readers, batch, read
+from terradrift.store.rasters.tile import Readers, batch, read
+from terradrift.store.rasters.told import Imported, Seen
 from terradrift.store.rasters.twice import check
 from terradrift.store.tables import Store
 from terradrift.store.units import FLUSH_BYTES, Writer, done, embeddings_table
@@ -30,68 +30,6 @@ from terradrift.store.units import FLUSH_BYTES, Writer, done, embeddings_table
 PATCH_SIZE = 160
 _CACHE_MB = 64
 """Of GDAL, beside blocks that `windows` keeps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import did."""
-
-    form: str
-    model: str
-    files: int
-    rows: int
-    """Rows that the archive did not hold."""
-    skipped: int
-    """Tiles of an instant that it holds of these files already."""
-    patches: int
-    """Places that are new."""
-    days: tuple[str, ...]
-    """Of the rasters, in their order."""
-    told_by: str
-    """What said when."""
-    again: int
-    """Left out: the same place and day once more, of which the clearest stays."""
-    beyond: int
-    """Left out: their mean has numbers beyond float16."""
-    twice: float
-    """Share of pixels that lie in several rasters of one instant, 0..1; the first had them."""
-    other_grid: int
-    """Rasters whose pixels do not stand on the grid's: each patch has their nearest ones."""
-    partial: float
-    """Share of rows with a pixel that has no vector, 0..1."""
-    spread: float
-    """Median of 1 less the length of the mean of a patch's unit vectors, 0..1."""
-
-    def __str__(self) -> str:
-        words = (
-            f"{self.form}: {self.rows:,} embeddings of {self.model} at {self.patches:,} new "
-            f"places from {self.files:,} rasters of {days(self.days)}; instants by "
-            f"{self.told_by}, of periods their middle; pixels of a patch spread by "
-            f"{self.spread:.3f}, median"
-        )
-        if self.again:
-            words += f"; {self.again:,} left out, the same place and day once more, less clear"
-        if self.beyond:
-            words += f"; {self.beyond:,} left out, with numbers beyond float16 (65,504)"
-        if self.twice:
-            words += (
-                f"; {self.twice:.1%} of pixels lie in several rasters of one instant, the "
-                "first by name was taken"
-            )
-        if self.partial:
-            words += f"; {self.partial:.0%} have pixels without a vector"
-        if self.other_grid:
-            words += (
-                f"; {self.other_grid:,} rasters stand on another grid of pixels, the nearest "
-                "ones were taken"
-            )
-        if self.skipped:
-            words += f"; {self.skipped:,} tiles skipped, held already"
-        return words
-
-    def summary(self) -> dict[str, Any]:
-        """As a record."""
-        return asdict(self)
 
 
 def rasters(paths: Sequence[str | Path], asked: Asked) -> list[Raster]:
@@ -172,7 +110,7 @@ def pour(
         grid = _grid(store, opened)
         before = store.count(name) if store.exists(name) else 0
         held = Known(store, grid.tile_patches)
-        known, seen = done(store, model), _Seen()
+        known, seen = done(store, model), Seen()
         with (
             Writer(
                 store, model, columns, run_id=run_id, flush_bytes=flush_bytes
@@ -211,31 +149,6 @@ def pour(
         partial=seen.partial / seen.rows if seen.rows else 0.0,
         spread=seen.spread,
     )
-
-
-class _Seen:
-    """What an answer says of the rows."""
-
-    def __init__(self) -> None:
-        self.skipped = self.rows = self.partial = self.pixels = self.twice = 0
-        self.beyond = 0
-        self._spreads = np.zeros(1001, np.int64)
-
-    def add(self, patches: Patches) -> None:
-        self.rows += len(patches.share)
-        self.pixels += patches.pixels
-        self.twice += patches.twice
-        self.beyond += patches.beyond
-        self.partial += int((patches.share < 1).sum())
-        bins = np.floor(1000 * patches.spread).astype(np.int64)
-        self._spreads += np.bincount(bins, minlength=1001)
-
-    @property
-    def spread(self) -> float:
-        """Median, to a thousandth."""
-        if not self.rows:
-            return 0.0
-        return int(np.searchsorted(self._spreads.cumsum(), (self.rows + 1) // 2)) / 1000
 
 
 def _table(cells: NDArray[np.int64], grid: Grid) -> pa.Table:

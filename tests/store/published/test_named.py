@@ -10,6 +10,7 @@ from terradrift.archive.importing import Request, bring
 from terradrift.errors import ArchiveError, SchemaError
 from terradrift.store.published import named, when
 from terradrift.store.published.files import PARQUET, found
+from terradrift.store.published.spans import DoubtError
 from terradrift.store.published.table import table
 from tests.store.published import made
 
@@ -56,7 +57,7 @@ def test_a_date_is_read_as_people_write_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_what_may_be_several_dates_is_a_doubt(name: str) -> None:
-    with pytest.raises(named.DoubtError):
+    with pytest.raises(DoubtError):
         named.one(name)
 
 
@@ -85,6 +86,9 @@ def test_numbers_are_no_dates(name: str) -> None:
         ("year=2023/e_2024-01-15", None),
         ("2024/33/e", None),
         ("2024/0115", None),
+        ("2024/240115", None),
+        ("2024/m03/e", None),
+        ("dt=2024-03-05/e", "2024-03-05"),
         ("2025-03/e_2024", None),
         ("e_2024_01", None),
         ("resnet_2000/tile_2015", None),
