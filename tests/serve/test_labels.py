@@ -257,6 +257,7 @@ def test_a_server_that_only_reads_refuses_labels(place: Path) -> None:
         ({"ids": ["x"], "verdict": "yes", "name": "  "}, 422),
         ({"ids": ["x"], "verdict": "yes", "name": "a" * 201}, 422),
         ({"ids": ["x"], "verdict": "yes"}, 422),
+        ({"ids": ["x"], "verdict": "none", "name": "a\x1b[2Jb"}, 400),
     ],
 )
 def test_what_cannot_be_labelled_is_one_line(

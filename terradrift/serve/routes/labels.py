@@ -1,5 +1,6 @@
 """What analysts say of changes and events."""
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from terradrift.serve.faults import Fault, NotThere
 from terradrift.serve.held import Held
 from terradrift.serve.search.said import Said, Verdict
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Names are printed where the server ends, and a terminal would obey them."""
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -47,6 +50,8 @@ def router(held: Held) -> APIRouter:
     @routes.post("/api/label")
     def label(asked: _Judgement, v: str | None = None) -> dict[str, Any]:
         name = " ".join(asked.name.split())
+        if _CONTROL.search(name):
+            raise Fault("expected a name without control characters; type it anew")
         if asked.verdict != "none" and not held.read_only:
             there = Rows.of(held.at(v)).there(asked.ids)
             for one in asked.ids:
