@@ -122,7 +122,7 @@ def test_similar_labels_refined(taken, judged: Path):
     page.keyboard.press("s")
     title, note = page.locator(".searching h2"), page.locator(".note")
     expect(title).to_have_text("Like this")
-    expect(note).to_contain_text("compared in raw: exact")
+    expect(note).to_contain_text("compared as the model gives them (raw): exact")
     expect(page.locator("#list .entry-name").nth(5)).to_be_visible()
 
     page.keyboard.press("j")

@@ -12,7 +12,8 @@ import { Chart } from './series.js';
 import { find, judging, settings } from './similar.js';
 import { bars } from './spectra.js';
 import { filter, on, select, set, state } from './state.js';
-import { swatch } from './swatch.js';
+import { sure } from './sure.js';
+import { kindName, swatch } from './swatch.js';
 import * as verdicts from './verdicts.js';
 
 const BACK = 'M10 3 5 8l5 5';
@@ -25,7 +26,7 @@ const root = () => document.getElementById('detail');
 
 function head(told) {
   const { change, event, kind } = told;
-  const row = { ...event, ...change, kind_name: kind?.name || kind?.label || event?.kind_name, n_patches: event?.n_patches };
+  const row = { ...event, ...change, kind_name: kind?.name || kind?.label, n_patches: event?.n_patches };
   const held = interval(change.onset_early, change.onset_late, change.onset);
   const at = standing();
   const ranked = event ? `event ${number(event.rank)}` : 'part of no event';
@@ -39,13 +40,22 @@ function head(told) {
       iconButton(UP, 'Previous in the list (k)', () => step(-1, true)),
       iconButton(DOWN, 'Next in the list (j)', () => step(1, true))),
     el('h2', { tabindex: -1 }, swatch(change.kind), called(row)),
+    ofKind(row),
     el('p', { class: 'number' }, day(change.onset), held && el('span', { class: 'soft' }, `, at 95 % ${held}`)),
-    el('p', { class: 'soft number small' }, place(change.longitude, change.latitude), ` \u00b7 score ${number(change.score, 1)} \u00b7 ${change.persistence || 'course not known'}`));
+    el('p', { class: 'soft number small' }, place(change.longitude, change.latitude), ` \u00b7 ${change.persistence || 'course not known'}`),
+    el('p', { class: 'number' }, `Score ${number(change.score, 1)} \u00b7 `, sure(change, true)));
+}
+
+/* The kind, where it is not what the title says. */
+function ofKind(row) {
+  const name = row.kind_name || kindName(row.kind);
+  if (!name || [name, `Kind: ${name}`].includes(called(row))) return null;
+  return el('p', { class: 'soft small' }, `of the kind: ${name}`);
 }
 
 function actions(told) {
   const { change, event } = told;
-  const row = { ...change, n_patches: event?.n_patches, kind_name: told.kind?.name || told.kind?.label };
+  const row = { ...change, label: event?.label, n_patches: event?.n_patches, kind_name: told.kind?.name || told.kind?.label };
   const judgement = el('div', { class: 'judgement' });
   const progress = el('div', { class: 'progress' });
   const judged = () => {

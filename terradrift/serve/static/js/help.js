@@ -15,6 +15,9 @@ const WORDS = [
   ['persistence', 'Whether it lasts (persistent), goes back (transient), creeps (gradual), or comes with the season (seasonal).'],
   ['kind', 'A cluster of changes that went the same way. Colour and pattern are those of the legend.'],
   ['not judged', 'A date without a score (a small cross) says why: clouds, too little past. To abstain is an answer.'],
+  ['q', 'How sure: of all patches whose strongest candidate is as unlikely, the share that is expected to be unchanged. 0.05 is sure, 0.5 as good as a coin.'],
+  ['false alarms', 'How many unchanged patches per 1,000 km\u00b2 and year would score as much. Not calibrated: fewer than 20 patches could be ranked.'],
+  ['raw, centre, whiten', 'What a search compares vectors in: as the model gives them; less the archive\u2019s mean; less the mean and with common scatter levelled. Triplet: as learned from regimes.'],
   ['distance', 'Of a match: 0 the same direction, 1 nothing in common, 2 the opposite.'],
 ];
 const SAID = { ' ': 'Space', ArrowUp: '\u2191', ArrowDown: '\u2193', ArrowLeft: '\u2190', ArrowRight: '\u2192', Escape: 'Esc' };

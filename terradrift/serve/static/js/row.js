@@ -5,15 +5,18 @@ import { el, icon } from './dom.js';
 import { scoreRange } from './paint.js';
 import { area, count, day, interval, number, place, span } from './say.js';
 import { state } from './state.js';
-import { swatch } from './swatch.js';
+import { sure } from './sure.js';
+import { kindName, swatch } from './swatch.js';
 import { said } from './verdicts.js';
 
-/** Short and long words of what a row is. */
+/** What a row is: the name that an analyst gave its kind, or what the event itself did. A change has
+    no words of its own: its kind's stand for it, said to be the kind's. */
 export function called(row) {
-  if (row.kind_name) return row.kind_name;
-  if (row.label) return row.label;
   const kind = state.archive.kinds?.find((one) => one.kind === row.kind);
-  if (kind) return kind.name || kind.label || `Kind ${kind.kind}`;
+  const name = row.kind_name ?? kind?.name;
+  if (name && name !== kind?.label) return name;
+  if (row.n_patches && row.label) return row.label;
+  if (kind) return `Kind: ${kindName(row.kind)}`;
   return row.n_patches ? 'Event of no kind' : 'Change of no kind';
 }
 
@@ -37,7 +40,7 @@ function strength(row) {
   const share = row.probability ?? (Number.isFinite(row.distance) ? 1 - row.distance : ofScore);
   const bar = el('span', { class: 'score-bar', 'aria-hidden': 'true' },
     el('span', { style: { width: `${Math.max(4, Math.min(100, 100 * share))}%` } }));
-  return el('div', { class: 'entry-side number' }, ...told(row, score), bar, marks(row));
+  return el('div', { class: 'entry-side number' }, ...told(row, score), sure(row), bar, marks(row));
 }
 
 /* The number that a row stands by: its score, or of a match its distance or how likely it is liked. */

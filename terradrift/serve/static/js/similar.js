@@ -63,7 +63,7 @@ async function asked(path, body, kept) {
 /** The row that a search begins with: what is selected, or what the cursor is on. */
 async function rowOf(id) {
   const { change, event, kind } = await get(`api/change/${encodeURIComponent(id)}?${new URLSearchParams({ v: state.version })}`);
-  return { ...change, kind_name: kind?.name || kind?.label, n_patches: event?.n_patches };
+  return { ...change, kind_name: kind?.name || kind?.label, label: event?.label, n_patches: event?.n_patches };
 }
 
 /** Search for changes like a row (change_id, and event_id where it is part of one). */
@@ -114,13 +114,24 @@ const TITLES = {
   sql: 'Rows of your statement',
 };
 
+/* What vectors are held against each other in, by how the name of a space begins. */
+const SPACES = {
+  raw: ['as the model gives them', 'Vectors are compared as the model gives them (raw)'],
+  centre: ['less the archive\u2019s mean', 'The mean of the archive is taken off every vector, so that what all patches share does not count (centre)'],
+  whiten: ['whitened', 'The mean of the archive is taken off, and directions in which all patches scatter much count less (whiten)'],
+  triplet: ['as learned from regimes', 'Vectors are compared in a space learned so that patches of one regime lie together (triplet)'],
+};
+
+const spaceOf = (space) => String(space).split('/')[0];
+
 /* What was compared with what, how surely these are the nearest, and what else to know: one line. */
 function note(search) {
   if (search.how === 'sql') return search.note;
   const { mode, space, plan, exact, recall } = search;
   const step = MODES.find(([name]) => name === mode)?.[1] ?? mode;
   const surely = exact ? 'exact' : recall === null ? 'by the index' : `by the index, which finds ${number(100 * recall, 1)} % of the nearest`;
-  const line = `${step[0].toUpperCase()}${step.slice(1)}, compared in ${space}: ${plan || surely}`;
+  const words = [SPACES[spaceOf(space)]?.[0], `(${space})`].filter(Boolean).join(' ');
+  const line = `${step[0].toUpperCase()}${step.slice(1)}, vectors compared ${words}: ${plan || surely}`;
   return [line, search.note].filter(Boolean).join('; ');
 }
 
@@ -190,7 +201,7 @@ function show() {
     el('div', { class: 'searching-head' },
       el('h2', {}, TITLES[search.how]), closeButton('Leave the search (Escape)', close)),
     ...(search.example ? [pinned(search)] : []),
-    el('p', { class: 'note soft number' }, note(search)),
+    el('p', { class: 'note soft number', title: SPACES[spaceOf(search.space)]?.[1] }, note(search)),
     ...(search.how === 'example' ? [el('details', { class: 'find-how' },
       el('summary', {}, 'Compare otherwise'),
       settings(search.example.row, again))] : []),
