@@ -1,5 +1,6 @@
 """What every request must pass before it reaches a route, and what every answer carries."""
 
+import asyncio
 import html
 import json
 from collections.abc import Collection
@@ -78,10 +79,7 @@ class Guard:
         except _Stopped as stopped:
             await _answer(send, stopped.status, str(stopped))
             return
-        if entered is not None:
-            await entered(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+        await _until_the_end(entered or self.app, scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
@@ -193,6 +191,24 @@ class _Entered:
             return
         headers["location"] = self.place
         await _send(send, HTTPStatus.SEE_OTHER, headers, b"")
+
+
+async def _until_the_end(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Hand the request on; where the server ends meanwhile, say so, or break off."""
+    begun = False
+
+    async def sent(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, sent)
+    except asyncio.CancelledError:  # it had the seconds that answers have at the end
+        if not begun:
+            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, "the server ends")
 
 
 def _with_headers(send: Send) -> Send:

@@ -1,11 +1,13 @@
 """The walls of the server: names, tokens, origins, bodies, headers."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from terradrift.serve import origin
 from terradrift.serve.app import application
@@ -314,3 +316,34 @@ def test_names_of_this_machine() -> None:
     assert not origin.is_loopback("localhost.example")
     assert origin.is_same("http://a.example", "a.example:80")
     assert not origin.is_same("http://a.example", "a.example:8080")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_answer_that_the_end_of_the_server_cuts_off_is_no_failure(
+    begun: bool,
+) -> None:
+    sent: list[Message] = []
+
+    async def slow(_scope: Scope, _receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def received() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def asked() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/api/x", "query_string": b""}
+        headers = [(b"host", b"localhost")]
+        walls = Guard(slow, {"localhost"})
+        task = asyncio.create_task(walls({**scope, "headers": headers}, received, send))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    asyncio.run(asked())
+    assert sent[0]["status"] == (200 if begun else 503)
+    assert begun == (len(sent) == 1)
