@@ -19,6 +19,7 @@ from terradrift.store.published.files import RASTER, found
 from terradrift.store.published.known import Known
 from terradrift.store.published.pending import Pending
 from terradrift.store.published.told import sources
+from terradrift.store.rasters.lattice import code
 from terradrift.store.rasters.plan import tasks
 from terradrift.store.rasters.source import Raster, is_scales, raster
 from terradrift.store.rasters.tile import Readers, batch, read
@@ -180,7 +181,8 @@ def _grid(store: Store, opened: Sequence[Raster]) -> Grid:
 def _pixel(one: Raster) -> float:
     """Metres of a pixel; to the millimetre."""
     if one.crs.is_projected:
-        return round(float(np.hypot(one.transform.a, one.transform.d)), 3)
+        metres = float(one.crs.linear_units_factor[1])
+        return round(float(np.hypot(one.transform.a, one.transform.d)) * metres, 3)
     # Of degrees: as many metres as a degree of latitude has, in whole ones.
     return float(max(1, round(abs(one.transform.e) * 111_195)))
 
@@ -188,9 +190,18 @@ def _pixel(one: Raster) -> float:
 def _on(one: Raster, grid: Grid) -> bool:
     """Whether a raster's pixels stand on those of a zone of the grid."""
     gsd = grid.patch_size / grid.patch_px
+    number = code(one.wkt)
+    if number is None or not (
+        number // 100 in (326, 327)
+        if grid.crs == "utm"
+        else grid.crs == f"EPSG:{number}"
+    ):
+        return False
+    to = one.transform
     left, bottom, _, _ = one.bounds
     shift = np.array([left, bottom]) / gsd
-    return bool(one.crs.is_projected and np.abs(shift - np.round(shift)).max() < 1e-3)
+    off = [*(shift - np.round(shift)), abs(to.a) / gsd - 1, abs(to.e) / gsd - 1]
+    return bool(to.is_rectilinear and np.abs(off).max() < 1e-3)
 
 
 def _words(one: Raster) -> str:

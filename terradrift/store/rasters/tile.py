@@ -19,6 +19,8 @@ from terradrift.store.rasters.source import Raster, Reader
 
 _STRIP_BYTES = 32 << 20
 _MOST = float(np.finfo(np.float16).max)
+_LEAST = float(np.finfo(np.float16).smallest_subnormal) / 2
+"""What rounds to 0."""
 _OPEN = 4
 """Rasters that are open at a time: as many as meet at a corner."""
 
@@ -40,7 +42,7 @@ class Patches:
     twice: int
     """Of the tile, that lie in another raster's box as well."""
     beyond: int
-    """Patches left out: their mean has numbers beyond float16, or none at all."""
+    """Patches left out: float16 cannot hold their mean, or it is none."""
 
 
 class Readers:
@@ -107,7 +109,8 @@ def _strip(
     # Rows go up with y, as the grid's do.
     found = means(vectors, good, px, unit=product.unit)
     there = found.share > 0
-    fit = (np.abs(found.vectors) <= _MOST).all(axis=-1)
+    size = np.abs(found.vectors)
+    fit = (size <= _MOST).all(axis=-1) & (size > _LEAST).any(axis=-1)
     counts[2] += int((there & ~fit).sum())
     row, col = np.nonzero(there & fit)
     cells = np.column_stack(

@@ -29,7 +29,7 @@ class Imported:
     again: int
     """Left out: the same place and day once more, of which the clearest stays."""
     beyond: int
-    """Left out: their mean has numbers beyond float16."""
+    """Left out: float16 cannot hold their mean."""
     twice: float
     """Share of pixels that lie in several rasters of one instant, 0..1; the first had them."""
     other_grid: int
@@ -49,7 +49,7 @@ class Imported:
         if self.again:
             words += f"; {self.again:,} left out, the same place and day once more, less clear"
         if self.beyond:
-            words += f"; {self.beyond:,} left out, with numbers beyond float16 (65,504)"
+            words += f"; {self.beyond:,} left out, with a mean beyond float16 (65,504), or of zeros"
         if self.twice:
             words += (
                 f"; {self.twice:.1%} of pixels lie in several rasters of one instant, the "

@@ -94,10 +94,11 @@ def test_numbers_that_are_no_vectors_are_left_out(tmp_path: Path) -> None:
     pixels = PIXELS.copy()
     pixels[:8, :8] = 1e6
     pixels[8:, :8, 0] = -9999
+    pixels[8:, 8:] = 1e-9
     file = made.geotiff(tmp_path / "e_2024.tif", pixels, nodata=-9999)
     told = bring(tmp_path / "a.td", [file], TOY)
-    assert "raster: 2 embeddings" in told
-    assert "1 left out, with numbers beyond float16" in told
+    assert "raster: 1 embeddings" in told
+    assert "2 left out, with a mean beyond float16" in told
     assert all(abs(value) < 1 for _, value in held(tmp_path / "a.td"))
 
 
@@ -130,3 +131,16 @@ def test_scales_of_other_pixels_are_refused(tmp_path: Path) -> None:
     np.save(scales, np.load(scales)[:4])
     with pytest.raises(SchemaError, match="4 x 8 pixels"):
         bring(tmp_path / "a.td", [tmp_path], Request(patch_size=SIZE))
+
+
+def test_pixels_of_feet_or_of_two_sides_are_told(tmp_path: Path) -> None:
+    feet = made.geotiff(
+        tmp_path / "feet_2024.tif", PIXELS, epsg=2263, corner=(1e6, 2e5)
+    )
+    with pytest.raises(SchemaError, match=r"pixels of 3\.048 m"):
+        bring(tmp_path / "a.td", [feet], TOY)
+    oblong = made.geotiff(tmp_path / "oblong_2024.tif", PIXELS)
+    with rasterio.open(oblong, "r+") as file:
+        to = file.transform
+        file.transform = rasterio.Affine(10, 0, to.c, 0, -20, to.f)
+    assert "1 rasters stand on another grid" in bring(tmp_path / "a.td", [oblong], TOY)
