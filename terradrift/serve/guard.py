@@ -68,7 +68,9 @@ class Guard:
         if scope["type"] != "http":  # there are no web sockets
             await send({"type": "websocket.close", "code": 1008})
             return
-        send = _with_headers(send)
+        await _until_the_end(self._through, scope, receive, _with_headers(send))
+
+    async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             headers = Headers(scope=scope)
             self._check_host(headers)
@@ -79,7 +81,7 @@ class Guard:
         except _Stopped as stopped:
             await _answer(send, stopped.status, str(stopped))
             return
-        await _until_the_end(entered or self.app, scope, receive, send)
+        await (entered or self.app)(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
