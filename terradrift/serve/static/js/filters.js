@@ -4,9 +4,10 @@ import { el, number } from './dom.js';
 import { limitToView, paste, unlimit } from './area.js';
 import { begin } from './draw.js';
 import { key } from './keys.js';
-import { passing, toggled } from './legend.js';
+import { kinds, passing, refilled, toggled } from './legend.js';
 import { scoreRange } from './paint.js';
 import { NO_FILTERS, filter, on, set, state } from './state.js';
+import { onTurn } from './theme.js';
 
 const WORDS = {
   persistent: 'lasted',
@@ -19,6 +20,8 @@ const since = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset f
 const until = el('input', { type: 'date', class: 'field', 'aria-label': 'Onset until' });
 const score = el('input', { type: 'range', id: 'min-score' });
 const scoreSaid = el('output', { class: 'number', for: 'min-score' });
+const ofKind = el('div');
+const kindBlock = el('div', { class: 'block' }, el('h3', {}, 'Kind'), ofKind);
 const persistence = el('ul', { class: 'classes', 'aria-label': 'How long it lasted; press to filter' });
 const told = el('p', { class: 'passing number', role: 'status' });
 const area = el('div', { class: 'block-area' });
@@ -85,7 +88,16 @@ function showChips() {
   document.body.dataset.filtered = String(said.length);
 }
 
-function showPersistence() {
+/* Coloured by kind the legend beside has them; where it is out of sight they stay. */
+function showKinds() {
+  kindBlock.hidden = !state.archive.has.kinds;
+  kindBlock.classList.toggle('in-legend', state.colour === 'kind');
+  refilled(ofKind, () => ofKind.replaceChildren(...kinds(showKinds)));
+}
+
+const showPersistence = () => refilled(persistence, fillPersistence);
+
+function fillPersistence() {
   const chosen = state.filters.persistence;
   persistence.replaceChildren(
     ...(state.archive.persistence ?? []).map(({ persistence: one, n }) =>
@@ -158,6 +170,7 @@ function build() {
     el('h2', { class: 'sr' }, 'Filters'),
     told,
     el('div', { class: 'block' }, heading('Onset'), el('div', { class: 'row pair' }, since, until)),
+    kindBlock,
     el('div', { class: 'block' }, heading('How long it lasted'), persistence),
     el(
       'div',
@@ -186,6 +199,7 @@ export function start() {
   const show = () => {
     showChips();
     showFields();
+    showKinds();
     showPersistence();
   };
   show();
@@ -198,8 +212,11 @@ export function start() {
   on('counting', () => told.setAttribute('aria-busy', String(state.counting)));
   on(['count', 'archive'], () => {
     showPassing();
+    showKinds();
     showPersistence();
   });
+  on('colour', showKinds);
+  onTurn(showKinds);
   key('/', 'To the filters', () => {
     document.body.dataset.drawer = 'filters';
     since.focus();

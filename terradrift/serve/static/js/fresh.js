@@ -4,6 +4,7 @@
 import { get } from './api.js';
 import { el } from './dom.js';
 import { on, set, state } from './state.js';
+import { compare } from './version.js';
 
 const EVERY = 15_000;
 const SOON = 5_000;
@@ -32,6 +33,7 @@ function tell(words, does, act) {
 export async function moveOn() {
   try {
     const archive = await get('api/archive');
+    compare(archive);
     set({ archive, version: archive.version, trouble: null });
     tell('');
   } catch (error) {

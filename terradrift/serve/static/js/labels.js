@@ -7,6 +7,7 @@ import { goTo, step, target } from './list.js';
 import { count } from './say.js';
 import { on, set, state } from './state.js';
 import * as verdicts from './verdicts.js';
+import { DIFFERENT, tellDifferent } from './version.js';
 
 const given = []; // [{id, name, before}], the newest last
 
@@ -111,7 +112,10 @@ export function start() {
   key('y', 'Yes: it is what I look for', () => { judge('yes'); }, 'Labels');
   key('n', 'No: it is not', () => { judge('no'); }, 'Labels');
   key('u', 'Undo the last verdict', () => { inTurn(takeBack); }, 'Labels');
-  const load = () => verdicts.load().catch((error) => notify(`Labels: ${error.message}`, 'error'));
+  const load = () => verdicts.load().catch((error) => {
+    if (error.message === DIFFERENT) tellDifferent();
+    else notify(`Labels: ${error.message}`, 'error');
+  });
   on('version', load);
   let told = 0;
   on('judged', () => {

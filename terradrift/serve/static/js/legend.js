@@ -17,7 +17,7 @@ const COLOURS = [
 const FIRST = 10; // classes that are shown before "all"
 
 const place = document.getElementById('legend');
-let all = false;
+const open = new Set(); // lists of classes that are shown to their end
 
 const swatch = (nth) => {
   if (nth < 0) return el('span', { class: 'swatch none', 'aria-hidden': 'true' });
@@ -71,7 +71,8 @@ function row({ nth, value, words, count, chosen, any, press }) {
   );
 }
 
-function classList(rows, words) {
+function classList(rows, words, again = show) {
+  const all = open.has(words);
   const shownRows = all ? rows : rows.slice(0, FIRST);
   const rest = rows.length - FIRST;
   return [
@@ -83,8 +84,8 @@ function classList(rows, words) {
           type: 'button',
           class: 'link',
           onclick: () => {
-            all = !all;
-            show();
+            if (!open.delete(words)) open.add(words);
+            again();
           },
         },
         all ? 'Fewer' : `${number(rest)} more`,
@@ -101,7 +102,8 @@ export function passing(counts, value, chosen, all) {
 export const toggled = (values, value) =>
   values.includes(value) ? values.filter((one) => one !== value) : [...values, value];
 
-function kinds() {
+/** Kinds with their swatches and how many pass; pressing filters. `again` shows them anew. */
+export function kinds(again) {
   const chosen = state.filters.kinds;
   const press = (kind) => filter({ kinds: toggled(state.filters.kinds, kind) });
   const of = (kind, size) => passing(state.count?.kinds, kind, chosen, size);
@@ -126,7 +128,7 @@ function kinds() {
       any: chosen.length > 0,
       press,
     });
-  return classList(rows, 'Kinds of change; press to filter');
+  return classList(rows, 'Kinds of change; press to filter', again).filter(Boolean);
 }
 
 function regimes() {
@@ -201,7 +203,7 @@ function choices() {
           value,
           checked: state.colour === value,
           onchange: () => {
-            all = false;
+            open.clear();
             set({ colour: value });
           },
         }),
@@ -266,10 +268,17 @@ function layers() {
 const body = el('div', { class: 'block' });
 const under = el('div', { class: 'block' });
 
-function show() {
-  const focused = document.activeElement?.closest?.('#legend')
-    ? [...place.querySelectorAll('button, input')].indexOf(document.activeElement)
-    : -1;
+/** Fill a place anew by `fill`; what had the focus in it has it again. */
+export function refilled(within, fill) {
+  const all = () => [...within.querySelectorAll('button, input')];
+  const focused = all().indexOf(document.activeElement);
+  fill();
+  if (focused >= 0) all()[focused]?.focus();
+}
+
+const show = () => refilled(place, fill);
+
+function fill() {
   const shownMatches = state.search
     ? el(
         'div',
@@ -288,7 +297,6 @@ function show() {
     ...[el('h2', { class: 'sr' }, 'Legend'), shownMatches, choices(), meaning()].flat().filter(Boolean),
   );
   under.replaceChildren(layers());
-  if (focused >= 0) place.querySelectorAll('button, input')[focused]?.focus();
 }
 
 export function start() {

@@ -24,6 +24,7 @@ import { get } from './api.js';
 import * as fromHash from './hash.js';
 import { el } from './dom.js';
 import { set } from './state.js';
+import { compare } from './version.js';
 import * as keys from './keys.js';
 import * as theme from './theme.js';
 import * as bar from './bar.js';
@@ -93,6 +94,7 @@ async function startMap() {
 theme.start();
 try {
   const archive = await get('api/archive');
+  compare(archive);
   set({ ...fromHash.read(), archive, version: archive.version });
   document.title = `${archive.name} - terradrift`;
   const mapped = startMap();

@@ -2,6 +2,7 @@
 
 import { get, post } from './api.js';
 import { set, state } from './state.js';
+import { DIFFERENT } from './version.js';
 
 const LOOK_EVERY = 3000; // ms
 
@@ -117,6 +118,7 @@ function wait(n) {
 export async function load() {
   await here.stored;
   const { rows, waiting: n, why: reason, lost: gone } = await get('api/labels');
+  if (!rows || !gone) throw new Error(DIFFERENT);
   here.why = reason;
   here.lost = gone;
   here.of.clear();
