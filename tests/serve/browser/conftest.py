@@ -9,7 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from terradrift.serve import served
 
@@ -28,6 +34,7 @@ QUIET = (
 )
 PATIENCE = 20_000
 """Milliseconds to wait for what must come."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ export class Chart {
     this.element = el('div', { class: 'series' }, el('div', { class: 'series-head' }, this.switch), this.told, this.picture, this.key, this.table);
     this.picture.addEventListener('pointermove', (event) => this.#near(event.clientX));
     this.picture.addEventListener('pointerdown', (event) => this.#near(event.clientX));
-    this.picture.addEventListener('pointerleave', () => this.read(-1));
+    // What was asked for by keys stays while the chart has the focus, wherever the pointer is.
+    this.picture.addEventListener('pointerleave', () => { if (document.activeElement !== this.picture) this.read(-1); });
     this.picture.addEventListener('keydown', (event) => this.#keys(event));
     this.picture.addEventListener('blur', () => this.read(-1));
     new ResizeObserver(() => this.draw()).observe(this.element);
