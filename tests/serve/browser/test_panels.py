@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 import terradrift as td
 from terradrift.serve import served
+from terradrift.serve.app import STATIC
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,47 @@ def test_list_detail_and_chips(taken, judged: Path):
         expect(page.locator("dialog .keys", has_text=words)).to_be_visible()
 
 
+def test_titles_are_of_the_event_and_say_how_sure(taken, judged: Path):
+    page = taken()
+    label, kind, q, alarms = (
+        _open(judged)
+        .sql(
+            "SELECT e.label, k.label, c.q_value, c.false_alarms FROM events e JOIN changes c "
+            "USING (event_id) LEFT JOIN kinds k ON e.kind = k.kind WHERE e.rank = 1 "
+            "ORDER BY c.score DESC LIMIT 1"
+        )
+        .fetchall()[0]
+    )
+    first = page.locator("#list .entry").first
+    expect(first.locator(".entry-name")).to_have_text(label)
+    expect(first.locator(".sure")).to_have_text(f"q {q:.{3 if q < 0.1 else 2}f}")
+    first.click()
+    expect(page.locator("#detail h2")).to_have_text(label)
+    head = page.locator("#detail .detail-head")
+    told = head.locator(".sure").inner_text()
+    rate = float(told.split(" \u00b7 ")[1].split()[0].replace(",", ""))
+    assert rate == pytest.approx(alarms, rel=0.05)
+    called = "([row]) => import('/static/js/row.js').then(({ called }) => called(row))"
+    number, of_kind = _open(judged).sql("SELECT kind, label FROM kinds").fetchall()[0]
+    for given, title in (("new houses", "new houses"), (of_kind, "greened a little")):
+        row = {"kind": number, "kind_name": given, "n_patches": 2}
+        said = page.evaluate(called, [{**row, "label": "greened a little"}])
+        assert said == title
+    unknown = page.evaluate(
+        "import('/static/js/sure.js').then(({ sure }) => sure({ p_value: null }).textContent)"
+    )
+    assert unknown == "not calibrated"
+    page.keyboard.press("Escape")
+    page.locator("#list").get_by_role("button", name="Changes", exact=True).click()
+    alone = page.locator("#list .entry-name").first
+    strongest = of(
+        judged,
+        "SELECT coalesce('Kind: ' || k.label, 'Change of no kind') FROM changes c "
+        "LEFT JOIN kinds k ON c.kind = k.kind ORDER BY c.score DESC LIMIT 1",
+    )
+    expect(alone).to_have_text(strongest)
+
+
 def test_similar_labels_refined(taken, judged: Path):
     page = taken()
     page.locator("#list .entry").first.click()
@@ -216,3 +258,29 @@ def test_nothing_passes_on_a_small_screen(opened):
     page.locator("#list .entry").first.click()
     expect(page.locator("#detail .chart")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_page_and_server_of_different_versions(browser, address: str):
+    assert f"MADE_FOR = '{td.__version__}'" in (STATIC / "js/version.js").read_text()
+    older = {
+        "**/api/archive": lambda it: it.fulfill(
+            json={**it.fetch().json(), "software": "0.0.9"}
+        ),
+        "**/api/labels": lambda it: it.fulfill(json={"names": [], "rows": []}),
+        "**/js/row.js": lambda it: it.fulfill(
+            body="export const older = 1;", content_type="text/javascript"
+        ),
+        "**/js/list.js": lambda it: it.fulfill(status=404),
+    }
+    line = "The page and the server are of different versions; reload"
+    for asked, answer in older.items():
+        page = browser.new_page()
+        page.route(asked, answer)
+        page.goto(address)
+        expect(page.locator("#different")).to_contain_text(line)
+        page.close()
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.locator("#list .entry").first).to_be_visible()
+    expect(page.locator("#different")).to_have_count(0)
+    page.close()
