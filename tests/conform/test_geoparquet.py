@@ -262,6 +262,10 @@ HINTS = {
         shaped(shapely.box(-179.9, 51, 179.9, 51.05), bbox=None),
         "geoparquet.antimeridian",
     ),
+    "a square a little beyond 180 degrees": (
+        shaped(shapely.box(179.9, 51, 180.1, 51.05), bbox=None),
+        "geoparquet.antimeridian",
+    ),
     "spherical": (
         write(footer=footer(edges="spherical", orientation=None)),
         "geoparquet.edges",

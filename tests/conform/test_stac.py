@@ -194,8 +194,11 @@ def test_a_name_with_a_space_is_found_raw_and_encoded(tmp_path: Path) -> None:
         assert codes(checking.check(start)) == set()
 
 
-def test_a_square_drawn_around_the_world_is_a_warning(tmp_path: Path) -> None:
-    ring = [[-179.9, 51], [179.9, 51], [179.9, 51.1], [-179.9, 51.1], [-179.9, 51]]
+@pytest.mark.parametrize("west", [-179.9, 180.1])
+def test_squares_around_the_world_or_beyond_180_degrees_are_warnings(
+    tmp_path: Path, west: float
+) -> None:
+    ring = [[west, 51], [179.9, 51], [179.9, 51.1], [west, 51.1], [west, 51]]
     item = made.item()
     item["geometry"]["coordinates"] = [ring]
     found = checking.check(made.catalogue(tmp_path / "made", {"item": item}))

@@ -1,6 +1,7 @@
 """Geometries themselves: WKB of the declared types, within the declared box and CRS."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ _NAMES = {
 _BYTES = 64 << 20
 """Of one geometry."""
 _EWKB = 0xF0000000
+_TURN = 360.0
+"""Degrees. What lies across the antimeridian is drawn in one piece by some, beyond 180."""
 
 
 @dataclass(slots=True)
@@ -189,15 +192,18 @@ def _rings(
         )
 
 
+def on_earth(box: Sequence[float]) -> bool:
+    """Whether west, south, east, north can be degrees with longitude first."""
+    return box[1] >= -90 and box[3] <= 90 and max(-box[0], box[2]) <= _TURN
+
+
 def conclude(seen: Seen, found: Findings, *, every: bool) -> None:
     """Types and box of all that was read against what the footer says."""
     _types(seen, found, every=every)
     if not np.isfinite(seen.low).all():
         return
     real = [*seen.low.tolist(), *seen.high.tolist()]
-    if seen.degrees and not (
-        real[0] >= -180 and real[2] <= 180 and real[1] >= -90 and real[3] <= 90
-    ):
+    if seen.degrees and not on_earth(real):
         missing = "crs" not in seen.column
         found.error(
             "geoparquet.range",
@@ -207,6 +213,16 @@ def conclude(seen: Seen, found: Findings, *, every: bool) -> None:
             short([round(one, 6) for one in real]),
             "name the CRS in crs" if missing else "put x before y, or mend crs",
             f"{SPEC}, {'crs' if missing else 'Coordinate axis order'}",
+        )
+    elif seen.degrees and not (real[0] >= -180 and real[2] <= 180):
+        found.warning(
+            "geoparquet.antimeridian",
+            seen.at,
+            "longitudes of -180 to 180",
+            short([round(one, 6) for one in real]),
+            "cut what lies across the antimeridian there (RFC 7946, 3.1.9), if readers "
+            "lose it",
+            f"{SPEC}, crs",
         )
     _box(seen, real, found, every=every)
 

@@ -11,7 +11,7 @@ from jsonschema.protocols import Validator
 
 from terradrift.conform import by_schema
 from terradrift.conform.finding import Findings, line, short
-from terradrift.conform.geoparquet.geometry import wider_than_half
+from terradrift.conform.geoparquet.geometry import on_earth, wider_than_half
 
 VERSION = "1.1.0"
 _KINDS = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
@@ -162,7 +162,7 @@ def _place(item: dict[str, Any], found: Findings, where: str) -> None:
             "compute bbox of the geometry",
             f"STAC {VERSION}, Item, bbox",
         )
-    if not (real[0] >= -180 and real[2] <= 180 and real[1] >= -90 and real[3] <= 90):
+    if not on_earth(real):
         found.error(
             "stac.geometry",
             f"{where}#geometry",
@@ -170,6 +170,15 @@ def _place(item: dict[str, Any], found: Findings, where: str) -> None:
             short([round(one, 6) for one in real]),
             "reproject it, or put longitude first",
             f"STAC {VERSION}, Item, geometry",
+        )
+    elif not (real[0] >= -180 and real[2] <= 180):
+        found.warning(
+            "stac.antimeridian",
+            f"{where}#geometry",
+            "longitudes of -180 to 180",
+            short([round(one, 6) for one in real]),
+            "cut what lies across the antimeridian there",
+            f"STAC {VERSION}, Item, geometry; RFC 7946, 3.1.9",
         )
 
 
