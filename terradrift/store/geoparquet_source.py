@@ -20,6 +20,7 @@ PLACE = ("bbox", "geometry")
 """Columns that an export of observations adds to their own."""
 
 _GROUP_BYTES = 64 << 20
+_TABLES = frozenset({"embeddings", "changes", "events"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,12 @@ class Source:
             found = found.append(pa.field("tile", pa.string()))
         said = _footer(footers, TERRADRIFT)
         described = said.get("model", {})
+        holds = str(said.get("schema", "")).partition("/")[0]
+        if holds in _TABLES and holds != kind:
+            raise SchemaError(
+                f"expected a file of {kind}, {path} holds {holds}; pass --what {holds} "
+                f"(in Python what={holds!r})"
+            )
         columns = _columns(kind, found, described, footers, path)
         name = described.get("model")
         if not name:

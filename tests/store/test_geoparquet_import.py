@@ -125,6 +125,16 @@ def test_vectors_of_another_revision_are_refused(full: Store, tmp_path: Path) ->
         geoparquet.import_embeddings(other, paths[0], model="clay")
 
 
+def test_a_file_of_another_table_is_named(
+    full: Store, empty: Store, tmp_path: Path
+) -> None:
+    full.append("changes_toy_1", made.changes([0]))
+    path = tmp_path / "c.parquet"
+    geoparquet.export_changes(full, path, model=made.MODEL)
+    with pytest.raises(SchemaError, match=r"c.parquet holds changes; pass --what chan"):
+        geoparquet.import_embeddings(empty, path)
+
+
 def test_patches_of_another_grid_are_refused(full: Store, tmp_path: Path) -> None:
     path = tmp_path / "e.parquet"
     geoparquet.export_embeddings(full, path, model=made.MODEL)
