@@ -1,6 +1,7 @@
 """The server's process: an address, uvicorn inside, and an end that leaves nothing behind."""
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -53,7 +54,8 @@ def serve(
     held = Held(Path(archive), model=model, read_only=read_only, who=who)
     _check_model(held)
     with _listen(host, port) as listening, _ahead(held):
-        place = _prepared(held, listening, host, token, name)
+        with _uninterrupted():
+            place = _prepared(held, listening, host, token, name)
 
         def started() -> None:
             say(place.address)
@@ -64,6 +66,26 @@ def serve(
 
         with suppress(KeyboardInterrupt):
             _Server(place, started).run(sockets=[listening])
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block ends.
+
+    Inside an import it can leave a lock behind that another thread, which imports the same,
+    waits for without end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from fastapi.testclient import TestClient
 
 import terradrift as td
 from terradrift import serve
+from terradrift.serve import running
 from terradrift.serve.app import application
 from terradrift.serve.faults import Busy, NotThere, ServeError
 from terradrift.serve.held import Held
@@ -261,3 +262,18 @@ def test_the_page_of_the_docs_names_every_route_and_no_other(
     paths = client.get("/api/openapi.json").json()["paths"]
     there = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
     assert told == there
+
+
+def test_ctrl_c_waits_until_all_is_loaded() -> None:
+    loaded: list[str] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def load() -> None:
+        with running._uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            loaded.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        load()
+    assert loaded == ["all"]
+    assert signal.getsignal(signal.SIGINT) is before
