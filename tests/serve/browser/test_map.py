@@ -103,6 +103,7 @@ def test_a_click_selects_the_strongest_change_and_the_map_stays(taken):
 def test_filters_show_what_sql_counts(taken, passing, simulated: Path):
     page = taken("colour=kind")
     kind = page.locator("#legend .class").first
+    expect(page.locator("#filters").get_by_role("heading", name="Kind")).to_be_hidden()
     name = kind.locator(".class-name").inner_text()
     kind.click()
     wanted = int(kind.locator(".number").inner_text().replace(",", ""))
@@ -124,6 +125,24 @@ def test_filters_show_what_sql_counts(taken, passing, simulated: Path):
     assert 0 < passing(page) == _count(simulated, told)
     page.get_by_role("button", name="Clear all").click()
     assert passing(page) == _count(simulated)
+    page.locator("input[name=colour][value=onset]").check()
+    page.locator("#filters .class", has_text=name).focus()
+    page.keyboard.press("Enter")
+    assert passing(page) == wanted
+    expect(page.locator("#filters .class", has_text=name)).to_be_focused()
+
+
+def test_sizes_of_points_are_told_while_there_are_points(taken, simulated: Path):
+    page = taken()
+    one = _asked(
+        simulated, "SELECT longitude, latitude FROM changes ORDER BY score LIMIT 1"
+    )
+    points = "map.queryRenderedFeatures({layers: ['changes-points']}).length > 0"
+    for zoom, some in ((5, True), (14, False), (5, True)):
+        at = f"[{one['longitude']}, {one['latitude']}]"
+        page.evaluate(MAP % f"map.jumpTo({{center: {at}, zoom: {zoom}}}) && null")
+        expect(page.locator("#legend .sizes")).to_be_visible(visible=some)
+        assert page.evaluate(MAP % points) is some
 
 
 DRAWN_WHILE_FILTERED = """async () => {

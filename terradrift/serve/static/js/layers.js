@@ -3,6 +3,7 @@
 import { map } from './map.js';
 import { colourOf, filling, hatchOf, lookOf, widthFrom } from './paint.js';
 import { INKS } from './scales.js';
+import { radius, watch } from './sizes.js';
 import { on, query, state } from './state.js';
 import { addTextures } from './textures.js';
 import { onTurn, shown } from './theme.js';
@@ -18,19 +19,6 @@ const isPoint = ['==', ['geometry-type'], 'Point'];
 const isSquare = ['==', ['geometry-type'], 'Polygon'];
 const chosen = ['boolean', ['feature-state', 'chosen'], false];
 const hovered = ['boolean', ['feature-state', 'hovered'], false];
-const radius = [
-  'interpolate',
-  ['linear'],
-  ['ln', ['max', 1, ['coalesce', ['get', 'n'], 1]]],
-  0,
-  3,
-  2.3,
-  3.6,
-  4.6,
-  4.2,
-  9.2,
-  5,
-];
 
 /** Where tiles are asked for; `words` is a query string. */
 const address = (what, words) =>
@@ -292,6 +280,7 @@ export function start() {
   onTurn(paintAll);
   on(['selected', 'hovered'], mark);
   mark();
+  watch(map, POINTS);
   map.on('error', ({ sourceId }) => {
     if (sourceId in wordsFor) broken.add(sourceId);
   });

@@ -5,6 +5,7 @@ import { key } from './keys.js';
 import { kindsInOrder, onsetRange, regimesInOrder, scoreSteps } from './paint.js';
 import { CIVIDIS, INKS, PLASMA, classLook, dayOf, gradient } from './scales.js';
 import { filter, on, set, state } from './state.js';
+import { sizes } from './sizes.js';
 import { onTurn, shown } from './theme.js';
 
 const COLOURS = [
@@ -294,7 +295,7 @@ function fill() {
       )
     : null;
   body.replaceChildren(
-    ...[el('h2', { class: 'sr' }, 'Legend'), shownMatches, choices(), meaning()].flat().filter(Boolean),
+    ...[el('h2', { class: 'sr' }, 'Legend'), shownMatches, choices(), meaning(), sizes].flat().filter(Boolean),
   );
   under.replaceChildren(layers());
 }
