@@ -5,6 +5,7 @@ import { colourOf, filling, hatchOf, lookOf, widthFrom } from './paint.js';
 import { INKS } from './scales.js';
 import { radius, watch } from './sizes.js';
 import { on, query, state } from './state.js';
+import { hushWhileSlow } from './still.js';
 import { addTextures } from './textures.js';
 import { onTurn, shown } from './theme.js';
 
@@ -124,6 +125,8 @@ function show(layer, visible) {
     map.setLayoutProperty(layer, 'visibility', now);
 }
 
+let hushed = false; // no lines: the map moves, and slowly
+
 function paintAll() {
   const theme = shown();
   const ink = INKS[theme];
@@ -147,12 +150,16 @@ function paintAll() {
     'fill-color': colour,
     'fill-opacity': ['*', dim, ['case', chosen, quiet ? 0.2 : 0.9, filling()]],
     /* A thin edge costs a processor that draws as much as all of the filling: there is one. */
-    'fill-antialias': ['step', ['zoom'], true, widthFrom(EDGED), false],
+    'fill-antialias': hushed ? false : ['step', ['zoom'], true, widthFrom(EDGED), false],
     'fill-outline-color': ['case', chosen, ink.chosen, hovered, ink.hover, `${ink.edge}66`],
   });
-  set('changes-hatch', { 'fill-pattern': hatchOf(theme), 'fill-opacity': quiet ? 0 : dim, 'fill-antialias': false });
+  set('changes-hatch', {
+    'fill-pattern': hatchOf(theme),
+    'fill-opacity': quiet ? 0 : dim,
+    'fill-antialias': false,
+  });
   set('changes-edges', {
-    'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, ink.edge],
+    'line-color': ['case', chosen, ink.chosen, hovered, ink.hover, `${ink.edge}${quiet ? '66' : 'b3'}`],
     'line-width': [
       'interpolate',
       ['linear'],
@@ -162,7 +169,8 @@ function paintAll() {
       14,
       ['case', chosen, 4, hovered, 3, quiet ? 0.5 : 1],
     ],
-    'line-opacity': ['*', dim, ['case', chosen, 1, hovered, 1, quiet ? 0.4 : 0.7]],
+    /* One number for all: it can be 0 and back without tiles being read anew. */
+    'line-opacity': hushed ? 0 : dim,
   });
   set('patches', {
     'fill-color': colourOf(theme, 'patches'),
@@ -185,9 +193,11 @@ function paintAll() {
     'line-width': byEvent
       ? ['interpolate', ['linear'], ['zoom'], 8, 1.4, 13, 2.4]
       : ['interpolate', ['linear'], ['zoom'], 8, 0.6, 13, 1.6],
-    'line-opacity': byEvent
-      ? dim
-      : ['interpolate', ['linear'], ['zoom'], widthFrom(OUTLINED), 0, widthFrom(6), 0.65 * dim],
+    'line-opacity': hushed
+      ? 0
+      : byEvent
+        ? dim
+        : ['interpolate', ['linear'], ['zoom'], widthFrom(OUTLINED), 0, widthFrom(6), 0.65 * dim],
   });
 }
 
@@ -281,6 +291,10 @@ export function start() {
   on(['selected', 'hovered'], mark);
   mark();
   watch(map, POINTS);
+  hushWhileSlow(map, (now) => {
+    hushed = now;
+    paintAll();
+  });
   map.on('error', ({ sourceId }) => {
     if (sourceId in wordsFor) broken.add(sourceId);
   });
