@@ -1,12 +1,13 @@
 """The page from the first view to a file, in a real browser, on simulated scenes alone.
 
-    python benchmarks/walk.py [--demo FOLDER] [--million FOLDER] [--rounds 3]
+    python benchmarks/walk.py [--demo FOLDER] [--million FOLDER] [--other FOLDER ...] [--rounds 3]
         [--pictures docs/images/walk] [--json benchmarks/results/walk.json]
 
 Starts `terradrift serve`, drives a headless Chromium as an analyst would, and notes what
 every step takes until all of it is on the screen; of several rounds the median. Without
 `--demo` the archive of `terradrift demo` is made first. `--million` is an archive of
-`_million.py`; without it that part is left out. Labels go into a copy. The pictures of
+`_million.py`; without it that part is left out. `--other` are archives of one's own scenes,
+with ten matches to judge or more. Labels go into a copy. The pictures of
 docs/walk.md are those of the first round.
 """
 
@@ -187,6 +188,22 @@ def on_demo(browser: Browser, folder: Path, pictures: Path | None) -> dict[str, 
     return {"ms": walk.ms, "pan_ms": between, "download": got}
 
 
+def on_other(browser: Browser, folder: Path, _pictures: Path | None) -> dict[str, Any]:
+    """The same on any archive with pixels, but for kinds; of real ground no pictures."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / folder.name
+        shutil.copytree(folder, copy)
+        with serving(copy) as (address, _, _), walking(browser, None) as walk:
+            first_view(walk, address)
+            between = frames(walk)
+            walk.press("0")
+            walk.rests()
+            why(walk)
+            search(walk)
+            got = take(walk, Path(scratch))
+    return {"ms": walk.ms, "pan_ms": between, "download": got}
+
+
 def others(browser: Browser, address: str, pictures: Path) -> None:
     """The same page dark, and on a small screen."""
     with walking(browser, pictures, scheme="dark") as walk:
@@ -260,6 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path)
     parser.add_argument("--million", type=Path)
+    parser.add_argument("--other", type=Path, nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
@@ -268,6 +286,7 @@ def main() -> None:
         folder = asked.demo or demo(Path(scratch) / "demo")
         told: dict[str, Any] = {"machine": machine(browser)}
         parts = {"demo": (on_demo, folder), "million": (on_million, asked.million)}
+        parts |= {one.name: (on_other, one) for one in asked.other}
         for name, (walk, where) in parts.items():
             if where is None:
                 continue
