@@ -8,7 +8,7 @@ from typing import Any
 
 import geopandas
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 import terradrift as td
 from terradrift.serve import served
@@ -203,6 +203,42 @@ def test_similar_labels_refined(taken, judged: Path):
     expect(page.locator("#list .mark-yes").first).to_be_visible()
 
 
+def test_thumbs_are_of_the_change_on_screen_while_the_next_loads(taken, judged: Path):
+    page = taken()
+    first, second = (
+        of(
+            judged,
+            "SELECT arg_max(change_id, c.score) FROM changes c JOIN events e "
+            "USING (event_id) WHERE e.rank = $rank",
+            rank=rank,
+        )
+        for rank in (1, 2)
+    )
+    page.locator("#list .entry").first.click()
+    facts = page.locator("#detail .facts")
+    expect(facts).to_contain_text(first)
+    page.evaluate("import('/static/js/verdicts.js').then((it) => it.choose('ponds'))")
+    held: list[Route] = []
+    asked = f"**/api/change/{second}?*"
+    page.route(asked, lambda it: held.append(it))  # noqa: PLW0108 - Playwright marks what it calls
+    with page.expect_request(asked):
+        page.keyboard.press("j")
+    page.locator("#detail .thumb-yes").click()
+    said = """async (ids) => {
+      const { settled, verdict } = await import('/static/js/verdicts.js');
+      const { state } = await import('/static/js/state.js');
+      await settled();
+      return [state.selected, ...ids.map((id) => verdict(id, 'ponds') ?? null)];
+    }"""
+    assert page.evaluate(said, [first, second]) == [second, "yes", None]
+    held[0].continue_()
+    page.unroute(asked)
+    expect(facts).to_contain_text(second)
+    page.locator("#detail .thumb-no").click()
+    expect(facts).not_to_contain_text(second)
+    assert page.evaluate(said, [first, second])[1:] == ["yes", "no"]
+
+
 def test_download_is_read_elsewhere(taken, judged: Path, tmp_path: Path):
     least = of(judged, "SELECT median(score) FROM changes")
     passing = of(
@@ -225,6 +261,34 @@ def test_download_is_read_elsewhere(taken, judged: Path, tmp_path: Path):
         assert len(rows) == passing
         assert rows["score"].min() >= least
         assert rows.crs.to_authority()[1] in ("4326", "CRS84")
+
+
+def test_a_download_that_is_refused_says_so(taken, desk):
+    page, complaints = taken(), desk[1]
+    complaints.expected.append("429")
+    line = "two downloads are under way; try again in a moment"
+    asked = "**/api/download?*"
+    page.route(asked, lambda it: it.fulfill(status=429, json={"error": line}))
+    page.keyboard.press("e")
+    page.get_by_label("CSV").check()
+    link = page.locator("dialog a[download]")
+    link.click()
+    expect(page.locator("dialog .trouble")).to_have_text(line)
+    page.unroute(asked)
+    with page.expect_download() as given:
+        link.click()
+    assert given.value.suggested_filename == "judged-events.csv"
+    expect(page.locator("dialog")).to_have_count(0)
+
+    page.locator("#list .entry").first.click()
+    event = page.get_by_role("link", name="Download this event")
+    with page.expect_download() as given:
+        event.click()
+    assert given.value.suggested_filename == "judged-changes.geojson"
+    page.route(asked, lambda it: it.fulfill(status=429, json={"error": line}))
+    event.click()
+    expect(page.locator("#told")).to_have_text(line)
+    page.unroute(asked)
 
 
 def test_sql(taken, desk, judged: Path):
@@ -283,3 +347,25 @@ def test_page_and_server_of_different_versions(browser, address: str):
     expect(page.locator("#list .entry").first).to_be_visible()
     expect(page.locator("#different")).to_have_count(0)
     page.close()
+
+
+BLOCKED = """Object.defineProperty(window, 'localStorage', {
+  get() { throw new DOMException('access is denied', 'SecurityError'); },
+})"""
+
+
+def test_a_browser_that_stores_nothing(browser, address: str):
+    page = browser.new_page(color_scheme="dark")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.add_init_script(BLOCKED)
+    page.goto(address)
+    expect(page.locator("#list .entry").first).to_be_visible()
+    page.keyboard.press("t")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.locator("#grip").press("ArrowLeft")
+    page.keyboard.press("q")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#sql .grid tbody tr").first).to_be_visible()
+    page.close()
+    assert errors == []

@@ -1,7 +1,7 @@
 /* Questions to the server; a fault becomes an Error with the server's own line. */
 
 async function answered(response) {
-  if (response.ok) return response.json();
+  if (response.ok) return response;
   let words = `${response.status} ${response.statusText}`;
   try { words = (await response.json()).error || words; } catch { /* no JSON: keep the status */ }
   const error = new Error(words);
@@ -17,7 +17,8 @@ export const onGone = (act) => { mend = act; };
 
 const ask = (path, options) => fetch(path, options).then(answered);
 
-export async function get(path, options) {
+/** The response to a question, for what is no JSON. */
+export async function response(path, options) {
   try {
     return await ask(path, options);
   } catch (error) {
@@ -26,8 +27,13 @@ export async function get(path, options) {
   }
 }
 
-export const post = (path, body) => fetch(path, {
+export const get = (path, options) => response(path, options).then((answer) => answer.json());
+
+/** Options of a request that sends JSON. */
+export const sending = (body) => ({
   method: 'POST',
   headers: { 'content-type': 'application/json' },
   body: JSON.stringify(body),
-}).then(answered);
+});
+
+export const post = (path, body) => ask(path, sending(body)).then((answer) => answer.json());

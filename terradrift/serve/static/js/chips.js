@@ -58,11 +58,12 @@ function large(id, chips, first) {
     layers.after.style.setProperty('clip-path', `inset(0 0 0 ${percent}%)`);
     line.style.setProperty('left', `${percent}%`);
   };
+  const rest = (mode) => at({ swipe: Number(range.value), before: 100, after: 0, difference: 0 }[mode]);
   const show = (mode) => {
     stage.dataset.mode = mode;
     for (const one of modes.children) one.setAttribute('aria-pressed', String(one.dataset.mode === mode));
     range.disabled = mode !== 'swipe';
-    at({ swipe: Number(range.value), before: 100, after: 0, difference: 0 }[mode]);
+    rest(mode);
     meaning.hidden = mode !== 'difference';
   };
   const modes = el('div', { class: 'switch', role: 'group', 'aria-label': 'Picture' },
@@ -79,14 +80,13 @@ function large(id, chips, first) {
   stage.addEventListener('pointermove', (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
   const box = dialog('Before and after', 'dialog-chips', modes, stage, range,
     el('p', { class: 'soft small' }, 'Drag across the picture, or use the arrow keys; hold the space bar to see the state before.'), meaning);
-  const held = (mode) => (event) => {
+  const held = (act) => (event) => {
     if (event.key !== ' ' || event.target.closest('button')) return;
     event.preventDefault();
-    if (!event.repeat && stage.dataset.mode !== 'difference') at(mode === 'down' ? 100 : 0);
-    if (mode === 'up' && stage.dataset.mode === 'swipe') at(Number(range.value));
+    if (!event.repeat && stage.dataset.mode !== 'difference') act();
   };
-  box.addEventListener('keydown', held('down'));
-  box.addEventListener('keyup', held('up'));
+  box.addEventListener('keydown', held(() => at(100)));
+  box.addEventListener('keyup', held(() => rest(stage.dataset.mode)));
   show(first === 'difference' ? 'difference' : 'swipe');
   range.focus();
 }

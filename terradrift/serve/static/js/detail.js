@@ -1,9 +1,10 @@
 /* The detail of a change: pictures, what is said of it, its series, its bands, its event. */
 
 import { get } from './api.js';
-import { button, copy, iconButton, nothing, trouble } from './bits.js';
+import { button, copy, iconButton, nothing, notify, trouble } from './bits.js';
 import { strip } from './chips.js';
 import { el } from './dom.js';
+import { save } from './download.js';
 import { thumbs } from './labels.js';
 import { standing, step } from './list.js';
 import { called } from './row.js';
@@ -115,9 +116,19 @@ function links(told) {
     button('Copy id', () => copy(change.change_id, 'Id'), { class: 'button quiet' }),
     button('Copy link', () => copy(permalink(change.change_id), 'Link'), { class: 'button quiet' }),
     event && el('a', {
-      class: 'button quiet', download: '',
+      class: 'button quiet', download: '', onclick: download,
       href: `api/download?${new URLSearchParams({ what: 'changes', format, event: event.event_id, v: state.version })}`,
     }, 'Download this event'));
+}
+
+async function download(event) {
+  event.preventDefault();
+  notify('Writing the file\u2026');
+  try {
+    await save(event.currentTarget.getAttribute('href'));
+  } catch (error) {
+    notify(error.message, 'error');
+  }
 }
 
 function permalink(id) {
@@ -182,6 +193,7 @@ async function load() {
 
 /* One who leafs through the list fast is shown what he stops at. */
 function soon() {
+  here.stop?.abort(); // a late answer is not of what is selected now
   const hurried = performance.now() - here.last < HURRY;
   here.last = performance.now();
   clearTimeout(here.waiting);

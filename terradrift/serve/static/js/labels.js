@@ -52,19 +52,19 @@ function store(id, under, one) {
   return said.before;
 }
 
-async function give(one) {
-  const id = target();
+async function give(one, id = target()) {
   if (!id) { notify('Select a change first: a row of the list, or a place on the map'); return; }
   const under = verdicts.name() || await askName();
   if (!under) return;
   const example = state.search?.example?.judged;
   if (example && !verdicts.verdict(example, under)) store(example, under, 'yes');
   given.push({ id, name: under, before: store(id, under, one) });
+  if (id !== target()) return; // the next is selected already
   if (!await step(1)) notify(`${THUMBS[one][0]}, and that was the last of the list`);
 }
 
-/** Say yes or no of what is open, or under the list's cursor; then go to the next. */
-export const judge = (one) => inTurn(() => give(one));
+/** Say yes or no of a change: what is open, or under the list's cursor; then go to the next. */
+export const judge = (one, id) => inTurn(() => give(one, id));
 
 function takeBack() {
   const last = given.pop();
@@ -82,7 +82,7 @@ export function thumbs(id) {
   return el('div', { class: 'thumbs', role: 'group', 'aria-label': under ? `Is this ${under}?` : 'Is this what you look for?' },
     ...Object.entries(THUMBS).map(([which, [words, d]]) => el('button', {
       type: 'button', class: `button thumb-${which}`, 'aria-pressed': String(now === which),
-      title: `${words}${under ? `, under ${under}` : ''} (${which[0]})`, onclick: () => judge(which),
+      title: `${words}${under ? `, under ${under}` : ''} (${which[0]})`, onclick: () => judge(which, id),
     }, icon(d), words)));
 }
 

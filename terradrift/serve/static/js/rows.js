@@ -30,6 +30,7 @@ export class Rows {
     this.painted = new Map();
     this.total = null;
     this.cursor = -1;
+    this.failed = false;
     this.space.replaceChildren();
     this.space.style.height = '0';
     this.box.removeAttribute('aria-activedescendant');
@@ -123,10 +124,15 @@ export class Rows {
     const { signal } = this.stop;
     try {
       const { total, rows } = await this.ask(page * PAGE, PAGE, signal);
-      if (!signal.aborted) this.#keep(page, total, rows);
+      if (signal.aborted) return;
+      this.#keep(page, total, rows);
+      if (this.failed) this.told({ total, reach: this.reach });
+      this.failed = false;
     } catch (error) {
       this.asked.delete(page);
-      if (!signal.aborted) this.told({ error });
+      if (signal.aborted) return;
+      this.failed = true;
+      this.told({ error });
     }
   }
 

@@ -3,6 +3,7 @@
 import { el, icon } from './dom.js';
 import { key } from './keys.js';
 import { on, set, state } from './state.js';
+import { store, stored } from './stored.js';
 
 const TABS = [
   ['list', 'Changes'],
@@ -34,21 +35,28 @@ function along(event) {
   tabs[names[at]].focus();
 }
 
-function widen(width) {
-  const most = Math.max(NARROWEST, Math.min(760, innerWidth - 520));
-  const now = Math.round(Math.min(most, Math.max(NARROWEST, width)));
-  document.documentElement.style.setProperty('--side', `${now}px`);
+const widest = () => Math.max(NARROWEST, Math.min(760, innerWidth - 520));
+
+function tellWidth(now) {
   grip.setAttribute('aria-valuenow', String(now));
   grip.setAttribute('aria-valuemin', String(NARROWEST));
-  grip.setAttribute('aria-valuemax', String(most));
-  localStorage.setItem('terradrift.side', String(now));
+  grip.setAttribute('aria-valuemax', String(widest()));
+}
+
+function widen(width) {
+  const now = Math.round(Math.min(widest(), Math.max(NARROWEST, width)));
+  document.documentElement.style.setProperty('--side', `${now}px`);
+  tellWidth(now);
+  store('side', String(now));
 }
 
 function drag(event) {
   grip.setPointerCapture(event.pointerId);
   const move = (moved) => widen(innerWidth - moved.clientX);
-  grip.addEventListener('pointermove', move);
-  grip.addEventListener('pointerup', () => grip.removeEventListener('pointermove', move), { once: true });
+  const end = new AbortController();
+  grip.addEventListener('pointermove', move, { signal: end.signal });
+  for (const name of ['pointerup', 'pointercancel'])
+    grip.addEventListener(name, () => end.abort(), { signal: end.signal });
 }
 
 const HEIGHTS = ['down', 'half', 'full'];
@@ -74,11 +82,14 @@ function swipe(event) {
   if (event.pointerType === 'mouse') return;
   const from = event.clientY;
   const now = HEIGHTS.indexOf(side.dataset.sheet);
+  const over = new AbortController();
   const end = ({ clientY }) => {
+    over.abort();
     const by = from - clientY;
     if (Math.abs(by) > SWIPE) sheet(HEIGHTS[Math.max(0, Math.min(2, now + Math.sign(by)))]);
   };
-  addEventListener('pointerup', end, { once: true });
+  addEventListener('pointerup', end, { signal: over.signal });
+  addEventListener('pointercancel', () => over.abort(), { signal: over.signal });
 }
 
 export function start() {
@@ -111,7 +122,8 @@ export function start() {
     const by = { ArrowLeft: 24, ArrowRight: -24 }[event.key];
     if (by) widen(side.offsetWidth + by);
   });
-  const kept = Number(localStorage.getItem('terradrift.side'));
+  tellWidth(side.offsetWidth);
+  const kept = Number(stored('side'));
   if (kept) widen(kept);
   sheet('down');
   show();

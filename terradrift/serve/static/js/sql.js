@@ -1,13 +1,15 @@
 /* The SQL box: one SELECT over the archive's views, with the walls of the shell. */
 
-import { get, post } from './api.js';
+import { get, post, sending } from './api.js';
 import { button, choice, notify, trouble } from './bits.js';
 import { el } from './dom.js';
+import { save } from './download.js';
 import { grid } from './grid.js';
 import { key } from './keys.js';
 import { count, number } from './say.js';
 import { browser } from './schema.js';
 import { on, select, set, state } from './state.js';
+import { store, stored } from './stored.js';
 
 const EXAMPLES = [
   ['Events that rank first', 'SELECT rank, event_id, start::DATE AS start, n_patches, round(max_score, 1) AS score, label\nFROM events ORDER BY rank LIMIT 20'],
@@ -22,7 +24,7 @@ const FORMATS = [['csv', 'CSV'], ['parquet', 'GeoParquet'], ['gpkg', 'GeoPackage
 const MOST = 10_000;
 const SHOWN = 2000; // rows that the map draws
 
-const here = { running: false, text: '', format: 'csv' };
+const here = { running: false, text: '', format: 'csv' }; // text: what is answered below
 const parts = {};
 const statement = () => parts.text.value.trim().replace(/;+\s*$/, '');
 
@@ -42,12 +44,13 @@ const follow = {
 async function run() {
   if (here.running || !statement()) return;
   here.running = true;
-  here.text = statement();
-  localStorage.setItem('terradrift.sql', parts.text.value);
+  const text = statement();
+  store('sql', parts.text.value);
   parts.run.disabled = true;
   parts.told.textContent = 'Running\u2026';
   try {
-    const answer = await post('api/sql', { text: here.text, limit: MOST, v: state.version });
+    const answer = await post('api/sql', { text, limit: MOST, v: state.version });
+    here.text = text;
     show(answer);
   } catch (error) {
     parts.told.textContent = '';
@@ -95,16 +98,9 @@ async function onMap(by) {
 
 async function download() {
   try {
-    const response = await fetch('api/sql/download', {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: here.text, format: here.format, v: state.version }),
-    });
-    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error || response.statusText);
-    const local = URL.createObjectURL(await response.blob());
-    const told = response.headers.get('content-disposition')?.match(/filename="?([^";]+)/)?.[1];
-    el('a', { href: local, download: told || `answer.${here.format}` }).click();
-    setTimeout(() => URL.revokeObjectURL(local), 10_000);
-    const note = response.headers.get('x-note');
-    notify([count(Number(response.headers.get('x-rows')), 'row'), note && decodeURIComponent(note)].filter(Boolean).join(' \u00b7 '));
+    const told = await save('api/sql/download', sending({ text: here.text, format: here.format, v: state.version }));
+    const note = told.get('x-note');
+    notify([count(Number(told.get('x-rows')), 'row'), note && decodeURIComponent(note)].filter(Boolean).join(' \u00b7 '));
   } catch (error) {
     notify(error.message, 'error');
   }
@@ -125,7 +121,7 @@ export function start() {
       run();
     },
   });
-  parts.text.value = localStorage.getItem('terradrift.sql') || EXAMPLES[0][1];
+  parts.text.value = stored('sql') || EXAMPLES[0][1];
   parts.run = button('Run', run, { class: 'button primary', title: 'Ctrl+Enter' });
   parts.told = el('p', { class: 'soft number', role: 'status' });
   parts.answer = el('div', { class: 'sql-answer' });

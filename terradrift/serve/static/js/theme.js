@@ -2,6 +2,7 @@
 
 import { key } from './keys.js';
 import { on, set, state } from './state.js';
+import { store, stored } from './stored.js';
 
 const NEXT = { auto: 'light', light: 'dark', dark: 'auto' };
 const system = matchMedia('(prefers-color-scheme: dark)');
@@ -27,12 +28,12 @@ function show() {
 }
 
 export function start() {
-  const kept = localStorage.getItem('terradrift.theme');
+  const kept = stored('theme');
   if (kept in NEXT) set({ theme: kept });
   show();
   system.addEventListener('change', show);
   on('theme', () => {
-    localStorage.setItem('terradrift.theme', state.theme);
+    store('theme', state.theme);
     show();
   });
   key('t', 'Light, dark, or as the system is', next);

@@ -2,6 +2,7 @@
 
 import { get, post } from './api.js';
 import { set, state } from './state.js';
+import { store, stored } from './stored.js';
 import { DIFFERENT } from './version.js';
 
 const LOOK_EVERY = 3000; // ms
@@ -9,6 +10,7 @@ const LOOK_EVERY = 3000; // ms
 const here = {
   name: null,        // under which verdicts are given now
   of: new Map(),     // id of a change or event -> Map of name -> 'yes' | 'no'
+  unsent: [],        // [id, name, verdict or null]: said of an archive that is only read
   waiting: 0,        // that the server keeps until the archive can be written
   why: null,         // they wait
   lost: [],          // that could not be written: what they were of is gone
@@ -17,7 +19,7 @@ const here = {
   stored: Promise.resolve(),
 };
 
-const kept = () => `terradrift.label.${state.archive.name}`;
+const kept = () => `label.${state.archive.name}`;
 
 /* Parts that show verdicts hear of `judged`. */
 const changed = () => set({ judged: here.heard += 1 });
@@ -48,12 +50,12 @@ export const why = () => here.why || 'another process writes to the archive';
 export const lost = () => here.lost;
 
 /** The name that was used last, on this archive and in this browser. */
-export const usedLast = () => localStorage.getItem(kept()) || '';
+export const usedLast = () => stored(kept()) || '';
 
 /** Choose the name that verdicts go under; null: ask when the next is given. */
 export function choose(chosen) {
   here.name = chosen || null;
-  if (here.name) localStorage.setItem(kept(), here.name);
+  if (here.name) store(kept(), here.name);
   changed();
 }
 
@@ -73,11 +75,15 @@ export function judged(under = here.name) {
   return told;
 }
 
-function note(id, under, one) {
+function put(id, under, one) {
   const of = here.of.get(id) || new Map();
   if (one) of.set(under, one);
   else of.delete(under);
   here.of.set(id, of);
+}
+
+function note(id, under, one) {
+  put(id, under, one);
   changed();
 }
 
@@ -88,8 +94,11 @@ function note(id, under, one) {
 export function say(id, under, one) {
   const before = verdict(id, under) || null;
   note(id, under, one);
-  const stored = here.stored.then(async () => {
-    if (state.archive.read_only) return;
+  if (state.archive.read_only) {
+    here.unsent.push([id, under, one]);
+    return { before, stored: Promise.resolve() };
+  }
+  const sent = here.stored.then(async () => {
     try {
       const answer = await post('api/label', { ids: [id], verdict: one || 'none', name: under });
       here.why = answer.why;
@@ -99,8 +108,8 @@ export function say(id, under, one) {
       throw error;
     }
   });
-  here.stored = stored.catch(() => {});
-  return { before, stored };
+  here.stored = sent.catch(() => {});
+  return { before, stored: sent };
 }
 
 /** When all that was said is stored, or waits at the server. */
@@ -114,7 +123,7 @@ function wait(n) {
   if (n) here.looking = setTimeout(() => load().catch(() => wait(n)), LOOK_EVERY);
 }
 
-/** Ask the archive for all verdicts that stand. */
+/** Ask the archive for all verdicts that stand; those that it cannot be told stay above them. */
 export async function load() {
   await here.stored;
   const { rows, waiting: n, why: reason, lost: gone } = await get('api/labels');
@@ -122,9 +131,7 @@ export async function load() {
   here.why = reason;
   here.lost = gone;
   here.of.clear();
-  for (const row of rows) {
-    const of = here.of.get(row.target_id) || new Map();
-    here.of.set(row.target_id, of.set(row.name, row.verdict));
-  }
+  for (const row of rows) put(row.target_id, row.name, row.verdict);
+  for (const own of here.unsent) put(...own);
   wait(n);
 }
