@@ -213,6 +213,89 @@ def test_an_area_is_drawn_and_a_link_opens_the_same_view(
     assert again.evaluate("document.documentElement.dataset.theme") == "light"
 
 
+def test_a_click_on_the_first_corner_closes_the_area_and_selects_nothing(
+    taken, settled, simulated: Path
+):
+    page = taken()
+    strongest = _asked(
+        simulated, "SELECT longitude, latitude FROM changes ORDER BY score DESC LIMIT 1"
+    )
+    x, y = _pixel(page, strongest["longitude"], strongest["latitude"])
+    page.keyboard.press("d")
+    for right, down in ((0, 0), (70, 0), (70, 70), (2, 2)):
+        page.mouse.click(x + right, y + down)
+    expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
+    settled(page)
+    assert page.evaluate(STATE % "state.selected") is None
+    page.mouse.click(x, y)
+    expect(page.locator("#detail")).to_be_visible()
+
+
+MATCHES = "map.getSource('matches').getData().then((told) => told.features.length)"
+
+
+def _at_most(page: Page, k: str) -> None:
+    page.locator("#list .entry").first.click()
+    page.locator("#detail .find-how summary").click()
+    page.get_by_label("At most").select_option(k)
+
+
+def test_all_matches_of_a_search_are_drawn(taken):
+    page = taken()
+    _at_most(page, "5000")
+    page.keyboard.press("s")
+    expect(page.locator(".searching h2")).to_have_text("Like this")
+    total = page.evaluate(STATE % "state.search.total")
+    assert total > 1000  # more than the server answers at once
+    until(page, MAP % f"{MATCHES.replace('length', f'length === {total}')}")
+    page.keyboard.press("Escape")
+    _at_most(page, "50")
+
+
+def test_filters_outlive_a_search(taken, passing):
+    page = taken("since=2020-01-01")
+    filters = STATE % "[state.filters.since, state.filters.minScore]"
+    stronger = """import('/static/js/state.js').then(({filter, state}) =>
+      filter({minScore: state.archive.scores.median}))"""
+    median = page.evaluate(STATE % "state.archive.scores.median")
+    search = page.locator(".searching h2")
+    again = "!state.searching && state.search.rows.every((row) => row.score >= state.filters.minScore)"
+
+    page.locator("#list .entry").first.click()
+    page.keyboard.press("s")
+    expect(search).to_have_text("Like this")
+    page.evaluate(stronger)
+    page.keyboard.press("Escape")
+    expect(search).to_be_hidden()
+    assert page.evaluate(filters) == ["2020-01-01", median]
+
+    page.locator("#list .entry").first.click()
+    page.locator("#detail .find-how summary").click()
+    page.get_by_label("within the filters").uncheck()
+    page.keyboard.press("s")
+    expect(search).to_have_text("Like this")
+    assert page.evaluate(filters) == [None, 0]
+    page.evaluate(stronger)
+    until(page, STATE % again)
+    assert page.evaluate(filters) == [None, median]
+    page.locator("#active .chip", has_text="Similar").click()
+    expect(search).to_be_hidden()
+    assert page.evaluate(filters) == ["2020-01-01", median]
+
+    page.locator("#list .entry").first.click()
+    page.locator("#detail .find-how summary").click()
+    page.get_by_label("within the filters").check()
+
+
+def test_a_link_that_is_pasted_brings_its_area(taken, passing, simulated: Path):
+    page = taken("area=5.87,49.5;5.95,49.5;5.95,49.7;5.87,49.7")
+    expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
+    assert 0 < passing(page) < _count(simulated)
+    page.evaluate("location.hash = location.hash.replace(/&area=[^&]*/, '')")
+    expect(page.locator("#active .chip", has_text="Area")).to_have_count(0)
+    assert passing(page) == _count(simulated)
+
+
 def test_everything_goes_by_keyboard(taken, passing, simulated: Path):
     page = taken()
     before = page.evaluate(MAP % "map.getCenter().lng")
@@ -358,6 +441,15 @@ def test_newer_data_are_shown_and_a_server_that_comes_back_is_told_the_area(
     with served(place, port=urlsplit(address).port):
         page.evaluate(look)
         expect(page.locator("#news")).to_be_empty()
+        assert passing(page) == inside
+        answers: list[int] = []
+        page.on(
+            "response",
+            lambda told: answers.append(told.status) if ".mvt" in told.url else None,
+        )
+        page.evaluate(MAP % "map.zoomTo(map.getZoom() + 1, {duration: 0}) && null")
+        assert passing(page) == inside
+        assert set(answers) == {200}
         page.locator("#filters .class", has_text="transient").click()
         came_back = passing(page)
         until(page, MAP % f"{POINTS}.length > 0")

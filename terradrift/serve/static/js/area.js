@@ -174,4 +174,9 @@ export function start() {
   onTurn(colours);
   const given = fromHash.polygon();
   if (given && !state.area) limitTo(given).catch(() => {});
+  addEventListener('hashchange', () => {
+    const now = fromHash.polygon();
+    if (now) limitTo(now).catch(() => {});
+    else if (state.area) unlimit();
+  });
 }

@@ -33,13 +33,12 @@ function showTheme() {
   theme.title = `Theme: ${words} (t)`;
 }
 
-/** Open a drawer of small widths ('legend' or 'filters'), or close what is open. */
-export function drawer(which) {
-  const now = document.body.dataset.drawer === which ? '' : which;
-  document.body.dataset.drawer = now;
+/** Open a drawer of small widths: 'legend', 'filters', or none (''). */
+export function openDrawer(which) {
+  document.body.dataset.drawer = which;
   document
     .querySelectorAll('.opens')
-    .forEach((one) => one.setAttribute('aria-expanded', String(one.dataset.opens === now)));
+    .forEach((one) => one.setAttribute('aria-expanded', String(one.dataset.opens === which)));
 }
 
 const opens = (which, words, d) =>
@@ -53,7 +52,7 @@ const opens = (which, words, d) =>
       'aria-expanded': 'false',
       'aria-controls': which,
       'data-opens': which,
-      onclick: () => drawer(which),
+      onclick: () => openDrawer(document.body.dataset.drawer === which ? '' : which),
     },
     icon(d),
   );
@@ -78,11 +77,11 @@ export function start() {
   on('theme', showTheme);
   onTurn(showTheme);
   document.getElementById('map').addEventListener('pointerdown', () => {
-    if (document.body.dataset.drawer) drawer('');
+    if (document.body.dataset.drawer) openDrawer('');
   });
   key('Escape', null, () => {
     if (!document.body.dataset.drawer) return false;
-    drawer('');
+    openDrawer('');
     return true;
   });
 }

@@ -71,6 +71,7 @@ const at = ({ lng, lat }) => [Number(lng.toFixed(6)), Number(lat.toFixed(6))];
 
 function corner(event) {
   if (!ring) return;
+  event.preventDefault(); // a corner selects nothing, the one that closes the ring neither
   if (ring.length > 2 && map.project(ring[0]).dist(event.point) < SAME) {
     close();
     return;
@@ -99,8 +100,10 @@ function addLayers() {
 }
 
 function registerKeys() {
-  const only = (act) => () => {
+  const only = (act) => (event) => {
     if (!ring) return false;
+    const presses = event.key === 'Enter' || event.key === ' ';
+    if (presses && event.target.closest('button, a, summary, input')) return false;
     act();
     return true;
   };

@@ -2,10 +2,12 @@
 
 import { el, number } from './dom.js';
 import { limitToView, paste, unlimit } from './area.js';
+import { openDrawer } from './bar.js';
 import { begin } from './draw.js';
 import { key } from './keys.js';
 import { kinds, passing, refilled, toggled } from './legend.js';
 import { scoreRange } from './paint.js';
+import { close } from './similar.js';
 import { NO_FILTERS, filter, on, set, state } from './state.js';
 import { onTurn } from './theme.js';
 
@@ -53,7 +55,7 @@ function active() {
   if (f.minScore > 0) add(`Score \u2265 ${f.minScore}`, () => filter({ minScore: 0 }));
   if (f.region) add(`Area ${said_km2(state.area?.area_km2)}`, unlimit);
   if (f.event) add(`Event ${f.event.replace(/^event-/, '')}`, () => filter({ event: null }));
-  if (search) add(`Similar: ${number(search.total)} matches`, () => set({ search: null }));
+  if (search) add(`${search.how === 'sql' ? 'SQL' : 'Similar'}: ${number(search.total)} matches`, close);
   return said;
 }
 
@@ -129,6 +131,12 @@ function showFields() {
   const { filters: f } = state;
   since.value = f.since ?? '';
   until.value = f.until ?? '';
+  const [low, high] = scoreRange();
+  Object.assign(score, {
+    min: Math.floor(low * 100) / 100,
+    max: Math.ceil(high * 100) / 100,
+    step: (high - low) / 100 || 0.01,
+  });
   score.value = f.minScore || score.min;
   scoreSaid.textContent = f.minScore > 0 ? f.minScore.toFixed(2) : 'any';
 }
@@ -159,12 +167,6 @@ function build() {
     }),
     button('Paste', paste, { title: 'GeoJSON or west, south, east, north' }),
   );
-  const [low, high] = scoreRange();
-  Object.assign(score, {
-    min: Math.floor(low * 100) / 100,
-    max: Math.ceil(high * 100) / 100,
-    step: (high - low) / 100 || 0.01,
-  });
   const heading = (words) => el('h3', {}, words);
   place.append(
     el('h2', { class: 'sr' }, 'Filters'),
@@ -218,7 +220,7 @@ export function start() {
   on('colour', showKinds);
   onTurn(showKinds);
   key('/', 'To the filters', () => {
-    document.body.dataset.drawer = 'filters';
+    openDrawer('filters');
     since.focus();
   });
 }

@@ -3,7 +3,7 @@
 
 import { get } from './api.js';
 import { el } from './dom.js';
-import { on, set, state } from './state.js';
+import { on, query, set, state } from './state.js';
 import { compare } from './version.js';
 
 const EVERY = 15_000;
@@ -48,6 +48,13 @@ function showWriting(now) {
   writing.title = `since ${String(now.since).slice(0, 16).replace('T', ' ')} UTC; what is shown stays as it is`;
 }
 
+/* What failed is drawn anew. Tiles cannot tell the server the area that it forgot: a question of
+   the page does it before they are asked for. */
+async function goOn() {
+  if (state.filters.region) await get(`api/count?${query({}, { search: false })}`);
+  set({ retold: state.retold + 1, trouble: null });
+}
+
 async function ask() {
   clearTimeout(clock);
   let next = EVERY;
@@ -55,7 +62,7 @@ async function ask() {
     try {
       const now = await get(`api/fresh?v=${encodeURIComponent(state.version)}`);
       showWriting(now.writing);
-      if (lost) set({ retold: state.retold + 1, trouble: null });
+      if (lost) await goOn();
       lost = false;
       if (now.newer) tell(`Newer data are there${now.added ? ` (+${now.added})` : ''}`, 'Show', moveOn);
       else tell(state.trouble ?? '', state.trouble ? 'Close' : null, () => set({ trouble: null }));

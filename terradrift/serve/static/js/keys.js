@@ -28,8 +28,10 @@ export function start() {
   document.addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest?.(TYPING);
-    if (typing && event.key !== 'Escape') return;
-    typing?.blur();
+    if (typing) {
+      if (event.key === 'Escape') typing.blur();
+      return;
+    }
     for (const { key: name, act } of [...registered].reverse()) {
       if (name !== event.key || !act || act(event) === false) continue;
       event.preventDefault();

@@ -1,5 +1,6 @@
 /* What colours mean; a class that is pressed filters by it. */
 
+import { openDrawer } from './bar.js';
 import { el, number } from './dom.js';
 import { key } from './keys.js';
 import { kindsInOrder, onsetRange, regimesInOrder, scoreSteps } from './paint.js';
@@ -306,7 +307,7 @@ export function start() {
   on(['colour', 'filters', 'isolated', 'archive', 'search', 'backdrop', 'ground', 'count'], show);
   onTurn(show);
   key('l', 'To the legend', () => {
-    document.body.dataset.drawer = 'legend';
+    openDrawer('legend');
     (place.querySelector('input:checked') ?? place).focus();
   });
 }

@@ -65,7 +65,7 @@ function emptiness() {
   return nothing('Nothing was judged yet', 'Run terradrift detect on this archive; the page tells when it is done.');
 }
 
-const clear = () => filtered() && button('Clear filters', () => set({ filters: NO_FILTERS }));
+const clear = () => filtered() && button('Clear filters', () => set({ filters: NO_FILTERS, area: null }));
 
 function show(name) {
   if (name !== 'matches') here.before = name;

@@ -105,7 +105,12 @@ function tellView() {
 }
 
 function readout() {
-  const place = el('output', { id: 'where', class: 'number', 'aria-label': 'Coordinates under the pointer' });
+  const place = el('output', {
+    id: 'where',
+    class: 'number',
+    'aria-label': 'Coordinates under the pointer',
+    'aria-live': 'off', // it changes with each move of the pointer
+  });
   map.getContainer().append(place);
   const show = ({ lng, lat }) => {
     const [x, y] = [((lng + 540) % 360) - 180, lat];

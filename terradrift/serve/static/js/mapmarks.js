@@ -8,7 +8,7 @@ import { on, set, state } from './state.js';
 import { onTurn, shown } from './theme.js';
 
 const RING = 11; // px
-const MOST = 2000; // matches that are drawn
+const PAGE = 1000; // matches that the server answers at a time
 const collection = (features = []) => ({ type: 'FeatureCollection', features });
 const point = (longitude, latitude, properties = {}) => ({
   type: 'Feature',
@@ -36,9 +36,9 @@ async function showMatches() {
     map.getSource('matches').setData(collection());
     return;
   }
-  let { rows } = search;
+  const rows = [...search.rows];
   const draw = () => {
-    const most = Math.max(rows.length, 2);
+    const most = Math.max(search.total, 2);
     map.setPaintProperty('matches-dots', 'circle-color', [
       'interpolate',
       ['linear'],
@@ -47,27 +47,30 @@ async function showMatches() {
     ]);
     map.getSource('matches').setData(
       collection(
-        rows.map((row, nth) =>
-          point(row.longitude, row.latitude, {
-            id: row.change_id,
-            exact: true,
-            rank: row.rank ?? nth + 1,
-            score: row.score ?? 0,
-            onset: row.onset,
-            kind: row.kind,
-          }),
-        ),
+        rows
+          .map((row, nth) => ({ ...row, rank: row.rank ?? nth + 1 }))
+          .filter((row) => Number.isFinite(row.longitude)) // what is gone since is nowhere
+          .map((row) =>
+            point(row.longitude, row.latitude, {
+              id: row.change_id,
+              exact: true,
+              rank: row.rank,
+              score: row.score ?? 0,
+              onset: row.onset,
+              kind: row.kind,
+            }),
+          ),
       ),
     );
   };
   draw();
-  if (search.total <= rows.length) return;
-  const more = await get(
-    `api/search/${encodeURIComponent(search.search)}?offset=0&limit=${Math.min(MOST, search.total)}`,
-  );
-  if (state.search !== search) return;
-  rows = more.rows;
-  draw();
+  while (rows.length < search.total) {
+    const asked = new URLSearchParams({ offset: rows.length, limit: PAGE, v: state.version });
+    const more = await get(`api/search/${encodeURIComponent(search.search)}?${asked}`);
+    if (state.search !== search || !more.rows.length) return;
+    rows.push(...more.rows);
+    draw();
+  }
 }
 
 export function start() {

@@ -116,7 +116,7 @@ export function start() {
   map.on('mouseout', leave);
   map.on('movestart', leave);
   map.on('click', (event) => {
-    if (!drawing()) pick(event.point);
+    if (!drawing() && !event.defaultPrevented) pick(event.point);
   });
   key(
     'Enter',

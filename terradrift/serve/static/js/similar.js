@@ -23,7 +23,7 @@ const MODES = [
 const MANY = [['20', '20'], ['50', '50'], ['200', '200'], ['1000', '1,000'], ['5000', '5,000']];
 
 const options = { mode: 'delta', k: '50', within: true, of: 'event' };
-let filtersBefore = null;
+let aside = null; // {filters, area} that a search without them set aside
 
 function conditions() {
   const f = state.filters;
@@ -35,21 +35,31 @@ function conditions() {
 
 const filtered = () => JSON.stringify(state.filters) !== JSON.stringify(NO_FILTERS);
 
-async function asked(path, body, kept) {
+const KEYS = Object.keys(NO_FILTERS);
+const isSet = (key) => JSON.stringify(state.filters[key]) !== JSON.stringify(NO_FILTERS[key]);
+
+/* What was set aside, under what was set since. */
+function together() {
+  if (!aside) return { filters: state.filters, area: state.area };
+  const since = Object.fromEntries(KEYS.filter(isSet).map((key) => [key, state.filters[key]]));
+  return { filters: { ...aside.filters, ...since }, area: since.region ? state.area : aside.area };
+}
+
+async function asked(path, body, kept, limited) {
   if (state.searching) return;
   set({ searching: true });
   let told = null;
   const slow = setTimeout(() => { told = notify('Searching\u2026'); }, 500);
   try {
     await verdicts.settled();
-    const within = options.within || !filtered();
+    const within = limited || !filtered();
     const answer = await post(`${path}?${new URLSearchParams({ v: state.version })}`, {
       mode: options.mode, k: Number(options.k), filters: within ? conditions() : {}, ...body,
     });
-    filtersBefore ??= state.filters;
+    if (!within) aside = together();
     set({
       search: { ...answer, ...kept }, panel: 'list', selected: null, place: null,
-      filters: within ? state.filters : NO_FILTERS,
+      ...(within ? {} : { filters: NO_FILTERS, area: null }),
     });
   } catch (error) {
     notify(error.message, 'error');
@@ -66,12 +76,16 @@ async function rowOf(id) {
   return { ...change, kind_name: kind?.name || kind?.label, label: event?.label, n_patches: event?.n_patches };
 }
 
-/** Search for changes like a row (change_id, and event_id where it is part of one). */
-export async function find(row) {
+/* Filters that are set while matches are shown are of the search, whatever was set aside before it. */
+const goesOn = () => options.within || Boolean(state.search);
+
+/** Search for changes like a row (change_id, and event_id where it is part of one); `within` the
+    filters or without them. */
+export async function find(row, within = options.within) {
   const whole = options.of === 'event' && row.event_id;
   if (state.search?.example?.id !== row.change_id) verdicts.choose(null);
   const example = { id: row.change_id, judged: whole ? row.event_id : row.change_id, row, whole: Boolean(whole) };
-  await asked('api/similar', whole ? { event: row.event_id } : { change: row.change_id }, { example, how: 'example' });
+  await asked('api/similar', whole ? { event: row.event_id } : { change: row.change_id }, { example, how: 'example' }, within);
 }
 
 async function findSelected() {
@@ -89,22 +103,20 @@ async function refine() {
   const example = state.search?.example ?? null;
   const { yes, no } = verdicts.judged();
   const body = state.archive.read_only ? { like: yes, unlike: no } : { labels: verdicts.name() };
-  await asked('api/similar', body, { example, how: 'refined' });
+  await asked('api/similar', body, { example, how: 'refined' }, goesOn());
 }
 
 /* Those whose verdict would teach most. */
 async function next() {
   const example = state.search?.example ?? null;
   const name = verdicts.name();
-  await asked('api/uncertain', { name, k: 20 }, { example, how: 'uncertain' });
+  await asked('api/uncertain', { name, k: 20 }, { example, how: 'uncertain' }, goesOn());
 }
 
 /** End the search; filters that it set aside come back. */
 export function close() {
   if (!state.search) return;
-  const filters = filtersBefore ?? state.filters;
-  filtersBefore = null;
-  set({ search: null, filters });
+  set({ search: null, ...together() });
 }
 
 const TITLES = {
@@ -143,7 +155,7 @@ function again() {
   waiting = setTimeout(() => {
     const { search } = state;
     if (state.searching) { again(); return; }
-    if (search?.how === 'example') find(search.example.row);
+    if (search?.how === 'example') find(search.example.row, true);
     if (search?.how === 'refined') refine();
     if (search?.how === 'uncertain') next();
   }, 400);
@@ -230,6 +242,7 @@ function offer() {
 
 export function start() {
   on(['search', 'judged'], offer);
+  on('search', () => { if (!state.search) aside = null; });
   key('s', 'Find changes like the selected one', () => { findSelected(); }, 'Search');
   key('r', 'Refine the search by what was judged', () => {
     if (!verdicts.judged().yes.length) return false;
