@@ -222,6 +222,10 @@ def test_a_click_on_the_first_corner_closes_the_area_and_selects_nothing(
     )
     x, y = _pixel(page, strongest["longitude"], strongest["latitude"])
     page.keyboard.press("d")
+    page.locator("#tab-detail").focus()
+    page.keyboard.press("Enter")  # is the tab's, not the drawing's
+    assert page.evaluate(STATE % "[state.panel, state.drawing]") == ["detail", True]
+    page.locator("#tab-list").click()
     for right, down in ((0, 0), (70, 0), (70, 70), (2, 2)):
         page.mouse.click(x + right, y + down)
     expect(page.locator("#active .chip", has_text="Area")).to_be_visible()
@@ -265,6 +269,9 @@ def test_filters_outlive_a_search(taken, passing):
     page.keyboard.press("s")
     expect(search).to_have_text("Like this")
     page.evaluate(stronger)
+    page.keyboard.press("/")
+    page.keyboard.press("Escape")  # leaves the field alone
+    expect(search).to_be_visible()
     page.keyboard.press("Escape")
     expect(search).to_be_hidden()
     assert page.evaluate(filters) == ["2020-01-01", median]
