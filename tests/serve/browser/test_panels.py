@@ -270,6 +270,7 @@ def test_a_download_that_is_refused_says_so(taken, desk):
     asked = "**/api/download?*"
     page.route(asked, lambda it: it.fulfill(status=429, json={"error": line}))
     page.keyboard.press("e")
+    page.locator("dialog select").select_option("events")
     page.get_by_label("CSV").check()
     link = page.locator("dialog a[download]")
     link.click()
