@@ -16,6 +16,7 @@ from terradrift.report import difference
 from terradrift.report.pictures import UNKNOWN
 from terradrift.serve.chips.pool import Pool
 from terradrift.serve.faults import Crowded, Ended
+from tests.serve import loops
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_work_that_nobody_waits_for_is_not_begun() -> None:
         assert await busy == "made"
         assert await pool.run(lambda: "again", request) == "again"
 
-    asyncio.run(asked())
+    loops.run(asked())
     assert done == ["first"]
 
 
@@ -176,6 +177,6 @@ def test_the_end_of_the_server_waits_for_no_picture() -> None:
         assert not stopped  # nobody waited for the first
         go.set()
 
-    asyncio.run(asked())
+    loops.run(asked())
     assert over.wait(10)
     assert stopped == [True]

@@ -15,6 +15,7 @@ from terradrift.serve.faults import ServeError
 from terradrift.serve.guard import Guard
 from terradrift.serve.held import Held
 from terradrift.serve.keys import Key
+from tests.serve import loops
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - of this test
 HERE = "http://127.0.0.1:8765"
@@ -352,6 +353,6 @@ def test_an_answer_that_the_end_of_the_server_cuts_off_is_no_failure(
         task.cancel()
         await task
 
-    asyncio.run(asked())
+    loops.run(asked())
     assert sent[0]["status"] == (200 if begun else 503)
     assert begun == (len(sent) == 1)
