@@ -14,6 +14,7 @@ rows by `terradrift export` and back.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -129,7 +130,9 @@ def main() -> None:
         help="also the same once more, and export and back",
     )
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--json", type=Path, help="file to write figures to")
     asked = parser.parse_args()
+    load = os.getloadavg()[0]
     terradrift = [sys.executable, "-m", "terradrift"]
     with TemporaryDirectory(dir=asked.folder) as name:
         place = Path(name)
@@ -163,7 +166,10 @@ def main() -> None:
             line(
                 "`terradrift import`, own folder by tile and year", rows, results["own"]
             )
-        print(json.dumps(results), file=sys.stderr)
+    if asked.json:
+        what = {"load_before": load, "rows": rows, "peer_rows": few * first}
+        text = json.dumps({**what, "dimensions": asked.dimensions, **results}, indent=2)
+        asked.json.write_text(f"{text}\n")
 
 
 if __name__ == "__main__":
